@@ -1,0 +1,1 @@
+//! Builds the appliance, opens its listeners, starts its workers and stops them in order.

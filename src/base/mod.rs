@@ -1,0 +1,14 @@
+//! The words every other room speaks: addresses, envelopes, replies, ids, limits, secrets, time.
+//!
+//! Nothing here touches a socket, a clock or a disk; time and randomness are arguments.
+
+pub mod address;
+pub mod base32;
+pub mod envelope;
+pub mod id;
+pub mod language;
+pub mod limits;
+pub mod random;
+pub mod reply;
+pub mod secret;
+pub mod time;

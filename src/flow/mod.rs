@@ -1,0 +1,1 @@
+//! The deeds, one file a verb: what happens to a message, a mailbox, an account.

@@ -1,0 +1,1 @@
+//! IMAP without a socket: the grammar's wrapping and the session machine.

@@ -1,0 +1,1 @@
+//! Messages as bytes: limits, headers, structure, PGP/MIME, notices.

@@ -1,0 +1,1 @@
+//! The wire: listeners, streams, TLS, DNS, dialling.

@@ -1,0 +1,1 @@
+//! Drivers between the wire and the flows; they translate and never decide.

@@ -1,0 +1,1 @@
+//! SMTP without a socket: the server session and the client, as machines.

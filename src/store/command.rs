@@ -1,0 +1,467 @@
+//! What the store is asked to do, each with its precondition, and what it answers.
+
+use crate::base::address::Address;
+use crate::base::address::AddressKey;
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::id::SlotId;
+use crate::base::language::Language;
+use crate::base::secret::Key;
+use crate::base::time::Time;
+use crate::store::record::CertificateRecord;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxKind;
+use crate::store::record::MessageRecord;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::SigningKey;
+use crate::store::record::SlotKind;
+use crate::store::record::Uid;
+use thiserror::Error;
+
+/// What the store is asked to do: all of a list, durably, or none of it.
+#[derive(Debug)]
+pub enum Command {
+    /// A mailbox with its folders, key, slot and, for a temporary one, invitation and vault entry.
+    ///
+    /// Refused ([`Refusal::AddressTaken`]) if the address has one.
+    CreateMailbox(Box<NewMailbox>),
+    /// A message into a folder; answers with [`Outcome::Uid`].
+    ///
+    /// Refused if the mailbox or its certificate is not the one named ([`Refusal::NotCurrent`]),
+    /// or over quota.
+    Deliver(Box<Delivery>),
+    /// A message into a folder unless one of the same `message_id` is there: then [`Outcome::Uid`] is that one's.
+    DeliverOnce(Box<Delivery>),
+    /// Changes flags; a UID that is not there is passed over. Answers with [`Outcome::Flagged`].
+    SetFlags {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Where.
+        folder: Folder,
+        /// Which.
+        uids: Vec<Uid>,
+        /// How.
+        change: FlagChange,
+        /// These.
+        flags: Flags,
+    },
+    /// Copies messages; the bodies are shared. Answers with [`Outcome::Copied`].
+    Copy {
+        /// Whose.
+        mailbox: MailboxId,
+        /// From where.
+        from: Folder,
+        /// To where.
+        to: Folder,
+        /// Which; those that are not there are passed over.
+        uids: Vec<Uid>,
+    },
+    /// Moves messages (RFC 6851). Answers with [`Outcome::Copied`].
+    Move {
+        /// Whose.
+        mailbox: MailboxId,
+        /// From where.
+        from: Folder,
+        /// To where.
+        to: Folder,
+        /// Which; those that are not there are passed over.
+        uids: Vec<Uid>,
+    },
+    /// Removes those of `uids` that carry `\Deleted`. Answers with [`Outcome::Expunged`].
+    Expunge {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Where.
+        folder: Folder,
+        /// Which; `None` is every one.
+        uids: Option<Vec<Uid>>,
+    },
+    /// Shows or hides a folder in LSUB.
+    Subscribe {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Which.
+        folder: Folder,
+        /// Shown.
+        on: bool,
+    },
+    /// Puts a summary in the place of another; passed over when the message is gone or `old` is not the SHA-256
+    /// of what is there.
+    ReplaceSummary {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Where.
+        folder: Folder,
+        /// Which.
+        uid: Uid,
+        /// SHA-256 of the summary to be replaced.
+        old: [u8; 32],
+        /// The new one, at most [`crate::base::limits::SUMMARY`] octets.
+        new: Vec<u8>,
+    },
+    /// One guess at a PIN, counted before it is tried; answers with [`Outcome::TriesLeft`].
+    ///
+    /// Refused ([`Refusal::NotOpen`]) unless the invitation is open; the guess that uses the last try does not
+    /// close it: [`Command::KillInvitation`] does after that guess failed.
+    CountPinAttempt {
+        /// Which.
+        invitation: InvitationId,
+        /// At most this many.
+        max: u8,
+    },
+    /// The tries are used up: dead until its sender renews it. Refused unless open.
+    KillInvitation {
+        /// Which.
+        invitation: InvitationId,
+        /// When.
+        now: Time,
+    },
+    /// "I have no PIN" was told to the sender. Refused ([`Refusal::TooSoon`]) if it was since `not_since`.
+    NoteNoPin {
+        /// Which.
+        invitation: InvitationId,
+        /// Now.
+        now: Time,
+        /// The last time must be before this.
+        not_since: Time,
+    },
+    /// The recipient chose a password: new key, new slot, the invitation's slot dropped, its shred key destroyed
+    /// after the commit.
+    ///
+    /// Refused ([`Refusal::NotOpen`]) unless invitation `invitation` is open and the mailbox unopened.
+    CompleteFirstUse(Box<FirstUse>),
+    /// A newer invitation in the place of the open or dead one, same MUK: slot, vault entry replaced; old shred key destroyed.
+    ///
+    /// Refused ([`Refusal::NotOpen`]) unless `old` is open or dead and the mailbox unopened.
+    RenewInvitation(Box<Renewal>),
+    /// Replaces the password slot of an account. Refused ([`Refusal::NotCurrent`]) if `old` is gone.
+    ChangePassword {
+        /// Whose.
+        mailbox: MailboxId,
+        /// The slot that goes; its shred key is destroyed.
+        old: SlotId,
+        /// The slot that comes.
+        new: NewSlot,
+    },
+    /// Adds or replaces the mailbox's own certificate without a secret key, from now on used on arrival.
+    PutOwnCertificate {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Which; its `wrapped_secret` is `None`.
+        key: KeyRecord,
+    },
+    /// Notes activity and, at most, one more correspondent.
+    NoteActivity {
+        /// Whose.
+        mailbox: MailboxId,
+        /// When.
+        at: Time,
+        /// An account that wrote to it.
+        correspondent: Option<MailboxId>,
+    },
+    /// Another account has the link too: its vault entry for a temporary mailbox.
+    PutVaultEntry {
+        /// Whose vault.
+        account: MailboxId,
+        /// For which mailbox.
+        mailbox: MailboxId,
+        /// Sealed.
+        sealed: Vec<u8>,
+    },
+    /// Removes a mailbox: slots and keys first, shred keys destroyed after the commit, then records and bodies.
+    DeleteMailbox {
+        /// Which.
+        mailbox: MailboxId,
+        /// When.
+        now: Time,
+    },
+    /// The certificate of somebody outside. Refused ([`Refusal::AddressTaken`]) if another fingerprint is there
+    /// and `replace` is false.
+    PutCertificate {
+        /// It.
+        record: Box<CertificateRecord>,
+        /// May take another's place.
+        replace: bool,
+    },
+    /// Forgets an outside certificate; [`Outcome::Done`] also when there is none.
+    RemoveCertificate {
+        /// Whose.
+        address: AddressKey,
+    },
+    /// Mail to be sent.
+    Enqueue(Box<NewQueued>),
+    /// Takes recipients that are due, oldest first; answers with [`Outcome::Leased`].
+    LeaseDue {
+        /// Due means `next` is not after this.
+        now: Time,
+        /// The lease ends then.
+        until: Time,
+        /// At most so many.
+        limit: usize,
+    },
+    /// The outcome of a try for one recipient. When the last recipient has ended, the queued message, its body and
+    /// its QK go with the same commit. Refused ([`Refusal::Gone`]) when it is no longer leased.
+    Settle {
+        /// Which message.
+        queue: QueueId,
+        /// Which recipient.
+        number: u16,
+        /// How it ended.
+        outcome: Settlement,
+    },
+    /// Makes one message, or all, due now; answers with [`Outcome::Count`].
+    RetryQueued {
+        /// Which; `None` is all.
+        queue: Option<QueueId>,
+        /// Now.
+        now: Time,
+    },
+    /// Takes a message out of the queue; refused ([`Refusal::Gone`]) if it is not there.
+    CancelQueued {
+        /// Which.
+        queue: QueueId,
+    },
+    /// A DKIM key.
+    PutSigningKey(Box<SigningKey>),
+    /// The digest of a submission; refused ([`Refusal::AlreadyDone`]) if it is there and not expired.
+    RememberSubmission {
+        /// Whose.
+        account: MailboxId,
+        /// HMAC over Message-ID, envelope and content.
+        digest: [u8; 32],
+        /// Now.
+        now: Time,
+        /// Forgotten after this.
+        until: Time,
+    },
+    /// This account sent or received a message of this Message-ID digest encrypted.
+    RememberConversation {
+        /// Whose.
+        account: MailboxId,
+        /// HMAC of the Message-ID.
+        digest: [u8; 32],
+        /// When.
+        now: Time,
+    },
+}
+
+/// How flags change (RFC 3501 §6.4.6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FlagChange {
+    /// FLAGS.
+    Replace,
+    /// +FLAGS.
+    Add,
+    /// -FLAGS.
+    Remove,
+}
+
+/// A mailbox to be made.
+#[derive(Debug)]
+pub struct NewMailbox {
+    /// M.
+    pub id: MailboxId,
+    /// For whom.
+    pub kind: MailboxKind,
+    /// As written.
+    pub address: Address,
+    /// What its owner reads.
+    pub language: Language,
+    /// Now.
+    pub created: Time,
+    /// Its OpenPGP key.
+    pub key: KeyRecord,
+    /// Its first slot: a password for an account, an invitation for a temporary mailbox.
+    pub slot: NewSlot,
+    /// For a temporary mailbox.
+    pub invitation: Option<NewInvitation>,
+}
+
+/// A slot to be made; the store gives its shred key a place.
+#[derive(Debug)]
+pub struct NewSlot {
+    /// s.
+    pub id: SlotId,
+    /// What opens it.
+    pub kind: SlotKind,
+    /// For Argon2id.
+    pub salt: [u8; 16],
+    /// Version, m KiB, t, p.
+    pub parameters: [u32; 4],
+    /// Nonce, ciphertext, tag.
+    pub sealed: Vec<u8>,
+    /// SHK.
+    pub shred_key: Key,
+}
+
+/// An invitation to be made, with the sender's vault entry.
+#[derive(Debug)]
+pub struct NewInvitation {
+    /// i.
+    pub id: InvitationId,
+    /// HMAC of the access token.
+    pub token_hash: [u8; 32],
+    /// A PIN is needed.
+    pub has_pin: bool,
+    /// The inviting account.
+    pub sender: MailboxId,
+    /// `{recipient, i, T, PIN}` under the sender's MUK.
+    pub vault_entry: Vec<u8>,
+}
+
+/// A message to be delivered.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Where.
+    pub folder: Folder,
+    /// What it was encrypted to; must be the mailbox's current certificate.
+    pub certificate: Fingerprint,
+    /// Its record; `record.certificate` is the same.
+    pub record: MessageRecord,
+    /// Flags to begin with.
+    pub flags: Flags,
+    /// The summary, encrypted to the same certificate.
+    pub summary: Vec<u8>,
+    /// Octets the mailbox may hold, if limited.
+    pub quota_bytes: Option<u64>,
+    /// Messages the mailbox may hold, if limited.
+    pub quota_messages: Option<u32>,
+}
+
+/// What the first use changes.
+#[derive(Debug)]
+pub struct FirstUse {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Which; must be open.
+    pub invitation: InvitationId,
+    /// The new key; what mail is encrypted to from now on.
+    pub key: KeyRecord,
+    /// The former key, its secret now under the new MUK.
+    pub former: KeyRecord,
+    /// The password slot.
+    pub slot: NewSlot,
+    /// Language chosen on the page.
+    pub language: Language,
+    /// Now.
+    pub now: Time,
+}
+
+/// What a renewal changes.
+#[derive(Debug)]
+pub struct Renewal {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// The invitation that goes.
+    pub old: InvitationId,
+    /// The invitation that comes, with the vault entry.
+    pub new: NewInvitation,
+    /// Its slot.
+    pub slot: NewSlot,
+    /// Now.
+    pub now: Time,
+}
+
+/// A message to be queued.
+#[derive(Debug)]
+pub struct NewQueued {
+    /// The record; its `shred` is given by the store.
+    pub record: QueueRecord,
+    /// Its recipients; `queue` and `number` are set by the store.
+    pub recipients: Vec<QueuedRecipient>,
+    /// QK, for mail that carries a token or a PIN.
+    pub queue_key: Option<Key>,
+}
+
+/// How a try for one recipient ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Settlement {
+    /// The peer said 250; `proof` is what stood at that moment.
+    Delivered {
+        /// For `queue show`.
+        proof: String,
+    },
+    /// Again at `next`.
+    Again {
+        /// When.
+        next: Time,
+        /// Why.
+        reason: String,
+        /// A delay report goes out with the same commit.
+        delay_reported: bool,
+    },
+    /// Given up.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a command answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Nothing to say.
+    Done,
+    /// A message has this number; `fresh` is false if it was there before.
+    Uid {
+        /// RFC 3501 §2.3.1.1.
+        uid_validity: u32,
+        /// Its number.
+        uid: Uid,
+        /// Was put now.
+        fresh: bool,
+    },
+    /// Pairs of old and new numbers.
+    Copied {
+        /// Of the destination.
+        uid_validity: u32,
+        /// Old, new.
+        pairs: Vec<(Uid, Uid)>,
+    },
+    /// The flags that messages have now.
+    Flagged(Vec<(Uid, Flags)>),
+    /// These are gone.
+    Expunged(Vec<Uid>),
+    /// Tries left after this one was counted.
+    TriesLeft(u8),
+    /// These are leased.
+    Leased(Vec<QueuedRecipient>),
+    /// So many.
+    Count(u64),
+}
+
+/// Why a precondition failed.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Refusal {
+    /// The address has one already.
+    #[error("the address has one already")]
+    AddressTaken,
+    /// The mailbox, certificate or slot is not the current one any more.
+    #[error("not current any more")]
+    NotCurrent,
+    /// The invitation is not open, or the mailbox not unopened.
+    #[error("the invitation is not open")]
+    NotOpen,
+    /// No tries are left.
+    #[error("no tries left")]
+    NoTriesLeft,
+    /// Happened too short a time ago.
+    #[error("too soon")]
+    TooSoon,
+    /// What it names is not there.
+    #[error("not there")]
+    Gone,
+    /// Was done before.
+    #[error("done before")]
+    AlreadyDone,
+    /// The mailbox would exceed its quota.
+    #[error("over quota")]
+    OverQuota,
+}

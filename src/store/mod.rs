@@ -1,0 +1,133 @@
+//! The store: what Guardpost knows, on disk, sealed, synced before anybody is told.
+//!
+//! The seam speaks mail, not keys and bytes, so that another engine can stand behind it. One conformance
+//! suite runs against every engine.
+
+pub mod body;
+pub mod command;
+pub mod error;
+pub mod record;
+
+use crate::base::address::AddressKey;
+use crate::base::address::Domain;
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::secret::Key;
+use crate::base::time::Time;
+use crate::store::body::Bodies;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::error::StoreError;
+use crate::store::record::CertificateRecord;
+use crate::store::record::Fingerprint;
+use crate::store::record::Folder;
+use crate::store::record::FolderRecord;
+use crate::store::record::InvitationRecord;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxRecord;
+use crate::store::record::Message;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::ShredRef;
+use crate::store::record::SigningKey;
+use crate::store::record::Uid;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What every question to the store answers with.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// An engine. Pages hold at most [`PAGE`] entries; there is no open cursor.
+pub trait Store: Send + Sync {
+    /// Carries out `commands` atomically, in order; when it returns they are on disk, synced.
+    ///
+    /// One outcome a command. If any precondition fails nothing of the list happens:
+    /// [`StoreError::Refused`] names the command by its index.
+    fn commit(&self, commands: Vec<Command>) -> Answer<'_, Vec<Outcome>>;
+
+    /// The mailbox that an address has now.
+    fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>>;
+    /// A mailbox's record.
+    fn mailbox(&self, mailbox: MailboxId) -> Answer<'_, Option<Arc<MailboxRecord>>>;
+    /// A page of mailboxes in id order, behind `after`.
+    fn mailboxes(&self, after: Option<MailboxId>, limit: usize) -> Answer<'_, Vec<Arc<MailboxRecord>>>;
+    /// One of the mailbox's OpenPGP keys.
+    fn key(&self, mailbox: MailboxId, fingerprint: &Fingerprint) -> Answer<'_, Option<Arc<KeyRecord>>>;
+
+    /// The folders of a mailbox.
+    fn folders(&self, mailbox: MailboxId) -> Answer<'_, Vec<FolderRecord>>;
+    /// A page of messages with their flags, UID above `after`, ascending.
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        folder: Folder,
+        after: Uid,
+        limit: usize,
+    ) -> Answer<'_, Vec<Message>>;
+    /// One message.
+    fn message(&self, mailbox: MailboxId, folder: Folder, uid: Uid) -> Answer<'_, Option<Message>>;
+    /// A page of summaries, UID above `after`, ascending; ciphertext as it was put.
+    fn summaries(
+        &self,
+        mailbox: MailboxId,
+        folder: Folder,
+        after: Uid,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Uid, Vec<u8>)>>;
+    /// Whether this account sent or received a message of this Message-ID digest encrypted.
+    fn conversation(&self, account: MailboxId, digest: &[u8; 32]) -> Answer<'_, bool>;
+
+    /// An invitation, or the trace that one left.
+    fn invitation(&self, invitation: InvitationId) -> Answer<'_, Option<InvitationRecord>>;
+    /// What an account's vault holds for a temporary mailbox: sealed under the account's MUK.
+    fn vault_entry(&self, account: MailboxId, mailbox: MailboxId) -> Answer<'_, Option<Vec<u8>>>;
+    /// A shred key; `None` when it was destroyed.
+    fn shred_key(&self, shred: ShredRef) -> Answer<'_, Option<Key>>;
+
+    /// The certificate on file for an outside address.
+    fn certificate(&self, address: &AddressKey) -> Answer<'_, Option<Arc<CertificateRecord>>>;
+    /// A page of certificates, in the order of an opaque cursor.
+    fn certificates(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Answer<'_, Vec<([u8; 32], Arc<CertificateRecord>)>>;
+
+    /// A queued message.
+    fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>>;
+    /// Its recipients, those that are done included.
+    fn queued_recipients(&self, queue: QueueId) -> Answer<'_, Vec<QueuedRecipient>>;
+    /// A page of queued messages in id order.
+    fn queue(&self, after: Option<QueueId>, limit: usize) -> Answer<'_, Vec<Arc<QueueRecord>>>;
+    /// When the next recipient is due, if any waits.
+    fn next_due(&self) -> Answer<'_, Option<Time>>;
+
+    /// The keys that sign for a domain, the current ones first.
+    fn signing_keys(&self, domain: &Domain) -> Answer<'_, Vec<SigningKey>>;
+
+    /// A counter that moves after every durable change of the mailbox; `u64::MAX` once it is gone.
+    fn watch(&self, mailbox: MailboxId) -> watch::Receiver<u64>;
+    /// The bodies: files beside the records.
+    fn bodies(&self) -> &Bodies;
+    /// How it is.
+    fn health(&self) -> Health;
+}
+
+/// The largest page of any listing.
+pub const PAGE: usize = 1_000;
+
+/// How the store is: what it can still take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// Everything.
+    Good,
+    /// Free disk is below the mark for new mail: flags and sign-ins still work.
+    NoNewMail,
+    /// Free disk is below 256 MiB.
+    ReadOnly,
+    /// An error was seen; nothing is written any more until a restart.
+    Poisoned,
+}

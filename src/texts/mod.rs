@@ -1,0 +1,1 @@
+//! Every text that people read, from assets/texts, by language.

@@ -1,0 +1,1 @@
+//! Keys and slots: who can read what, and when.
