@@ -1,0 +1,768 @@
+//! TLS 1.2 and 1.3: our certificates, chosen by name and reloaded; peers' certificates, collected, not judged.
+//!
+//! Inbound: our order of suites, no early data, no tickets, no resumption. Outbound: no resumption, any
+//! certificate is accepted in the handshake, and what was presented is recorded together with whether the
+//! handshake's signature is good under the presented key. Judging is a policy's work, after the handshake and
+//! before anything of an envelope is said.
+
+use crate::base::limits::HANDSHAKE;
+use crate::base::time::Time;
+use crate::net::error::NetError;
+use crate::net::stream::TlsFacts;
+use rustls::DigitallySignedStruct;
+use rustls::SignatureScheme;
+use rustls::client::Resumption;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::danger::ServerCertVerified;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::UnixTime;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::ClientHello;
+use rustls::server::NoServerSessionStorage;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+use std::time::SystemTime;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client;
+use tokio_rustls::server;
+use tokio_util::sync::CancellationToken;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
+use zeroize::Zeroizing;
+
+/// Handshakes under way at once; more wait.
+const HANDSHAKES: usize = 32;
+/// How often certificate files are looked at.
+const WATCH: Duration = Duration::from_secs(60);
+/// A certificate or key file, octets.
+const FILE: u64 = 1 << 20;
+
+/// Where a certificate chain and its key lie, both PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// The chain, our own certificate first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// What a certificate says about itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFacts {
+    /// DNS names it is for, lower case, wildcards as they are.
+    pub names: Vec<String>,
+    /// Valid from.
+    pub not_before: Time,
+    /// Valid until.
+    pub not_after: Time,
+    /// SHA-256 of the certificate.
+    pub sha256: [u8; 32],
+}
+
+impl CertificateFacts {
+    /// It is for `host`: by name, or by a wildcard for exactly one label (RFC 9525 §6.3).
+    pub fn covers(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.names.iter().any(|name| name_covers(name, &host))
+    }
+}
+
+fn name_covers(name: &str, host: &str) -> bool {
+    let parent = host.split_once('.').map(|(_, parent)| parent);
+    name == host || name.strip_prefix("*.").is_some_and(|base| parent == Some(base))
+}
+
+/// Our certificates: chosen by the name a client asks for, the first one if none fits.
+#[derive(Debug)]
+pub struct Certificates {
+    files: Vec<CertificateFiles>,
+    current: RwLock<Arc<Vec<Pair>>>,
+    stamps: Mutex<Vec<Stamp>>,
+    handshakes: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    facts: CertificateFacts,
+    key: Arc<CertifiedKey>,
+}
+
+/// What shows that a file changed: when it was written and how long it is.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl Certificates {
+    /// Reads all pairs; each must be whole, and each key must fit its certificate.
+    pub fn load(files: Vec<CertificateFiles>) -> Result<Arc<Self>, NetError> {
+        let stamps = stamps(&files);
+        let pairs = read_all(&files)?;
+        Ok(Self::with(files, pairs, stamps))
+    }
+
+    /// One pair that never changes, from PEM texts.
+    pub fn fixed(certificate: &[u8], key: &[u8]) -> Result<Arc<Self>, NetError> {
+        let pair = pair(certificate, key, Path::new("certificate"), Path::new("key"))?;
+        Ok(Self::with(Vec::new(), vec![pair], Vec::new()))
+    }
+
+    fn with(files: Vec<CertificateFiles>, pairs: Vec<Pair>, stamps: Vec<Stamp>) -> Arc<Self> {
+        Arc::new(Self {
+            files,
+            current: RwLock::new(Arc::new(pairs)),
+            stamps: Mutex::new(stamps),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+        })
+    }
+
+    /// What the certificates in use say about themselves.
+    pub fn facts(&self) -> Vec<CertificateFacts> {
+        self.pairs().iter().map(|pair| pair.facts.clone()).collect()
+    }
+
+    /// Reads the files again. If anything is wrong with them the old certificates stay in use.
+    pub fn reload(&self) -> Result<(), NetError> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.files);
+        match read_all(&self.files) {
+            Ok(pairs) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pairs);
+                tracing::info!("certificates loaded");
+                Ok(())
+            }
+            Err(why) => {
+                tracing::error!(%why, "new certificate cannot be used; the old one stays");
+                Err(why)
+            }
+        }
+    }
+
+    /// Reads the files again if one of them changed since they were last read.
+    pub fn reload_if_changed(&self) {
+        let now = stamps(&self.files);
+        let changed = *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) != now;
+        if changed {
+            // The failure is in the log, and the next change of a file tries again.
+            let _ = self.reload();
+        }
+    }
+
+    /// Looks at the files once a minute until `stop`.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(WATCH);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {
+                    let this = Arc::clone(&self);
+                    let _ = tokio::task::spawn_blocking(move || this.reload_if_changed()).await;
+                }
+            }
+        }
+    }
+
+    /// A server that presents these certificates and speaks `alpn`.
+    pub fn server(self: &Arc<Self>, alpn: Alpn) -> Result<TlsServer, NetError> {
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
+        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .map_err(NetError::Configuration)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.ignore_client_order = true;
+        config.max_early_data_size = 0;
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.alpn_protocols = alpn.protocols();
+        Ok(TlsServer { config: Arc::new(config), handshakes: Arc::clone(&self.handshakes) })
+    }
+
+    fn pairs(&self) -> Arc<Vec<Pair>> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let pairs = self.pairs();
+        let named = hello.server_name().and_then(|host| pairs.iter().find(|pair| pair.facts.covers(host)));
+        named.or_else(|| pairs.first()).map(|pair| Arc::clone(&pair.key))
+    }
+}
+
+fn stamps(files: &[CertificateFiles]) -> Vec<Stamp> {
+    files
+        .iter()
+        .flat_map(|pair| [&pair.certificate, &pair.key])
+        .map(|file| fs::metadata(file).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len()))))
+        .collect()
+}
+
+fn read_all(files: &[CertificateFiles]) -> Result<Vec<Pair>, NetError> {
+    if files.is_empty() {
+        return Err(NetError::NoCertificate);
+    }
+    files
+        .iter()
+        .map(|files| {
+            let certificate = read(&files.certificate)?;
+            let key = read(&files.key)?;
+            pair(&certificate, &key, &files.certificate, &files.key)
+        })
+        .collect()
+}
+
+fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, NetError> {
+    let length = fs::metadata(file).map_err(|why| unusable(file, why))?.len();
+    if length > FILE {
+        return Err(unusable(file, "larger than 1 MiB"));
+    }
+    fs::read(file).map(Zeroizing::new).map_err(|why| unusable(file, why))
+}
+
+fn pair(certificate: &[u8], key: &[u8], file: &Path, key_file: &Path) -> Result<Pair, NetError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<_, _>>()
+        .map_err(|why| unusable(file, why))?;
+    let own = chain.first().ok_or_else(|| unusable(file, "holds no certificate"))?;
+    let facts = facts(own).ok_or_else(|| unusable(file, "the certificate cannot be read"))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|why| unusable(key_file, why))?;
+    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|why| unusable(key_file, why))?;
+    Ok(Pair { facts, key: Arc::new(key) })
+}
+
+fn unusable(file: &Path, why: impl ToString) -> NetError {
+    NetError::Certificate { file: file.into(), why: why.to_string() }
+}
+
+/// What the first certificate of a PEM text says about itself.
+pub fn certificate_facts(pem: &[u8]) -> Option<CertificateFacts> {
+    facts(&CertificateDer::pem_slice_iter(pem).next()?.ok()?)
+}
+
+fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    let names = parsed
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|extension| {
+            let names = extension.value.general_names.iter().filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+                _ => None,
+            });
+            names.collect()
+        })
+        .unwrap_or_default();
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, certificate).as_ref());
+    Some(CertificateFacts {
+        names,
+        not_before: Time(parsed.validity().not_before.timestamp()),
+        not_after: Time(parsed.validity().not_after.timestamp()),
+        sha256,
+    })
+}
+
+/// A certificate that nobody vouches for, for a first start and for `demo`.
+#[derive(Debug)]
+pub struct SelfSigned {
+    /// PEM.
+    pub certificate: String,
+    /// PEM, PKCS#8.
+    pub key: Zeroizing<String>,
+}
+
+/// Makes a self-signed ECDSA P-256 certificate for `names` (domains or addresses), good for ten years from `now`.
+pub fn self_signed(names: &[String], now: Time) -> Result<SelfSigned, NetError> {
+    let failed = |why: rcgen::Error| NetError::Make(why.to_string());
+    let mut parameters = rcgen::CertificateParams::new(names).map_err(failed)?;
+    let day = |time: Time, years: i32| {
+        let date = time.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs().min(28));
+        rcgen::date_time_ymd(i32::from(date.year()) + years, month, day)
+    };
+    parameters.not_before = day(now - Duration::from_secs(86_400), 0);
+    parameters.not_after = day(now, 10);
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    if let Some(name) = names.first() {
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name.as_str());
+    }
+    let key = rcgen::KeyPair::generate().map_err(failed)?;
+    let certificate = parameters.self_signed(&key).map_err(failed)?;
+    Ok(SelfSigned { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
+}
+
+/// What is agreed on inside TLS (RFC 7301). A client that offers something else only is turned away, so that a
+/// connection meant for one service cannot be led to another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Alpn {
+    /// `h2` or `http/1.1`.
+    Http,
+    /// `http/1.1` alone.
+    Http1,
+    /// `imap`.
+    Imap,
+    /// Nothing is agreed on: SMTP has no name of its own.
+    Smtp,
+}
+
+impl Alpn {
+    fn protocols(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+            Self::Imap => vec![b"imap".to_vec()],
+            Self::Smtp => Vec::new(),
+        }
+    }
+}
+
+/// The server's side of TLS.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    config: Arc<rustls::ServerConfig>,
+    handshakes: Arc<Semaphore>,
+}
+
+impl TlsServer {
+    /// One handshake: at most 10 seconds in all, and one of at most 32 once the client has said hello.
+    pub(crate) async fn accept(
+        &self,
+        socket: TcpStream,
+    ) -> Result<(server::TlsStream<TcpStream>, TlsFacts), NetError> {
+        let deadline = Instant::now() + HANDSHAKE;
+        let work = async {
+            let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket)
+                .await
+                .map_err(NetError::Handshake)?;
+            let _permit = self.handshakes.acquire().await;
+            let stream = hello.into_stream(Arc::clone(&self.config)).await.map_err(NetError::Handshake)?;
+            let facts = server_facts(stream.get_ref().1);
+            Ok((stream, facts))
+        };
+        timeout_at(deadline, work).await.unwrap_or(Err(NetError::TimedOut("the tls handshake")))
+    }
+}
+
+fn server_facts(connection: &rustls::ServerConnection) -> TlsFacts {
+    TlsFacts {
+        version: version(connection.protocol_version()),
+        cipher: cipher(connection.negotiated_cipher_suite()),
+        server_name: connection.server_name().map(str::to_owned),
+        protocol: protocol(connection.alpn_protocol()),
+        peer: None,
+    }
+}
+
+fn version(version: Option<rustls::ProtocolVersion>) -> &'static str {
+    match version {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLSv1.2",
+    }
+}
+
+fn cipher(suite: Option<rustls::SupportedCipherSuite>) -> String {
+    let name = suite.and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    name.replace("TLS13_", "TLS_")
+}
+
+fn protocol(name: Option<&[u8]>) -> Option<String> {
+    name.map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// What a peer presented in a handshake, not judged.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PeerCertificate {
+    /// DER, the peer's own first.
+    pub chain: Vec<Vec<u8>>,
+    /// The handshake is signed by the key of the first one. Without this a certificate proves nothing.
+    pub signature_good: bool,
+}
+
+/// The client's side of TLS.
+#[derive(Clone, Debug)]
+pub struct TlsClient {
+    provider: Arc<CryptoProvider>,
+}
+
+impl Default for TlsClient {
+    fn default() -> Self {
+        Self { provider: provider() }
+    }
+}
+
+impl TlsClient {
+    /// One handshake of at most 10 seconds, without resumption, asking for `name`.
+    pub(crate) async fn connect(
+        &self,
+        socket: TcpStream,
+        name: &str,
+    ) -> Result<(client::TlsStream<TcpStream>, TlsFacts), NetError> {
+        let collector = Arc::new(Collector {
+            algorithms: self.provider.signature_verification_algorithms,
+            seen: Mutex::default(),
+        });
+        let verifier: Arc<dyn ServerCertVerifier> = Arc::<Collector>::clone(&collector);
+        let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(VERSIONS)
+            .map_err(NetError::Configuration)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|why| NetError::Handshake(io::Error::new(io::ErrorKind::InvalidInput, why)))?;
+        let work = TlsConnector::from(Arc::new(config)).connect(name, socket);
+        let stream = timeout_at(Instant::now() + HANDSHAKE, work)
+            .await
+            .map_err(|_| NetError::TimedOut("the tls handshake"))?
+            .map_err(NetError::Handshake)?;
+        let connection = stream.get_ref().1;
+        let facts = TlsFacts {
+            version: version(connection.protocol_version()),
+            cipher: cipher(connection.negotiated_cipher_suite()),
+            server_name: None,
+            protocol: protocol(connection.alpn_protocol()),
+            peer: Some(collector.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        };
+        Ok((stream, facts))
+    }
+}
+
+/// Takes any certificate and remembers it.
+#[derive(Debug)]
+struct Collector {
+    algorithms: WebPkiSupportedAlgorithms,
+    seen: Mutex<PeerCertificate>,
+}
+
+impl Collector {
+    /// `only_first`: in TLS 1.3 a scheme stands for one curve, in TLS 1.2 for any (RFC 8446 §4.2.3).
+    fn note(&self, message: &[u8], certificate: &[u8], signed: &DigitallySignedStruct, only_first: bool) {
+        let algorithms = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let algorithms = algorithms.map(|(_, algorithms)| *algorithms).unwrap_or_default();
+        let take = if only_first { 1 } else { algorithms.len() };
+        let good = public_key(certificate).is_some_and(|key| {
+            algorithms.iter().take(take).any(|algorithm| {
+                algorithm.public_key_alg_id().as_ref() == key.algorithm
+                    && algorithm.verify_signature(key.bits, message, signed.signature()).is_ok()
+            })
+        });
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).signature_good = good;
+    }
+}
+
+impl ServerCertVerifier for Collector {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.to_vec()).collect();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
+            PeerCertificate { chain, signature_good: false };
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.note(message, certificate, signed, false);
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // RFC 8446 §4.2.3: PKCS #1 v1.5 signs no TLS 1.3 handshake.
+        let pkcs1 = matches!(
+            signed.scheme,
+            SignatureScheme::RSA_PKCS1_SHA256
+                | SignatureScheme::RSA_PKCS1_SHA384
+                | SignatureScheme::RSA_PKCS1_SHA512
+        );
+        if !pkcs1 {
+            self.note(message, certificate, signed, true);
+        }
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// The key of a certificate, for which no more of it need be well-formed than what stands before the key.
+struct PublicKey<'a> {
+    /// The content of the AlgorithmIdentifier.
+    algorithm: &'a [u8],
+    /// The subjectPublicKey bits.
+    bits: &'a [u8],
+}
+
+/// RFC 5280 §4.1: version, serial, signature, issuer, validity and subject stand in front of the key.
+fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
+    const SEQUENCE: u8 = 0x30;
+    const VERSION: u8 = 0xa0;
+    const BIT_STRING: u8 = 0x03;
+    let certificate = element(certificate, SEQUENCE)?.0;
+    let mut fields = element(certificate, SEQUENCE)?.0;
+    if let Some((_, rest)) = element(fields, VERSION) {
+        fields = rest;
+    }
+    for tag in [0x02, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        fields = element(fields, tag)?.1;
+    }
+    let key = element(fields, SEQUENCE)?.0;
+    let (algorithm, rest) = element(key, SEQUENCE)?;
+    let (unused, bits) = element(rest, BIT_STRING)?.0.split_first()?;
+    (*unused == 0).then_some(PublicKey { algorithm, bits })
+}
+
+/// One DER element with this tag: its content, and what stands behind it.
+fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = bytes.split_first()?;
+    let (length, mut rest) = rest.split_first()?;
+    if *found != tag {
+        return None;
+    }
+    let mut size = usize::from(*length);
+    if size >= 0x80 {
+        let (digits, behind) = rest.split_at_checked(size - 0x80)?;
+        if digits.len() > 3 {
+            return None;
+        }
+        size = digits.iter().fold(0, |size, digit| size << 8 | usize::from(*digit));
+        rest = behind;
+    }
+    rest.split_at_checked(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::stream::Stream;
+    use proptest::prelude::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    const NOW: Time = Time(1_795_318_393);
+
+    fn certificates(names: &[&str]) -> Arc<Certificates> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let made = self_signed(&names, NOW).unwrap();
+        Certificates::fixed(made.certificate.as_bytes(), made.key.as_bytes()).unwrap()
+    }
+
+    async fn sockets() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn upgrades_both_sides_and_collects_the_certificate() {
+        let certificates = certificates(&["mx.example", "*.wild.example"]);
+        let server = certificates.server(Alpn::Smtp).unwrap();
+        let (near, far) = sockets().await;
+        let serve = async {
+            let mut stream = Stream::plain(far).unwrap();
+            stream.write_all(b"220 go\r\n").await.unwrap();
+            let mut stream = stream.accept_tls(&server).await.unwrap();
+            stream.write_all(b"secret").await.unwrap();
+            stream.shutdown().await.unwrap();
+            stream.tls().unwrap().clone()
+        };
+        let dial = async {
+            let mut stream = Stream::plain(near).unwrap();
+            let mut said = [0; 8];
+            stream.read_exact(&mut said).await.unwrap();
+            assert_eq!(&said, b"220 go\r\n");
+            let mut stream = stream.connect_tls(&TlsClient::default(), "mx.example").await.unwrap();
+            let mut said = Vec::new();
+            stream.read_to_end(&mut said).await.unwrap();
+            assert_eq!(said, b"secret");
+            stream.tls().unwrap().clone()
+        };
+        let (inside, outside) = tokio::join!(serve, dial);
+        assert_eq!(inside.server_name.as_deref(), Some("mx.example"));
+        assert_eq!((inside.version, inside.cipher.as_str()), ("TLSv1.3", outside.cipher.as_str()));
+        assert!(inside.cipher.starts_with("TLS_"), "{}", inside.cipher);
+        let peer = outside.peer.unwrap();
+        assert!(peer.signature_good);
+        assert_eq!(peer.chain.len(), 1);
+        assert_eq!(facts(&CertificateDer::from(peer.chain[0].clone())).unwrap(), certificates.facts()[0]);
+    }
+
+    #[tokio::test]
+    async fn a_foreign_key_behind_a_certificate_is_noticed() {
+        for version in VERSIONS {
+            let (own, stolen) = (certificates(&["a.example"]), certificates(&["a.example"]));
+            let mixed = CertifiedKey::new(stolen.pairs()[0].key.cert.clone(), own.pairs()[0].key.key.clone());
+            let mut config = rustls::ServerConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_no_client_auth()
+                .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(mixed)));
+            config.send_tls13_tickets = 0;
+            let server = TlsServer { config: Arc::new(config), handshakes: Arc::new(Semaphore::new(1)) };
+            let (near, far) = sockets().await;
+            let client = TlsClient::default();
+            let (server, client) = tokio::join!(server.accept(far), client.connect(near, "a.example"));
+            let facts = client.unwrap().1;
+            assert!(server.is_ok());
+            assert!(!facts.peer.unwrap().signature_good, "{}", facts.version);
+        }
+    }
+
+    #[tokio::test]
+    async fn protocols_must_match_when_offered() {
+        let certificates = certificates(&["a.example"]);
+        for (alpn, offered, works) in [
+            (Alpn::Http, Some("h2"), true),
+            (Alpn::Http, Some("imap"), false),
+            (Alpn::Http, None, true),
+            (Alpn::Imap, Some("http/1.1"), false),
+            (Alpn::Imap, Some("imap"), true),
+            (Alpn::Imap, None, true),
+            (Alpn::Smtp, Some("anything"), true),
+        ] {
+            let server = certificates.server(alpn).unwrap();
+            let (near, far) = sockets().await;
+            let verifier = Collector {
+                algorithms: provider().signature_verification_algorithms,
+                seen: Mutex::default(),
+            };
+            let mut config = rustls::ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(VERSIONS)
+                .unwrap()
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+                .with_no_client_auth();
+            config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let connector = TlsConnector::from(Arc::new(config));
+            let name = ServerName::try_from("a.example").unwrap();
+            let (accepted, _) = tokio::join!(server.accept(far), connector.connect(name, near));
+            assert_eq!(accepted.is_ok(), works, "{alpn:?} {offered:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_words_than_tls_end_cleanly() {
+        let server = certificates(&["a.example"]).server(Alpn::Imap).unwrap();
+        for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"a LOGIN x y\r\n", b"", &[0x16, 3, 1, 255, 255, 0]] {
+            let (mut near, far) = sockets().await;
+            near.write_all(words).await.unwrap();
+            near.shutdown().await.unwrap();
+            assert!(server.accept(far).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn chooses_by_name_and_keeps_the_old_when_the_new_is_broken() {
+        let home = tempfile::tempdir().unwrap();
+        let files = |name: &str| CertificateFiles {
+            certificate: home.path().join(format!("{name}.crt")),
+            key: home.path().join(format!("{name}.key")),
+        };
+        let put = |name: &str, host: &str| {
+            let made = self_signed(&[host.to_owned()], NOW).unwrap();
+            fs::write(files(name).certificate, &made.certificate).unwrap();
+            fs::write(files(name).key, made.key.as_bytes()).unwrap();
+        };
+        put("a", "a.example");
+        put("b", "*.b.example");
+        let certificates = Certificates::load(vec![files("a"), files("b")]).unwrap();
+        let server = certificates.server(Alpn::Smtp).unwrap();
+        let presented = async |name: &str| {
+            let (near, far) = sockets().await;
+            let client = TlsClient::default();
+            let (accepted, facts) = tokio::join!(server.accept(far), client.connect(near, name));
+            accepted.unwrap();
+            let chain = facts.unwrap().1.peer.unwrap().chain;
+            facts_of(&chain[0]).names
+        };
+        fn facts_of(der: &[u8]) -> CertificateFacts {
+            facts(&CertificateDer::from(der)).unwrap()
+        }
+        for (name, want) in [
+            ("a.example", "a.example"),
+            ("x.b.example", "*.b.example"),
+            ("x.y.b.example", "a.example"),
+            ("unknown.example", "a.example"),
+            ("127.0.0.1", "a.example"),
+        ] {
+            assert_eq!(presented(name).await, [want], "{name}");
+        }
+        let old = certificates.facts();
+        fs::write(files("a").certificate, "-----BEGIN CERTIFICATE-----\nbroken").unwrap();
+        certificates.reload_if_changed();
+        assert_eq!(certificates.facts(), old, "a broken file leaves the old one in use");
+        let other = self_signed(&["a.example".into()], NOW).unwrap();
+        fs::write(files("a").certificate, &other.certificate).unwrap();
+        let refused = certificates.reload().unwrap_err().to_string();
+        assert!(refused.contains("a.key"), "a key that does not fit is refused: {refused}");
+        assert_eq!(certificates.facts(), old);
+        fs::write(files("a").key, other.key.as_bytes()).unwrap();
+        certificates.reload().unwrap();
+        assert_ne!(certificates.facts(), old);
+        assert_eq!(presented("a.example").await, ["a.example"]);
+    }
+
+    #[test]
+    fn what_it_makes_is_good_for_ten_years() {
+        let made = self_signed(&["mail.example".into(), "127.0.0.1".into()], NOW).unwrap();
+        let facts = certificate_facts(made.certificate.as_bytes()).unwrap();
+        assert_eq!(facts.names, ["mail.example"]);
+        assert!(facts.not_before < NOW && facts.not_after > NOW + Duration::from_secs(9 * 366 * 86_400));
+        assert!(Certificates::load(Vec::new()).is_err());
+        assert!(Certificates::fixed(b"", made.key.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_a_key_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = public_key(&bytes);
+            let mut wrapped = vec![0x30, bytes.len() as u8];
+            wrapped.extend(&bytes);
+            let _ = public_key(&wrapped);
+        }
+    }
+}
