@@ -1,0 +1,193 @@
+//! Reading: ciphertext from the store becomes a message, whole and proven, or nothing.
+
+use crate::base::limits;
+use crate::flow::Flow;
+use crate::flow::sign_in::Unlocked;
+use crate::mime::scan::Limits;
+use crate::mime::scan::Scanner;
+use crate::mime::structure::Structure;
+use crate::mime::summary::Summary;
+use crate::openpgp;
+use crate::openpgp::SecretKey;
+use crate::store::PAGE;
+use crate::store::command::Command;
+use crate::store::error::StoreError;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::Message;
+use crate::store::record::MessageRecord;
+use crate::store::record::Uid;
+use crate::store::spool::Spool;
+use crate::vault::primitives::sha256;
+use std::io::Write;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A message as its owner reads it.
+pub struct Plain {
+    /// Its number.
+    pub uid: Uid,
+    /// What the store knows of it.
+    pub record: MessageRecord,
+    /// Its flags when it was read.
+    pub flags: Flags,
+    /// Its bytes.
+    pub spool: Spool,
+    /// Its parts.
+    pub structure: Structure,
+}
+
+/// A line of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its number.
+    pub uid: Uid,
+    /// What the store knows of it.
+    pub record: MessageRecord,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its summary; `None` when it cannot be opened.
+    pub summary: Option<Arc<Summary>>,
+}
+
+/// Why a message cannot be shown.
+#[derive(Clone, Debug, Error)]
+pub enum ReadError {
+    /// Not there, or not there any more.
+    #[error("no such message")]
+    Gone,
+    /// The ciphertext is changed or cut, or the key is missing: nothing of it is shown.
+    #[error("the message is damaged")]
+    Damaged,
+    /// No memory for it now.
+    #[error("busy")]
+    Busy,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Flow {
+    /// One message, decrypted whole; nothing of it is there before its integrity is proven.
+    pub async fn read(&self, who: &Unlocked, folder: Folder, uid: Uid) -> Result<Plain, ReadError> {
+        let message = self.store.message(who.mailbox, folder, uid).await?.ok_or(ReadError::Gone)?;
+        let key = self.secret_key(who, &message.record.certificate).await?;
+        let permit = self.plaintext_room(message.record.size).await.ok_or(ReadError::Busy)?;
+        let body = self.store.bodies().open(&message.record.body).map_err(damaged)?;
+        let spool = self.spools.begin();
+        let (spool, structure) = blocking(move || {
+            let plain = decrypt_scanned(&key, body, spool)?;
+            drop(permit);
+            Ok(plain)
+        })
+        .await?;
+        Ok(Plain { uid, record: message.record, flags: message.flags, spool, structure })
+    }
+
+    /// A page of a folder with summaries, ascending from the message behind `after`.
+    pub async fn list(
+        &self,
+        who: &Arc<Unlocked>,
+        folder: Folder,
+        after: Uid,
+        limit: usize,
+    ) -> Result<Vec<Listed>, ReadError> {
+        let limit = limit.min(PAGE);
+        let messages = self.store.messages(who.mailbox, folder, after, limit).await?;
+        let summaries = self.store.summaries(who.mailbox, folder, after, limit).await?;
+        let opened = self.open_summaries(who, folder, &messages, summaries).await?;
+        let mut opened = opened.into_iter().peekable();
+        Ok(messages
+            .into_iter()
+            .map(|message| {
+                while opened.next_if(|(uid, _)| *uid < message.uid).is_some() {}
+                let summary = opened.next_if(|(uid, _)| *uid == message.uid).map(|(_, summary)| summary);
+                Listed { uid: message.uid, record: message.record, flags: message.flags, summary }
+            })
+            .collect())
+    }
+
+    /// Opens summaries; those that still lie under the certificate are put under MUK, so that the next list is cheap.
+    async fn open_summaries(
+        &self,
+        who: &Arc<Unlocked>,
+        folder: Folder,
+        messages: &[Message],
+        summaries: Vec<(Uid, Vec<u8>)>,
+    ) -> Result<Vec<(Uid, Arc<Summary>)>, ReadError> {
+        let mut keys: Vec<(Fingerprint, Arc<SecretKey>)> = Vec::new();
+        for message in messages {
+            let fingerprint = &message.record.certificate;
+            if !keys.iter().any(|(known, _)| known == fingerprint) {
+                if let Ok(key) = self.secret_key(who, fingerprint).await {
+                    keys.push((fingerprint.clone(), key));
+                }
+            }
+        }
+        let ids: Vec<_> =
+            messages.iter().map(|message| (message.uid, message.record.id, message.record.certificate.clone())).collect();
+        let (random, owner) = (self.random.clone(), who.clone());
+        let (opened, renewed) = blocking(move || {
+            let sealer = owner.key.summaries(owner.mailbox);
+            let mut opened = Vec::with_capacity(summaries.len());
+            let mut renewed = Vec::new();
+            for (uid, sealed) in summaries {
+                let Ok(at) = ids.binary_search_by_key(&uid, |(uid, ..)| *uid) else { continue };
+                let Some((_, id, certificate)) = ids.get(at) else { continue };
+                if let Ok(plain) = sealer.open(*id, &sealed) {
+                    opened.extend(Summary::read(plain.expose()).ok().map(|summary| (uid, Arc::new(summary))));
+                    continue;
+                }
+                let Some((_, key)) = keys.iter().find(|(known, _)| known == certificate) else { continue };
+                let Ok(plain) = openpgp::decrypt_bytes(key, &sealed, limits::SUMMARY) else { continue };
+                let Ok(summary) = Summary::read(plain.expose()) else { continue };
+                renewed.push(Command::ReplaceSummary {
+                    mailbox: owner.mailbox,
+                    folder,
+                    uid,
+                    old: sha256(&sealed),
+                    new: sealer.seal(*id, plain.expose(), &*random),
+                });
+                opened.push((uid, Arc::new(summary)));
+            }
+            Ok((opened, renewed))
+        })
+        .await?;
+        self.replace_summaries(renewed).await;
+        Ok(opened)
+    }
+
+    /// Its failure never fails a reading: the next one tries again.
+    async fn replace_summaries(&self, mut renewed: Vec<Command>) {
+        while !renewed.is_empty() {
+            let rest = renewed.split_off(renewed.len().min(REPLACED_AT_ONCE));
+            if let Err(why) = self.store.commit(renewed).await {
+                tracing::debug!(%why, "summaries stay as they arrived");
+                return;
+            }
+            renewed = rest;
+        }
+    }
+
+    /// The secret key for a certificate of this mailbox, unwrapped at most once a session.
+    pub(in crate::flow) async fn secret_key(
+        &self,
+        who: &Unlocked,
+        fingerprint: &Fingerprint,
+    ) -> Result<Arc<SecretKey>, ReadError> {
+        if let Some(key) = who.kept_key(fingerprint) {
+            return Ok(key);
+        }
+        let record = self.store.key(who.mailbox, fingerprint).await?.ok_or(ReadError::Damaged)?;
+        let wrapped = record.wrapped_secret.as_deref().ok_or(ReadError::Damaged)?;
+        let secret =
+            who.key.unwrap_secret_key(who.mailbox, &fingerprint.0, wrapped).map_err(|_| ReadError::Damaged)?;
+        let key = Arc::new(SecretKey::parse(secret.expose()).map_err(|_| ReadError::Damaged)?);
+        who.keep_key(fingerprint.clone(), key.clone());
+        Ok(key)
+    }
+}
+
+/// Summaries replaced with one commit.
+const REPLACED_AT_ONCE: usize = 100;

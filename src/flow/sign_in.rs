@@ -1,0 +1,266 @@
+//! Signing in: a password opens a slot, or nothing is told.
+
+use crate::base::address::Address;
+use crate::base::address::AddressKey;
+use crate::base::id::MailboxId;
+use crate::base::secret::Key;
+use crate::base::secret::Secret;
+use crate::flow::Flow;
+use crate::flow::password_work::PATIENCE;
+use crate::openpgp::SecretKey;
+use crate::store::command::Command;
+use crate::store::error::StoreError;
+use crate::store::record::Fingerprint;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::SlotRecord;
+use crate::vault::device;
+use crate::vault::mailbox_key::MailboxKey;
+use crate::vault::password::Password;
+use crate::vault::slot;
+use crate::vault::slot::Opener;
+use crate::vault::slot::Parameters;
+use crate::vault::slot::SlotKind;
+use crate::vault::slot::SlotParts;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Where an attempt comes from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// The device cookie it showed, if any; only browsers have one.
+    pub device: Option<String>,
+}
+
+/// Whose mailboxes a door opens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Realm {
+    /// Submission: accounts only.
+    Accounts,
+    /// The portal: recipients of temporary mailboxes only.
+    Recipients,
+    /// IMAP: both.
+    Everybody,
+}
+
+/// A mailbox that is open: whoever holds this may read it. MUK is wiped when it is dropped.
+pub struct Unlocked {
+    /// M.
+    pub mailbox: MailboxId,
+    /// For whom.
+    pub kind: MailboxKind,
+    /// As it was first written.
+    pub address: Address,
+    /// Ends when the record's is higher.
+    pub generation: u32,
+    /// MUK.
+    pub key: MailboxKey,
+    secret_keys: Mutex<Vec<(Fingerprint, Arc<SecretKey>)>>,
+}
+
+/// Why nobody was signed in.
+#[derive(Clone, Debug, Error)]
+pub enum SignInError {
+    /// Unknown address, wrong password, or the mailbox's own daily budget: one answer, the same work.
+    #[error("address or password is not right")]
+    Wrong,
+    /// The client's network failed too often; nothing was looked up.
+    #[error("too many failures from this network")]
+    Paused {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// No room to check a password now.
+    #[error("busy")]
+    Busy {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Unlocked {
+    /// A mailbox whose MUK is at hand: from a slot, or out of a session.
+    pub fn new(record: &MailboxRecord, key: MailboxKey) -> Self {
+        Self {
+            mailbox: record.id,
+            kind: record.kind,
+            address: record.address.clone(),
+            generation: record.generation,
+            key,
+            secret_keys: Mutex::default(),
+        }
+    }
+
+    /// The secret key that belongs to a certificate of this mailbox, unwrapped once and kept.
+    pub(in crate::flow) fn kept_key(&self, fingerprint: &Fingerprint) -> Option<Arc<SecretKey>> {
+        let kept = self.secret_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(of, _)| of == fingerprint).map(|(_, key)| key.clone())
+    }
+
+    pub(in crate::flow) fn keep_key(&self, fingerprint: Fingerprint, key: Arc<SecretKey>) {
+        self.secret_keys.lock().unwrap_or_else(PoisonError::into_inner).push((fingerprint, key));
+    }
+}
+
+/// The slots that a password may open, each with its shred key.
+type Candidates = Vec<(SlotRecord, Key)>;
+
+impl Flow {
+    /// Opens a mailbox with its address and password.
+    ///
+    /// An unknown address, one of the other realm, a wrong password and a mailbox whose own budget is spent
+    /// cost the same and are answered alike.
+    pub async fn sign_in(
+        &self,
+        address: &str,
+        password: Secret<String>,
+        source: &Source,
+        realm: Realm,
+    ) -> Result<Arc<Unlocked>, SignInError> {
+        self.budgets
+            .network(source.ip, self.clock.running())
+            .map_err(|retry_after| SignInError::Paused { retry_after })?;
+        let address = Address::parse(address.trim()).ok().map(|address| address.key());
+        let record = self.sign_in_record(address.as_ref(), realm).await?;
+        let candidates = self.password_slots(record.as_deref()).await?;
+        let muk = self.try_password(record.as_ref().map(|record| record.id), candidates, password).await?;
+        let Some(record) = record else {
+            self.budgets.failed(source.ip, None, self.clock.running());
+            return Err(SignInError::Wrong);
+        };
+        let device = self.device(&record, source);
+        let admitted = self.budgets.mailbox(record.id, device, source.ip, self.clock.now());
+        match muk {
+            Some(muk) if admitted => {
+                self.budgets.succeeded(record.id, source.ip, self.clock.now());
+                self.note_activity(&record, None).await?;
+                Ok(Arc::new(Unlocked::new(&record, muk)))
+            }
+            _ => {
+                self.budgets.failed(source.ip, Some((record.id, device)), self.clock.running());
+                tracing::info!(mailbox = %record.id, "sign-in refused");
+                Err(SignInError::Wrong)
+            }
+        }
+    }
+
+    /// A mailbox out of a session that holds its MUK; `None` when the session must end.
+    pub async fn resume(
+        &self,
+        mailbox: MailboxId,
+        generation: u32,
+        key: MailboxKey,
+    ) -> Result<Option<Arc<Unlocked>>, StoreError> {
+        let record = self.store.mailbox(mailbox).await?;
+        Ok(record
+            .filter(|record| record.generation == generation)
+            .map(|record| Arc::new(Unlocked::new(&record, key))))
+    }
+
+    /// The cookie by which this browser is known from now on, good for this mailbox only.
+    pub fn device_cookie(&self, who: &Unlocked) -> String {
+        device::issue(&self.keys, who.mailbox, who.generation, self.clock.now(), &*self.random)
+    }
+
+    /// Activity is durable at most once an hour: it is a date in the mailbox's life, not a log.
+    pub(in crate::flow) async fn note_activity(
+        &self,
+        record: &MailboxRecord,
+        correspondent: Option<MailboxId>,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if now.since(record.last_activity) < ACTIVITY_STEP && correspondent.is_none() {
+            return Ok(());
+        }
+        let note = Command::NoteActivity { mailbox: record.id, at: now, correspondent };
+        self.store.commit(vec![note]).await.map(drop)
+    }
+
+    async fn sign_in_record(
+        &self,
+        address: Option<&AddressKey>,
+        realm: Realm,
+    ) -> Result<Option<Arc<MailboxRecord>>, StoreError> {
+        let Some(address) = address else { return Ok(None) };
+        let Some(mailbox) = self.store.mailbox_of(address).await? else { return Ok(None) };
+        let record = self.store.mailbox(mailbox).await?;
+        Ok(record.filter(|record| match (realm, record.kind) {
+            (Realm::Everybody, _)
+            | (Realm::Accounts, MailboxKind::Account)
+            | (Realm::Recipients, MailboxKind::Temporary) => true,
+            (Realm::Accounts, MailboxKind::Temporary) | (Realm::Recipients, MailboxKind::Account) => false,
+        }))
+    }
+
+    async fn password_slots(&self, record: Option<&MailboxRecord>) -> Result<Candidates, StoreError> {
+        let mut candidates = Vec::new();
+        for slot in record.map(|record| record.slots.as_slice()).unwrap_or_default() {
+            if !matches!(slot.kind, SlotKind::Password | SlotKind::AppPassword) {
+                continue;
+            }
+            if let Some(shred) = self.store.shred_key(slot.shred).await? {
+                candidates.push((slot.clone(), shred));
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Runs Argon2 once, whoever asks, and tries the result on each slot.
+    async fn try_password(
+        &self,
+        mailbox: Option<MailboxId>,
+        candidates: Candidates,
+        password: Secret<String>,
+    ) -> Result<Option<MailboxKey>, SignInError> {
+        let busy = |_| SignInError::Busy { retry_after: PATIENCE };
+        let permit = self.passwords.permit().await.map_err(busy)?;
+        let keys = self.keys.clone();
+        let cost = self.password_cost;
+        permit
+            .run(move || {
+                let (salt, cost) = match candidates.first() {
+                    Some((slot, _)) => (slot.salt, Parameters::read(slot.parameters).ok()?),
+                    None => ([0; 16], cost),
+                };
+                let password = Password::parse(password.expose()).ok();
+                let guess = password.as_ref().map_or("", |password| password.expose());
+                let stretched = slot::stretch(guess.as_bytes(), &salt, cost).ok()?;
+                password?;
+                let mailbox = mailbox?;
+                candidates.iter().find_map(|(slot, shred)| {
+                    let parts = slot_parts(mailbox, slot)?;
+                    slot::open(&parts, Opener::Password(&stretched), &keys.pepper, shred, &slot.sealed).ok()
+                })
+            })
+            .await
+            .map_err(busy)
+    }
+
+    fn device(&self, record: &MailboxRecord, source: &Source) -> Option<device::Device> {
+        let cookie = source.device.as_deref()?;
+        device::recognise(&self.keys, record.id, record.generation, cookie, self.clock.now())
+    }
+}
+
+/// How often activity is written down.
+const ACTIVITY_STEP: Duration = Duration::from_secs(3600);
+
+/// What identifies a slot on record.
+pub(in crate::flow) fn slot_parts(mailbox: MailboxId, slot: &SlotRecord) -> Option<SlotParts> {
+    Some(SlotParts {
+        kind: slot.kind,
+        mailbox,
+        slot: slot.id,
+        salt: slot.salt,
+        parameters: Parameters::read(slot.parameters).ok()?,
+    })
+}
