@@ -36,6 +36,12 @@ pub enum StoreError {
         /// Octets.
         size: usize,
     },
+    /// A command that no caller may build; nothing happened.
+    #[error("a command is not well-formed: {what}")]
+    Misused {
+        /// What it must be.
+        what: &'static str,
+    },
     /// Another process has it open.
     #[error("the store is in use by another process")]
     InUse,

@@ -4,9 +4,15 @@
 //! suite runs against every engine.
 
 pub mod body;
+mod change;
 pub mod command;
+mod digest;
 pub mod error;
+pub mod model;
+mod poison;
 pub mod record;
+pub mod spool;
+mod watchers;
 
 use crate::base::address::AddressKey;
 use crate::base::address::Domain;

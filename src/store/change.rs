@@ -1,0 +1,365 @@
+//! How records change: pure functions over records, the same for every engine.
+
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::language::Language;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::store::command::FirstUse;
+use crate::store::command::FlagChange;
+use crate::store::command::NewInvitation;
+use crate::store::command::NewMailbox;
+use crate::store::command::NewQueued;
+use crate::store::command::NewSlot;
+use crate::store::command::Refusal;
+use crate::store::command::Settlement;
+use crate::store::error::StoreError;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::FolderRecord;
+use crate::store::record::InvitationRecord;
+use crate::store::record::InvitationState;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::MailboxState;
+use crate::store::record::Message;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::RecipientState;
+use crate::store::record::ShredRef;
+use crate::store::record::SigningKey;
+use crate::store::record::SlotKind;
+use crate::store::record::SlotRecord;
+use crate::store::record::Uid;
+use std::cmp::Ordering;
+
+/// Correspondents that a mailbox remembers.
+pub(crate) const CORRESPONDENTS: usize = 100;
+/// Why a recipient waits or ended, octets.
+pub(crate) const REASON: usize = 1_024;
+
+/// Why a command does not happen.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Its precondition does not hold.
+    Refused(Refusal),
+    /// The store cannot.
+    Trouble(StoreError),
+}
+
+impl Stop {
+    /// As the whole list's error.
+    pub(crate) fn at(self, index: usize) -> StoreError {
+        match self {
+            Self::Refused(why) => StoreError::Refused { index, why },
+            Self::Trouble(error) => error,
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(why: Refusal) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error)
+    }
+}
+
+/// The record of a mailbox that is made now, with its key.
+pub(crate) fn mailbox(new: NewMailbox, shred: ShredRef) -> (MailboxId, MailboxRecord, KeyRecord) {
+    let (state, opened) = match new.kind {
+        MailboxKind::Account => (MailboxState::Open, Some(new.created)),
+        MailboxKind::Temporary => (MailboxState::Unopened, None),
+    };
+    let inviter = new.invitation.as_ref().map(|invitation| invitation.sender);
+    let record = MailboxRecord {
+        id: new.id,
+        kind: new.kind,
+        address: new.address,
+        state,
+        language: new.language,
+        created: new.created,
+        opened,
+        last_activity: new.created,
+        certificate: new.key.fingerprint.clone(),
+        former: Vec::new(),
+        slots: vec![slot(new.slot, shred)],
+        invitation: new.invitation.as_ref().map(|invitation| invitation.id),
+        inviter,
+        correspondents: inviter.into_iter().collect(),
+        generation: 0,
+    };
+    (new.id, record, new.key)
+}
+
+/// The folders that a mailbox begins with.
+///
+/// UIDVALIDITY (RFC 3501 §2.3.1.1) is the time of creation: a later mailbox of the same address has another.
+pub(crate) fn folders(kind: MailboxKind, created: Time) -> Vec<FolderRecord> {
+    let names: &[(Folder, &str)] = match kind {
+        MailboxKind::Account => &[
+            (Folder::INBOX, "INBOX"),
+            (Folder::SENT, "Sent"),
+            (Folder::DRAFTS, "Drafts"),
+            (Folder::TRASH, "Trash"),
+            (Folder::JUNK, "Junk"),
+        ],
+        MailboxKind::Temporary => &[(Folder::INBOX, "INBOX"), (Folder::SENT, "Sent")],
+    };
+    let uid_validity = u32::try_from(created.0.max(1)).unwrap_or(u32::MAX);
+    let folder = |&(folder, name): &(Folder, &str)| FolderRecord {
+        folder,
+        name: name.into(),
+        uid_validity,
+        uid_next: Uid(1),
+        messages: 0,
+        unseen: 0,
+        bytes: 0,
+        subscribed: true,
+    };
+    names.iter().map(folder).collect()
+}
+
+/// The record of a slot whose shred key lies at `shred`.
+pub(crate) fn slot(new: NewSlot, shred: ShredRef) -> SlotRecord {
+    SlotRecord {
+        id: new.id,
+        kind: new.kind,
+        salt: new.salt,
+        parameters: new.parameters,
+        sealed: new.sealed,
+        shred,
+    }
+}
+
+/// The record of an invitation that is made now.
+pub(crate) fn invitation(
+    new: &NewInvitation,
+    mailbox: MailboxId,
+    language: Language,
+    now: Time,
+) -> InvitationRecord {
+    InvitationRecord {
+        id: new.id,
+        mailbox,
+        state: InvitationState::Open,
+        token_hash: new.token_hash,
+        has_pin: new.has_pin,
+        tries: 0,
+        created: now,
+        changed: now,
+        sender: new.sender,
+        language,
+        no_pin_told: None,
+    }
+}
+
+/// Takes the slots of an invitation out; their shred keys are to be destroyed.
+pub(crate) fn drop_invitation_slots(record: &mut MailboxRecord) -> Vec<ShredRef> {
+    let gone = record.slots.iter().filter(|slot| slot.kind == SlotKind::Invitation);
+    let shreds = gone.map(|slot| slot.shred).collect();
+    record.slots.retain(|slot| slot.kind != SlotKind::Invitation);
+    shreds
+}
+
+/// The recipient chose a password: opens the mailbox under its new key and slot. Answers with the new key and
+/// the former one.
+pub(crate) fn open_mailbox(
+    record: &mut MailboxRecord,
+    first: FirstUse,
+    shred: ShredRef,
+) -> (KeyRecord, KeyRecord) {
+    record.state = MailboxState::Open;
+    record.opened = Some(first.now);
+    record.last_activity = record.last_activity.max(first.now);
+    record.language = first.language;
+    record.invitation = None;
+    record.generation = record.generation.saturating_add(1);
+    record.slots.push(slot(first.slot, shred));
+    set_certificate(record, &first.key.fingerprint);
+    (first.key, first.former)
+}
+
+/// Mail is encrypted to `fingerprint` from now on; the one before becomes the newest former one.
+pub(crate) fn set_certificate(record: &mut MailboxRecord, fingerprint: &Fingerprint) {
+    if record.certificate == *fingerprint {
+        return;
+    }
+    let before = std::mem::replace(&mut record.certificate, fingerprint.clone());
+    record.former.retain(|former| former != fingerprint && *former != before);
+    record.former.insert(0, before);
+}
+
+/// Puts `slot` in the place of slot number `at`; answers with the shred key to be destroyed.
+pub(crate) fn replace_slot(record: &mut MailboxRecord, at: usize, slot: SlotRecord) -> Option<ShredRef> {
+    let place = record.slots.get_mut(at)?;
+    record.generation = record.generation.saturating_add(1);
+    Some(std::mem::replace(place, slot).shred)
+}
+
+/// Notes activity; answers whether anything changed.
+pub(crate) fn note_activity(record: &mut MailboxRecord, at: Time, correspondent: Option<MailboxId>) -> bool {
+    let mut changed = false;
+    if at > record.last_activity {
+        record.last_activity = at;
+        changed = true;
+    }
+    if let Some(account) = correspondent
+        && record.correspondents.len() < CORRESPONDENTS
+        && !record.correspondents.contains(&account)
+    {
+        record.correspondents.push(account);
+        changed = true;
+    }
+    changed
+}
+
+/// RFC 3501 §6.4.6: the flags that `now` becomes.
+pub(crate) fn flags(now: &Flags, change: FlagChange, given: &Flags) -> Flags {
+    let pick = |now: bool, given: bool| match change {
+        FlagChange::Replace => given,
+        FlagChange::Add => now || given,
+        FlagChange::Remove => now && !given,
+    };
+    let mut keywords = match change {
+        FlagChange::Replace => given.keywords.clone(),
+        FlagChange::Add => now.keywords.iter().chain(&given.keywords).cloned().collect(),
+        FlagChange::Remove => {
+            now.keywords.iter().filter(|word| !given.keywords.contains(word)).cloned().collect()
+        }
+    };
+    keywords.sort_unstable();
+    keywords.dedup();
+    Flags {
+        seen: pick(now.seen, given.seen),
+        answered: pick(now.answered, given.answered),
+        flagged: pick(now.flagged, given.flagged),
+        deleted: pick(now.deleted, given.deleted),
+        draft: pick(now.draft, given.draft),
+        keywords,
+    }
+}
+
+/// The outcome of a try, written into the recipient's record.
+pub(crate) fn settle(recipient: &mut QueuedRecipient, outcome: Settlement) {
+    recipient.attempts = recipient.attempts.saturating_add(1);
+    match outcome {
+        Settlement::Delivered { proof } => {
+            recipient.state = RecipientState::Delivered;
+            recipient.reason = cut(proof);
+        }
+        Settlement::Again { next, reason, delay_reported } => {
+            recipient.state = RecipientState::Waiting;
+            recipient.next = next;
+            recipient.reason = cut(reason);
+            recipient.delay_reported |= delay_reported;
+        }
+        Settlement::Failed { reason } => {
+            recipient.state = RecipientState::Failed;
+            recipient.reason = cut(reason);
+        }
+    }
+}
+
+/// Whether a recipient may still be tried.
+pub(crate) fn waits(state: RecipientState) -> bool {
+    match state {
+        RecipientState::Waiting | RecipientState::Leased { .. } => true,
+        RecipientState::Delivered | RecipientState::Failed | RecipientState::Cancelled => false,
+    }
+}
+
+/// Cuts a reason at its limit, between characters.
+pub(crate) fn cut(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(REASON));
+    reason
+}
+
+/// Gives a message that comes into a folder its number, and counts it.
+pub(crate) fn count_in(folder: &mut FolderRecord, message: &Message) -> Result<Uid, Refusal> {
+    let uid = folder.uid_next;
+    folder.uid_next = Uid(uid.0.checked_add(1).ok_or(Refusal::OverQuota)?);
+    folder.messages = folder.messages.saturating_add(1);
+    folder.unseen = folder.unseen.saturating_add(u32::from(!message.flags.seen));
+    folder.bytes = folder.bytes.saturating_add(message.record.body.length());
+    Ok(uid)
+}
+
+/// Counts a message that leaves a folder.
+pub(crate) fn count_out(folder: &mut FolderRecord, message: &Message) {
+    folder.messages = folder.messages.saturating_sub(1);
+    folder.unseen = folder.unseen.saturating_sub(u32::from(!message.flags.seen));
+    folder.bytes = folder.bytes.saturating_sub(message.record.body.length());
+}
+
+/// Counts a change of `\Seen`.
+pub(crate) fn count_seen(folder: &mut FolderRecord, before: bool, after: bool) {
+    match (before, after) {
+        (false, true) => folder.unseen = folder.unseen.saturating_sub(1),
+        (true, false) => folder.unseen = folder.unseen.saturating_add(1),
+        (true, true) | (false, false) => {}
+    }
+}
+
+/// Keywords sorted, each once.
+pub(crate) fn tidy(mut flags: Flags) -> Flags {
+    flags.keywords.sort_unstable();
+    flags.keywords.dedup();
+    flags
+}
+
+/// What every queued message must be: somebody's, with a file for a body.
+pub(crate) fn check_queued(new: &NewQueued) -> Result<(), StoreError> {
+    if new.record.body.file().is_none() {
+        return Err(StoreError::Misused { what: "a queued body is a file" });
+    }
+    if new.recipients.is_empty() || new.recipients.len() > usize::from(u16::MAX) {
+        return Err(StoreError::Misused { what: "a queued message has recipients" });
+    }
+    if !new.recipients.iter().any(|recipient| waits(recipient.state)) {
+        return Err(StoreError::Misused { what: "a queued message waits for somebody" });
+    }
+    Ok(())
+}
+
+/// The recipients of a message that is queued now: numbered, and none of them leased.
+pub(crate) fn number(queue: QueueId, mut recipients: Vec<QueuedRecipient>) -> Vec<QueuedRecipient> {
+    for (number, recipient) in (0..).zip(&mut recipients) {
+        recipient.queue = queue;
+        recipient.number = number;
+        recipient.reason = cut(std::mem::take(&mut recipient.reason));
+        if matches!(recipient.state, RecipientState::Leased { .. }) {
+            recipient.state = RecipientState::Waiting;
+        }
+    }
+    recipients
+}
+
+/// A signing key once more.
+pub(crate) fn signing_key(key: &SigningKey) -> SigningKey {
+    SigningKey {
+        domain: key.domain.clone(),
+        selector: key.selector.clone(),
+        algorithm: key.algorithm,
+        private: Secret::new(key.private.expose().clone()),
+        public: key.public.clone(),
+        created: key.created,
+    }
+}
+
+/// The order of signing keys: newest first, then by selector.
+pub(crate) fn newest_first(one: &SigningKey, other: &SigningKey) -> Ordering {
+    other.created.cmp(&one.created).then_with(|| one.selector.cmp(&other.selector))
+}
+
+/// Ascending, each once.
+pub(crate) fn in_order(mut uids: Vec<Uid>) -> Vec<Uid> {
+    uids.sort_unstable();
+    uids.dedup();
+    uids
+}
