@@ -68,6 +68,8 @@ impl fmt::Display for Reply {
     }
 }
 
+/// RFC 5321 §4.1.1.8.
+pub const HELP: Reply = Reply::new(214, (2, 0, 0), "RFC 5321 says what there is; EHLO says what is offered");
 /// RFC 3207 §4.
 pub const GO_AHEAD_TLS: Reply = Reply::new(220, (2, 0, 0), "ready for TLS");
 /// RFC 5321 §4.1.1.10.
@@ -92,6 +94,9 @@ pub const STOPPING: Reply = Reply::new(421, (4, 3, 2), "stopping; try again in a
 pub const BUSY: Reply = Reply::new(421, (4, 7, 0), "too many connections; try again later");
 /// RFC 5321 §4.2.5, a session of errors.
 pub const TOO_MANY_ERRORS: Reply = Reply::new(421, (4, 7, 0), "too many errors");
+/// More commands than one session may hold.
+pub const TOO_MANY_COMMANDS: Reply =
+    Reply::new(421, (4, 7, 0), "too many commands in one session; connect again");
 /// The store refused, or the disk is nearly full.
 pub const TRY_LATER: Reply = Reply::new(452, (4, 3, 1), "cannot store mail now; try again later");
 /// Something inside failed; nothing was taken.
@@ -120,6 +125,11 @@ pub const LINE_TOO_LONG: Reply = Reply::new(500, (5, 5, 2), "line too long");
 pub const BAD_SYNTAX: Reply = Reply::new(501, (5, 5, 4), "syntax error in the arguments");
 /// RFC 5321 §4.1.2: an address that cannot be read.
 pub const BAD_ADDRESS: Reply = Reply::new(501, (5, 1, 3), "not a mail address");
+/// RFC 3463 §3.2: a reverse path that cannot be read.
+pub const BAD_SENDER: Reply = Reply::new(501, (5, 1, 7), "not a sender address");
+/// RFC 5321 §4.1.3: address literals.
+pub const LITERAL: Reply =
+    Reply::new(501, (5, 1, 3), "address literals are not accepted; a domain name is needed");
 /// RFC 3207 §4.2: bytes behind STARTTLS.
 pub const PIPELINED_STARTTLS: Reply = Reply::new(501, (5, 5, 4), "nothing may follow STARTTLS");
 /// RFC 4954 §4: the client gave up with `*`.
@@ -142,6 +152,10 @@ pub const BAD_CREDENTIALS: Reply = Reply::new(535, (5, 7, 8), "address or passwo
 pub const AUTH_NEEDS_TLS: Reply = Reply::new(538, (5, 7, 11), "encryption is required for authentication");
 /// Commands in front of the greeting or behind DATA; RFC 5321 §4.3.1.
 pub const TALKS_TOO_EARLY: Reply = Reply::new(554, (5, 5, 1), "spoke before the greeting");
+/// Another protocol's first words.
+pub const NOT_SMTP: Reply = Reply::new(554, (5, 5, 1), "this is SMTP");
+/// RFC 5321 §2.3.8: CR and LF only together, in commands too.
+pub const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, (5, 5, 2), "CR and LF may only come together");
 /// RFC 5321 §2.3.8: CR and LF only together.
 pub const BARE_NEWLINE: Reply =
     Reply::new(550, (5, 6, 0), "CR and LF may only come together; nothing was taken");
