@@ -1,1 +1,13 @@
 //! Messages as bytes: limits, headers, structure, PGP/MIME, notices.
+//!
+//! A message is never held whole: [`scan`] reads it while it arrives, it lies in something that can be read and
+//! sought, and everything later works on byte ranges of it.
+
+pub mod charset;
+pub mod encoded_word;
+#[cfg(test)]
+mod odd;
+pub mod parameter;
+pub mod problem;
+pub mod scan;
+pub mod structure;
