@@ -1,1 +1,3 @@
 //! Drivers between the wire and the flows; they translate and never decide.
+
+pub mod portal;

@@ -1,0 +1,6 @@
+//! The portal.
+pub mod headers;
+pub mod html;
+pub mod origin;
+pub mod plain;
+pub mod route;
