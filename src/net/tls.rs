@@ -50,8 +50,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
-/// Handshakes under way at once; more wait.
-const HANDSHAKES: usize = 32;
+/// Handshakes under way at once where nothing else is said; more wait.
+pub const HANDSHAKES: usize = 32;
 /// How often certificate files are looked at.
 const WATCH: Duration = Duration::from_secs(60);
 /// A certificate or key file, octets.
@@ -111,25 +111,31 @@ struct Pair {
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Certificates {
-    /// Reads all pairs; each must be whole, and each key must fit its certificate.
-    pub fn load(files: Vec<CertificateFiles>) -> Result<Arc<Self>, NetError> {
+    /// Reads all pairs; each must be whole, and each key must fit its certificate. At most `handshakes` are under
+    /// way at once, over all servers made of this.
+    pub fn load(files: Vec<CertificateFiles>, handshakes: usize) -> Result<Arc<Self>, NetError> {
         let stamps = stamps(&files);
         let pairs = read_all(&files)?;
-        Ok(Self::with(files, pairs, stamps))
+        Ok(Self::with(files, pairs, stamps, handshakes))
     }
 
     /// One pair that never changes, from PEM texts.
     pub fn fixed(certificate: &[u8], key: &[u8]) -> Result<Arc<Self>, NetError> {
         let pair = pair(certificate, key, Path::new("certificate"), Path::new("key"))?;
-        Ok(Self::with(Vec::new(), vec![pair], Vec::new()))
+        Ok(Self::with(Vec::new(), vec![pair], Vec::new(), HANDSHAKES))
     }
 
-    fn with(files: Vec<CertificateFiles>, pairs: Vec<Pair>, stamps: Vec<Stamp>) -> Arc<Self> {
+    fn with(
+        files: Vec<CertificateFiles>,
+        pairs: Vec<Pair>,
+        stamps: Vec<Stamp>,
+        handshakes: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             files,
             current: RwLock::new(Arc::new(pairs)),
             stamps: Mutex::new(stamps),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+            handshakes: Arc::new(Semaphore::new(handshakes.max(1))),
         })
     }
 
@@ -352,7 +358,7 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// One handshake: at most 10 seconds in all, and one of at most 32 once the client has said hello.
+    /// One handshake: at most 10 seconds in all; once the client has said hello it takes one of the places.
     pub(crate) async fn accept(
         &self,
         socket: TcpStream,
@@ -709,7 +715,7 @@ mod tests {
         };
         put("a", "a.example");
         put("b", "*.b.example");
-        let certificates = Certificates::load(vec![files("a"), files("b")]).unwrap();
+        let certificates = Certificates::load(vec![files("a"), files("b")], HANDSHAKES).unwrap();
         let server = certificates.server(Alpn::Smtp).unwrap();
         let presented = async |name: &str| {
             let (near, far) = sockets().await;
@@ -752,7 +758,7 @@ mod tests {
         let facts = certificate_facts(made.certificate.as_bytes()).unwrap();
         assert_eq!(facts.names, ["mail.example"]);
         assert!(facts.not_before < NOW && facts.not_after > NOW + Duration::from_secs(9 * 366 * 86_400));
-        assert!(Certificates::load(Vec::new()).is_err());
+        assert!(Certificates::load(Vec::new(), HANDSHAKES).is_err());
         assert!(Certificates::fixed(b"", made.key.as_bytes()).is_err());
     }
 

@@ -1,0 +1,165 @@
+//! DKIM keys of our domains, and the records that a domain's owner publishes.
+//!
+//! Every domain and alias domain has an RSA 2048 and an Ed25519 key, made at the first start. A message carries a
+//! signature of each: the second is shorter and stronger, the first is what everybody can check (RFC 8463 §3).
+
+use crate::base::address::Domain;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::store::Store;
+use crate::store::command::Command;
+use crate::store::error::StoreError;
+use crate::store::record::SigningAlgorithm;
+use crate::store::record::SigningKey;
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::Pkcs8V1Der;
+use aws_lc_rs::encoding::PublicKeyX509Der;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::KeyPair;
+use data_encoding::BASE64;
+use thiserror::Error;
+
+/// Why there are no keys.
+#[derive(Debug, Error)]
+pub enum SigningError {
+    /// The library could not make one.
+    #[error("a signing key could not be made")]
+    Make,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes what keys are missing for the domains and alias domains of `config`; answers how many.
+pub async fn make_missing_keys(store: &dyn Store, config: &Config, now: Time) -> Result<usize, SigningError> {
+    let mut made = Vec::new();
+    for domain in signing_domains(config) {
+        let keys = store.signing_keys(&domain).await?;
+        for algorithm in [SigningAlgorithm::Rsa, SigningAlgorithm::Ed25519] {
+            if keys.iter().any(|key| key.algorithm == algorithm) {
+                continue;
+            }
+            let domain = domain.clone();
+            let key = tokio::task::spawn_blocking(move || make_key(domain, algorithm, now)).await;
+            made.push(Command::PutSigningKey(Box::new(key.map_err(|_| SigningError::Make)??)));
+        }
+    }
+    let count = made.len();
+    if count > 0 {
+        store.commit(made).await?;
+        tracing::info!(count, "signing keys made; see \"guardpost dns\"");
+    }
+    Ok(count)
+}
+
+/// The domains whose mail we sign, in the order of guard.toml.
+fn signing_domains(config: &Config) -> Vec<Domain> {
+    let domains = config.domains.iter();
+    domains
+        .flat_map(|section| [Some(section.name.clone()), section.secure_alias_domain.clone()])
+        .flatten()
+        .collect()
+}
+
+fn make_key(domain: Domain, algorithm: SigningAlgorithm, now: Time) -> Result<SigningKey, SigningError> {
+    let failed = |_| SigningError::Make;
+    let (private, public) = match algorithm {
+        SigningAlgorithm::Rsa => {
+            let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?;
+            let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(failed)?;
+            let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map_err(failed)?;
+            (private.as_ref().to_vec(), public.as_ref().to_vec())
+        }
+        SigningAlgorithm::Ed25519 => {
+            let pair = Ed25519KeyPair::generate().map_err(failed)?;
+            let private = pair.to_pkcs8v1().map_err(failed)?;
+            (private.as_ref().to_vec(), pair.public_key().as_ref().to_vec())
+        }
+    };
+    let selector = selector(algorithm, now);
+    Ok(SigningKey { domain, selector, algorithm, private: Secret::new(private), public, created: now })
+}
+
+/// `gpr202611` for RSA, `gpe202611` for Ed25519: the month in which the key was made.
+fn selector(algorithm: SigningAlgorithm, now: Time) -> String {
+    let kind = match algorithm {
+        SigningAlgorithm::Rsa => 'r',
+        SigningAlgorithm::Ed25519 => 'e',
+    };
+    format!("gp{kind}{}", now.timestamp().strftime("%Y%m"))
+}
+
+/// The records to publish, as lines of a zone file (RFC 1035 §5.1).
+pub async fn zone_lines(store: &dyn Store, config: &Config) -> Result<Vec<String>, StoreError> {
+    let hostname = &config.hostname;
+    let mut lines = vec![
+        format!("; {hostname} needs A and AAAA records of this server's addresses, and PTR records back."),
+        text_record(hostname.as_str(), "v=spf1 a -all"),
+    ];
+    if let Some(smarthost) = &config.outbound.smarthost {
+        lines.push(format!("; Add what SPF terms the operator of {} asks for.", smarthost.host));
+    }
+    for domain in signing_domains(config) {
+        lines.push(String::new());
+        lines.push(format!("{domain}. IN MX 10 {hostname}."));
+        lines.push(text_record(domain.as_str(), "v=spf1 mx -all"));
+        for key in store.signing_keys(&domain).await? {
+            lines.push(text_record(&format!("{}._domainkey.{domain}", key.selector), &key_record(&key)));
+        }
+        lines.push(text_record(&format!("_dmarc.{domain}"), "v=DMARC1; p=reject"));
+    }
+    Ok(lines)
+}
+
+/// RFC 6376 §3.6.1, RFC 8463 §4.2.
+fn key_record(key: &SigningKey) -> String {
+    let kind = match key.algorithm {
+        SigningAlgorithm::Rsa => "rsa",
+        SigningAlgorithm::Ed25519 => "ed25519",
+    };
+    format!("v=DKIM1; k={kind}; p={}", BASE64.encode(&key.public))
+}
+
+/// A TXT record; what is longer than 255 octets stands in several strings (RFC 1035 §3.3, RFC 6376 §3.6.2.2).
+fn text_record(owner: &str, text: &str) -> String {
+    let strings: Vec<String> = text
+        .as_bytes()
+        .chunks(255)
+        .map(|string| format!("\"{}\"", String::from_utf8_lossy(string)))
+        .collect();
+    format!("{owner}. IN TXT {}", strings.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_795_318_393);
+
+    #[test]
+    fn keys_are_of_their_kind_and_fit_a_record() {
+        for (algorithm, selector, public, strings) in
+            [(SigningAlgorithm::Rsa, "gpr202611", 294, 2), (SigningAlgorithm::Ed25519, "gpe202611", 32, 1)]
+        {
+            let key = make_key(Domain::parse("a.example").unwrap(), algorithm, NOW).unwrap();
+            assert_eq!((key.selector.as_str(), key.public.len()), (selector, public));
+            let line = text_record("x", &key_record(&key));
+            assert!(line.starts_with("x. IN TXT \"v=DKIM1; k="), "{line}");
+            let parts: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+            assert_eq!(parts.len(), strings);
+            assert!(parts.iter().all(|part| part.len() <= 255));
+            let (_, public) = line.split_once("p=").unwrap();
+            let public = BASE64.decode(public.replace(['"', ' '], "").as_bytes()).unwrap();
+            assert_eq!(public, key.public);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_split() {
+        let line = text_record("x", &"y".repeat(600));
+        let lengths: Vec<usize> = line.split('"').skip(1).step_by(2).map(str::len).collect();
+        assert_eq!(lengths, [255, 255, 90]);
+    }
+}
