@@ -13,6 +13,7 @@ use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::body::Body;
+pub use crate::vault::slot::SlotKind;
 
 /// An OpenPGP fingerprint: 20 octets (v4) or 32 (v6).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -90,19 +91,6 @@ pub struct MailboxRecord {
     pub correspondents: Vec<MailboxId>,
     /// Raised whenever everything that was signed in before must end.
     pub generation: u32,
-}
-
-/// The kinds of slot.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum SlotKind {
-    /// The owner's password.
-    Password,
-    /// A password for one program.
-    AppPassword,
-    /// Access token and PIN.
-    Invitation,
-    /// The organisation's offline key.
-    Recovery,
 }
 
 /// A slot: MUK sealed under what its kind needs, and a shred key.
