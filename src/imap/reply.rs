@@ -1,7 +1,7 @@
 //! Everything the server says in words, in one place. Response codes: RFC 3501 §7.1, RFC 5530, RFC 4315.
 
+use crate::imap::ask::Trouble;
 use crate::imap::session::Link;
-use crate::imap::session::Trouble;
 
 /// How a command ended, without its tag.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

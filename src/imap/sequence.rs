@@ -19,10 +19,14 @@ impl Set {
         Self(ranges)
     }
 
-    /// The largest number that was written out, if any.
+    /// The largest number that was written out. A range with `*` does not count: clients mean it as "from here
+    /// on", also when nothing is there.
     pub fn largest_written(&self) -> Option<u32> {
-        let ends = self.0.iter().flat_map(|(from, to)| [*from, *to]);
-        ends.filter_map(|end| if let End::Number(number) = end { Some(number) } else { None }).max()
+        let ends = self.0.iter().map(|range| match range {
+            (End::Number(from), End::Number(to)) => *from.max(to),
+            (End::Largest, _) | (_, End::Largest) => 0,
+        });
+        ends.max()
     }
 
     /// With `*` filled in: sorted, without overlaps. `largest` 0 (an empty folder) leaves nothing of `*` alone.

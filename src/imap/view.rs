@@ -88,7 +88,7 @@ impl View {
     pub fn ranges(&self, set: &Set, by: By) -> Result<Ranges, NoSuchNumber> {
         match by {
             By::Uid => Ok(set.resolve(self.largest_uid())),
-            By::Sequence if set.largest_written().is_some_and(|most| most > self.exists().max(1)) => {
+            By::Sequence if set.largest_written().is_some_and(|most| most > self.exists()) => {
                 Err(NoSuchNumber)
             }
             By::Sequence => Ok(set.resolve(self.exists())),
