@@ -167,7 +167,9 @@ fn allow_list() -> Builder<'static> {
         .tags(TAGS.iter().copied().collect())
         .clean_content_tags(GONE.iter().copied().collect())
         .generic_attributes(["align", "dir", "lang", "style", "title"].into())
-        .tag_attributes(ATTRIBUTE_LISTS.iter().map(|(tag, names)| (*tag, names.iter().copied().collect())).collect())
+        .tag_attributes(
+            ATTRIBUTE_LISTS.iter().map(|(tag, names)| (*tag, names.iter().copied().collect())).collect(),
+        )
         .set_tag_attribute_values(HashMap::from([("a", HashMap::from([("target", "_blank")]))]))
         .url_schemes(["http", "https", "mailto", "cid", "data"].into())
         .url_relative(UrlRelative::Deny)
@@ -177,18 +179,97 @@ fn allow_list() -> Builder<'static> {
 }
 
 const TAGS: &[&str] = &[
-    "a", "abbr", "acronym", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center",
-    "cite", "code", "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "figcaption", "figure",
-    "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre",
-    "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th",
-    "thead", "tr", "tt", "u", "ul", "var", "wbr",
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "wbr",
 ];
 
 /// Elements that go with everything in them.
 const GONE: &[&str] = &[
-    "applet", "audio", "button", "canvas", "embed", "frame", "frameset", "iframe", "math", "noembed",
-    "noframes", "noscript", "object", "option", "plaintext", "script", "select", "style", "svg", "template",
-    "textarea", "title", "video", "xmp",
+    "applet",
+    "audio",
+    "button",
+    "canvas",
+    "embed",
+    "frame",
+    "frameset",
+    "iframe",
+    "math",
+    "noembed",
+    "noframes",
+    "noscript",
+    "object",
+    "option",
+    "plaintext",
+    "script",
+    "select",
+    "style",
+    "svg",
+    "template",
+    "textarea",
+    "title",
+    "video",
+    "xmp",
 ];
 
 const ATTRIBUTE_LISTS: &[(&str, &[&str])] = &[
@@ -207,13 +288,51 @@ const ATTRIBUTE_LISTS: &[(&str, &[&str])] = &[
 ];
 
 const STYLES: &[&str] = &[
-    "background-color", "border", "border-bottom", "border-collapse", "border-color", "border-left",
-    "border-radius", "border-right", "border-spacing", "border-style", "border-top", "border-width", "color",
-    "direction", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight", "height",
-    "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left",
-    "margin-right", "margin-top", "max-width", "min-width", "padding", "padding-bottom", "padding-left",
-    "padding-right", "padding-top", "text-align", "text-decoration", "text-indent", "text-transform",
-    "vertical-align", "white-space", "width", "word-break", "word-spacing",
+    "background-color",
+    "border",
+    "border-bottom",
+    "border-collapse",
+    "border-color",
+    "border-left",
+    "border-radius",
+    "border-right",
+    "border-spacing",
+    "border-style",
+    "border-top",
+    "border-width",
+    "color",
+    "direction",
+    "font",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-variant",
+    "font-weight",
+    "height",
+    "letter-spacing",
+    "line-height",
+    "list-style-type",
+    "margin",
+    "margin-bottom",
+    "margin-left",
+    "margin-right",
+    "margin-top",
+    "max-width",
+    "min-width",
+    "padding",
+    "padding-bottom",
+    "padding-left",
+    "padding-right",
+    "padding-top",
+    "text-align",
+    "text-decoration",
+    "text-indent",
+    "text-transform",
+    "vertical-align",
+    "white-space",
+    "width",
+    "word-break",
+    "word-spacing",
 ];
 
 /// Whether a parser will make short work of it: depth, attributes and tangles within their limits.
@@ -311,9 +430,8 @@ fn behind_raw<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 /// Elements that a parser opens again where they were not closed.
-const FORMATTING: &[&str] = &[
-    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
-];
+const FORMATTING: &[&str] =
+    &["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
 
 /// Elements that hold nothing, or that the next of their kind closes.
 const LEAVES: &[&str] = &[
@@ -470,13 +588,23 @@ mod tests {
             ("<a href=\"https://a.example/\">a.example</a>", None),
             ("<a href=\"https://a.example/\">here</a>", Some("[a.example]")),
             ("<a href=\"https://a.example/\">https://a.example.bank.example</a>", Some("[a.example]")),
-            ("<a href=\"https://bank.example@evil.example/\">https://bank.example</a>", Some("[evil.example]")),
+            (
+                "<a href=\"https://bank.example@evil.example/\">https://bank.example</a>",
+                Some("[evil.example]"),
+            ),
             ("<a href=\"https://b\u{e4}nk.example/\">b\u{e4}nk.example</a>", Some("[xn--bnk-qla.example]")),
             ("<a href=\"mailto:a@b.example\">a</a>", None),
-            ("<a target=x href=\"https://a.example/?a=1&amp;b=%22\"><img alt=\"<a href=\"></a>", Some("[a.example]")),
+            (
+                "<a target=x href=\"https://a.example/?a=1&amp;b=%22\"><img alt=\"<a href=\"></a>",
+                Some("[a.example]"),
+            ),
         ] {
             let cleaned = clean(html, Pictures::new()).unwrap().html;
-            assert_eq!(want, cleaned.split_once("\"host\">").map(|(_, r)| r.split('<').next().unwrap()), "{cleaned}");
+            assert_eq!(
+                want,
+                cleaned.split_once("\"host\">").map(|(_, r)| r.split('<').next().unwrap()),
+                "{cleaned}"
+            );
         }
     }
 

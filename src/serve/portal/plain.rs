@@ -47,15 +47,18 @@ pub fn file_name(given: &str, number: usize) -> String {
     if kept.len() <= NAME {
         return kept.to_owned();
     }
-    let ending = kept.rfind('.').and_then(|at| kept.get(at..)).filter(|ending| ending.len() <= 12).unwrap_or("");
+    let ending =
+        kept.rfind('.').and_then(|at| kept.get(at..)).filter(|ending| ending.len() <= 12).unwrap_or("");
     let stem = floor(kept, NAME - ending.len());
     format!("{stem}{ending}")
 }
 
 /// The value of `Content-Disposition` for a download (RFC 6266 §4.1, RFC 8187 §3.2).
 pub fn disposition(name: &str) -> String {
-    let ascii: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || " .-_()".contains(c) { c } else { '_' }).collect();
+    let ascii: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || " .-_()".contains(c) { c } else { '_' })
+        .collect();
     let mut encoded = String::with_capacity(name.len() * 3);
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b".-_~".contains(&byte) {

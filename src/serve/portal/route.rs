@@ -162,14 +162,7 @@ const fn invitation(method: Verb, path: &'static str, page: Page) -> Route {
 }
 
 const fn signed(path: &'static str, page: Page) -> Route {
-    Route {
-        method: Verb::Get,
-        path,
-        who: Who::Session,
-        budget: Budget::Free,
-        takes: Takes::Nothing,
-        page,
-    }
+    Route { method: Verb::Get, path, who: Who::Session, budget: Budget::Free, takes: Takes::Nothing, page }
 }
 
 /// What a path and a method lead to.
