@@ -2,4 +2,5 @@
 //!
 //! A flow asks the rooms below, gets verdicts, and carries them out in one commit of the store.
 
+pub mod returned;
 pub mod signing;
