@@ -1,0 +1,273 @@
+### Das Portal: Deutsch.
+### Eine flache Liste von Ids. Die Texte enthalten kein HTML; die Vorlagen maskieren jeden Wert.
+
+## Jede Seite
+language-other = English
+skip = Zum Inhalt
+error-prefix = Fehler:
+error-summary = Bitte prüfen Sie
+footer-owner = Diese Seite betreibt { $brand }.
+footer-host = In der Adresszeile Ihres Browsers muss stehen:
+help-link = Von wem ist das? Ist das sicher?
+back-to-inbox = Zurück zum Posteingang
+what-now = Was Sie tun können
+
+## Navigation im offenen Postfach
+nav-label = Postfach
+nav-inbox = Posteingang
+nav-sent = Gesendet
+nav-key = Schlüssel
+nav-export = Export
+sign-out = Abmelden
+
+## Erste Nutzung
+first-title = Erste sichere Nutzung von { $brand } Guard
+first-lead = { $brand } hat eine vertrauliche Nachricht für Sie. Mit einem Passwort öffnen Sie Ihr temporäres Postfach.
+first-warning-title = Niemand kann dieses Passwort wiederherstellen.
+first-warning = Es lässt sich später nicht ändern oder zurücksetzen, auch nicht von uns. Wenn Sie es vergessen, ist alles damit Verschlüsselte verloren. Schreiben Sie es auf und bewahren Sie es sicher auf.
+token-label = Zugangscode
+token-hint = Er steht in der Mail mit dem Link, in Gruppen zu vier Zeichen. Kopieren Sie ihn und fügen Sie ihn hier ein.
+token-filled = Zugangscode: aus Ihrem Link übernommen
+token-error = Dieser Zugangscode gehört nicht zu dieser Seite. Kopieren Sie ihn noch einmal aus der Mail, oder öffnen Sie den Link darin.
+pin-label = PIN
+pin-intro = Der Absender hat für dieses Postfach eine PIN vergeben und gibt sie Ihnen direkt: persönlich, per Anruf, SMS oder Brief. Wir schicken sie nie per Mail.
+pin-missing = Geben Sie die PIN ein, die Sie vom Absender haben.
+pin-wrong = Diese PIN ist falsch. { $left ->
+    [one] Sie haben noch 1 Versuch.
+   *[other] Sie haben noch { $left } Versuche.
+}
+pin-wrong-explain = Es wurde nichts eingerichtet. Nach { $max } falschen PINs wird die Einladung geschlossen, und der Absender muss eine neue schicken. Fragen Sie im Zweifel erst den Absender.
+password-new-label = Neues Passwort
+password-new-hint = Mindestens { $min } Zeichen; mehrere Wörter sind gut. Nur für hier: nie das Passwort Ihres Mailkontos.
+password-suggest = Passwort vorschlagen
+password-suggest-text = Gerade für Sie erzeugt. Wenn es Ihnen gefällt, kopieren oder tippen Sie es in beide Felder:
+password-short = Das Passwort braucht mindestens { $min } Zeichen.
+password-confirm-label = Neues Passwort wiederholen
+password-mismatch = Die beiden Passwörter sind nicht gleich. Geben Sie beide noch einmal ein.
+password-again = Zu Ihrer Sicherheit sind beide Passwortfelder leer. Bitte füllen Sie sie noch einmal aus.
+pin-not-spent = Ihre PIN wurde nicht geprüft; kein Versuch ist verbraucht.
+understood-label = Ich habe mein Passwort notiert. Ich weiß, dass niemand es wiederherstellen kann.
+understood-missing = Bitte bestätigen Sie, dass Sie Ihr Passwort notiert haben.
+first-submit = Postfach öffnen
+cancel = Abbrechen
+first-told = Der Absender erfährt, dass Sie das Postfach geöffnet haben. Der Aufruf dieser Seite allein ändert nichts und wird niemandem gemeldet.
+no-pin-title = Ich habe keine PIN
+no-pin-text = Rufen Sie den Absender unter einer Nummer an, die Sie schon kennen. Oder drücken Sie auf den Knopf: Wir schreiben dem Absender, dass Sie die PIN brauchen. Wir selbst können sie Ihnen nicht sagen.
+no-pin-button = Absender benachrichtigen
+no-pin-sent-title = Der Absender weiß Bescheid
+no-pin-sent-text = Wir haben dem Absender geschrieben, dass Sie die PIN brauchen. Er kann sie Ihnen per Anruf, SMS oder Brief geben. Ihr Link bleibt bis dahin gültig.
+cancelled-title = Es wurde nichts eingerichtet
+cancelled-text = Sie haben abgebrochen. Kein Passwort wurde gespeichert, und der Link in Ihrer Mail gilt weiter. Sie können diese Seite schließen.
+
+## Eine Einladung, die nicht öffnet
+dead-title = Diese Einladung ist geschlossen
+dead-text = Die PIN war { $max }-mal falsch. Zum Schutz der Nachricht öffnet dieser Link sie nicht mehr. Der Absender weiß Bescheid.
+dead-do = Bitten Sie den Absender um eine neue Einladung, über eine Telefonnummer oder Adresse, die Sie schon kennen.
+dead-not-you = Wenn Sie diese PINs nicht eingegeben haben, sagen Sie es: Dann hat jemand anderes Ihren Link.
+expired-title = Diese Einladung ist abgelaufen
+expired-text = Sie wurde bis { $until } nicht benutzt. Das Postfach und die Nachrichten darin sind endgültig gelöscht.
+expired-do = Bitten Sie den Absender, die Nachricht noch einmal zu schicken. Sie bekommen dann eine neue Mail mit einem neuen Link.
+used-title = Dieses Postfach ist schon eingerichtet
+used-text = Der Link in Ihrer Mail legt das Passwort einmal fest. Das ist am { $date } geschehen. Jetzt melden Sie sich mit Adresse und Passwort an.
+used-not-you-title = Sie haben hier nie ein Passwort gewählt?
+used-not-you = Dann hat jemand anderes Ihren Link benutzt. Sagen Sie es dem Absender sofort, am Telefon.
+superseded-title = Es gibt eine neuere Einladung
+superseded-text = Am { $date } ging eine neuere Einladung an Sie. Nur diese gilt. Suchen Sie die neueste Mail von { $brand }, auch im Spam-Ordner.
+superseded-old = Nachrichten aus dem früheren Postfach ziehen nicht in das neue um.
+
+## An- und Abmelden
+signin-title = Anmelden
+signin-lead = Ihr temporäres Postfach bei { $brand }
+address-label = Adresse
+address-hint = Die E-Mail-Adresse, an die unsere Mail ging.
+password-label = Passwort
+signin-submit = Anmelden
+signin-failed = Adresse und Passwort passen nicht zusammen. Prüfen Sie beide; Groß- und Kleinschreibung zählt.
+signin-locked-title = Zu viele Versuche
+signin-locked = Damit niemand raten kann, macht die Anmeldung eine Pause. Versuchen Sie es in { $minutes ->
+    [one] einer Minute
+   *[other] { $minutes } Minuten
+} wieder.
+signin-locked-more = Deswegen wurde nichts gelöscht. Diese Seite sieht für jede Adresse gleich aus.
+forgotten-title = Ich habe mein Passwort vergessen
+forgotten-text = Es lässt sich nicht zurücksetzen: Andere könnten das missbrauchen, und wir haben Ihren Schlüssel nicht. Bitten Sie einen Absender bei { $brand } um eine neue Einladung. Sie bekommen dann ein neues, leeres Postfach. Die alten Nachrichten bleiben verschlossen und werden später gelöscht.
+signed-out-title = Sie sind abgemeldet
+signed-out-text = Ihr Schlüssel ist aus dem Speicher unseres Servers gelöscht. Wenn dies nicht Ihr eigenes Gerät ist, schließen Sie auch das Browserfenster.
+signin-again = Wieder anmelden
+ended-title = Sie wurden abgemeldet
+ended-text = Nach { $minutes } Minuten ohne Aktivität melden wir Sie ab.
+ended-reply = Ihr Text ist nicht verloren. Melden Sie sich an, dann können Sie ihn senden. Dateien müssen Sie neu auswählen.
+
+## Liste der Nachrichten
+inbox-title = Posteingang
+sent-title = Gesendet
+inbox-count = { $n ->
+    [0] Keine Nachrichten
+    [one] 1 Nachricht
+   *[other] { $n } Nachrichten
+}
+inbox-unread = { $unread ->
+    [one] 1 ungelesen
+   *[other] { $unread } ungelesen
+}
+unread = Neu
+attachments-count = { $n ->
+    [one] 1 Anhang
+   *[other] { $n } Anhänge
+}
+inbox-empty = Hier ist keine Nachricht.
+inbox-empty-more = Wenn Ihnen jemand bei { $brand } schreibt, bekommen Sie eine Mail an { $recipient }.
+sent-empty = Sie haben noch nichts gesendet.
+opened-title = Ihr Postfach ist offen
+opened-text = Nächstes Mal melden Sie sich mit { $recipient } und Ihrem Passwort an. Der Link in der Mail hat ausgedient; merken Sie sich stattdessen diese Adresse:
+keep-until = Wenn hier nichts geschieht, wird dieses Postfach am { $until } gelöscht. Eine Anmeldung, eine Antwort oder eine neue Nachricht lässt die { $days } Tage neu beginnen.
+search-label = In diesen Nachrichten suchen
+search-button = Suchen
+older = Ältere Nachrichten
+newer = Neuere Nachrichten
+page-of = Seite { $page } von { $pages }
+list-to = An { $to }
+
+## Eine Nachricht
+message-from = Von
+message-to = An
+message-date = Datum
+message-expires = Lesbar bis
+message-expires-by = { $until }, vom Absender festgelegt
+security-title = Sicherheit
+sig-valid = Signiert. Die Signatur von { $sender_address } ist gültig.
+sig-none = Nicht signiert. Gesendet vom Konto { $sender_address } auf dem Server von { $brand }.
+sig-bad = Die Signatur passt nicht. Die Nachricht könnte verändert sein. Fragen Sie den Absender, bevor Sie sich darauf verlassen.
+stored-line = Gespeichert mit Schlüsseln, die der Server zwischen Ihren Besuchen nicht hat.
+blocked-title = Bilder von anderen Servern wurden nicht geladen
+blocked-text = { $n ->
+    [one] Diese Nachricht verweist auf 1 Bild bei { $from_host }. Würde es geladen, wüsste jener Server, dass Sie gerade lesen.
+   *[other] Diese Nachricht verweist auf { $n } Bilder bei { $from_host }. Würden sie geladen, wüsste jener Server, dass Sie gerade lesen.
+}
+body-title = Nachricht
+body-open = Nachricht auf eigener Seite zeigen
+attachments-title = Anhänge
+download = Herunterladen
+download-care = Öffnen Sie nur Dateien, die Sie erwartet haben.
+reply = Antworten
+print = Druckansicht
+save-eml = Als Datei speichern (.eml)
+original = Ursprüngliche Nachricht
+damaged-title = Diese Nachricht ist beschädigt
+damaged-text = Sie ist nicht mehr, was gespeichert wurde: verändert oder unvollständig. Wir zeigen nichts davon.
+damaged-do = Bitten Sie { $sender_address }, sie noch einmal zu schicken. Die Verwaltung von { $brand } weiß Bescheid.
+
+## Antworten
+reply-title = Antworten
+reply-to = An
+reply-to-sender = Nur { $sender }
+reply-to-all = Alle bei { $brand } in dieser Nachricht
+subject-label = Betreff
+body-label = Nachricht
+attachment-label = Anhänge
+attachment-hint = Sie können mehrere Dateien wählen, zusammen bis { $limit }.
+reply-encrypted = Ihre Antwort wird verschlüsselt, bevor sie gespeichert wird. Eine Kopie liegt unter „Gesendet“.
+send = Senden
+reply-empty = Schreiben Sie eine Nachricht.
+reply-too-big = „{ $name }“ hat { $size }. Alle Dateien zusammen dürfen { $limit } haben.
+reply-files-again = Ihr Text ist noch da. Bitte wählen Sie die Dateien neu aus.
+sent-ok-title = Ihre Antwort ist gesendet
+sent-ok-text = An { $to }, am { $date }. Sie wurde verschlüsselt, eine Kopie liegt unter „Gesendet“.
+sent-ok-show = Gesendete Nachricht zeigen
+timeout-note = Ohne Aktivität werden Sie nach { $minutes } Minuten abgemeldet. Ihr Text ist dann nicht verloren.
+
+## Schlüssel
+key-title = Ihr Schlüssel
+key-lead = Diese Seite brauchen Sie nur, wenn Sie selbst OpenPGP benutzen. Sonst lassen Sie alles, wie es ist.
+key-own-title = Der Schlüssel dieses Postfachs
+key-fingerprint = Fingerabdruck
+key-created = Erzeugt
+key-download-title = Schlüssel herunterladen
+key-download-text = Sie bekommen eine Datei für Ihr Mailprogramm. Der geheime Teil ist mit einer eigenen Passphrase verschlossen, die wir einmal zeigen und nicht behalten.
+key-download-button = Schlüssel herunterladen (.asc)
+key-public-link = Nur den öffentlichen Teil
+key-password-wrong = Das Passwort ist falsch.
+key-upload-title = Einen eigenen Schlüssel benutzen
+key-upload-text = Laden Sie den öffentlichen Teil Ihres eigenen OpenPGP-Schlüssels hoch. Laden Sie nie einen geheimen Schlüssel hoch.
+key-upload-label = Ihr öffentlicher Schlüssel
+key-upload-hint = Eine Datei mit der Endung .asc, .pgp oder .gpg, bis { $limit }.
+key-upload-button = Schlüssel hochladen
+key-upload-bad = Diese Datei enthält keinen öffentlichen OpenPGP-Schlüssel, der sich für { $recipient } benutzen lässt.
+key-direct-title = Ab jetzt direkt an meine Adresse senden
+key-direct-text = Neue Nachrichten kommen dann verschlüsselt an { $recipient } und nicht mehr in dieses Postfach. Zuerst schicken wir eine Testnachricht: Damit zeigen Sie, dass Sie sie lesen können.
+key-direct-which = Verschlüsseln für
+key-direct-mailbox-key = Den Schlüssel dieses Postfachs
+key-direct-own-key = Meinen hochgeladenen Schlüssel { $own_fingerprint }
+key-direct-button = Testnachricht schicken
+key-test-title = Öffnen Sie die Testnachricht
+key-test-text = Wir haben eine verschlüsselte Testnachricht an { $recipient } geschickt. Öffnen Sie sie in Ihrem Mailprogramm und geben Sie den Code daraus ein. Vorher ändert sich nichts.
+key-test-label = Code aus der Testnachricht
+key-test-button = Bestätigen und direkt senden
+key-test-wrong = Das ist nicht der Code aus der neuesten Testnachricht.
+key-direct-on-title = Nachrichten kommen direkt an Ihre Adresse
+key-direct-on-text = Seit { $date } werden neue Nachrichten verschlüsselt an { $recipient } geschickt. Was vorher in diesem Postfach war, bleibt hier lesbar, bis das Postfach gelöscht wird.
+key-undo-button = Rückgängig: wieder dieses Postfach benutzen
+
+## Export
+export-title = Alles mitnehmen
+export-text = Eine Zip-Datei mit allen Nachrichten dieses Postfachs, empfangenen und gesendeten, jede als .eml-Datei, die Mailprogramme öffnen können.
+export-size = { $n ->
+    [one] 1 Nachricht
+   *[other] { $n } Nachrichten
+}, etwa { $size }
+export-warning-title = Die Datei ist nicht verschlüsselt.
+export-warning = Wer sie bekommt, kann alles lesen. Speichern Sie sie nur auf einem Gerät, dem Sie vertrauen.
+export-button = Alles herunterladen (.zip)
+
+## Gelöschtes Postfach, Fehler
+deleted-title = Dieses Postfach wurde gelöscht
+deleted-text = Es wurde am { $date } gelöscht, nach { $days } Tagen ohne Aktivität. Zuerst wurde der Schlüssel vernichtet: Niemand kann die Nachrichten zurückholen.
+deleted-do = Wenn Sie noch etwas brauchen, bitten Sie den Absender, es noch einmal zu schicken. Sie bekommen dann eine neue Einladung.
+error-title = Das hat nicht geklappt
+error-text = Der Fehler liegt bei uns, nicht bei Ihnen. Bitte versuchen Sie es in einigen Minuten noch einmal. Wenn Sie gerade antworten wollten, sehen Sie erst unter „Gesendet“ nach: Vielleicht ist die Antwort schon unterwegs.
+error-reference = Wenn es wieder geschieht, nennen Sie { $brand } diese Nummer: { $reference }
+notfound-title = Hier ist nichts
+notfound-text = Die Adresse ist falsch geschrieben, oder das Gesuchte ist nicht mehr da.
+
+## Hilfe
+help-title = Von wem ist das? Ist das sicher?
+help-lead = Sie fragen zu Recht. Hier steht, was Sie prüfen können und was stimmt.
+help-who-title = Wer diese Seite betreibt
+help-who = { $brand }, auf einem eigenen Server. Die Mail und diese Seite gehören beide zu { $domain }. In der Adresszeile Ihres Browsers muss genau das stehen:
+help-check-title = So werden Sie sicher
+help-check-call = Rufen Sie die Person an, die Ihnen schreibt, unter einer Nummer, die Sie schon kennen. Nehmen Sie die Nummer nicht aus der Mail.
+help-check-bar = Vergleichen Sie die Adresszeile mit der Zeile oben, Buchstabe für Buchstabe.
+help-check-never = Wir fragen nie nach dem Passwort Ihres Mailkontos, nach Bankdaten oder nach Geld.
+help-check-hurry = Es eilt nicht. Der Link gilt { $days } Tage. Nichts geht verloren, wenn Sie erst fragen.
+help-mail-title = Was in der Mail steht
+help-mail = Name und Adresse des Absenders, ein Link und vielleicht eine Notiz des Absenders. Nicht die Nachricht, nicht die PIN. Wer diese Mail mitliest, hat auch den Link. Mit PIN öffnet der Link allein nichts; ohne PIN legt das Passwort fest, wer ihn zuerst benutzt.
+help-read-title = Wer Ihre Nachrichten lesen kann
+help-read-stored = Sie sind verschlüsselt gespeichert, mit Schlüsseln, die der Server zwischen Ihren Besuchen nicht hat. Ihr Passwort öffnet sie.
+help-read-memory = Wenn eine Nachricht ankommt und während Sie sie lesen, liegt sie lesbar im Arbeitsspeicher unseres Servers. Wer den laufenden Server in diesem Moment beherrscht, könnte sie lesen. Das ist keine Ende-zu-Ende-Verschlüsselung.
+help-read-meta = Der Server weiß, wer wem wann geschrieben hat und wie groß die Nachricht war.
+help-read-sender = Absender sehen, wann Sie das Postfach zum ersten Mal geöffnet haben.
+help-password-title = Warum das Passwort sich nicht zurücksetzen lässt
+help-password = Weil es sonst auch jemand anderes zurücksetzen könnte. Wir haben weder Ihr Passwort noch eine Kopie Ihres Schlüssels, die sich ohne das Passwort öffnen ließe.
+help-delete-title = Wie lange alles bleibt
+help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht wird das Postfach gelöscht. 14 und 3 Tage vorher schreiben wir Ihnen. Sie können jederzeit alles mitnehmen.
+help-cookies-title = Cookies und Verfolgung
+help-cookies = Ein Cookie, solange Sie angemeldet sind. Keine Verfolgung, nichts von anderen Servern, keine Werbung.
+
+## Datum und Größe
+month-1 = Januar
+month-2 = Februar
+month-3 = März
+month-4 = April
+month-5 = Mai
+month-6 = Juni
+month-7 = Juli
+month-8 = August
+month-9 = September
+month-10 = Oktober
+month-11 = November
+month-12 = Dezember
+date = { $day }. { $month } { $year }
+date-time = { $day }. { $month } { $year }, { $time } UTC
+size-bytes = { $n } Bytes
+size-kb = { $n } KB
+size-mb = { $n } MB

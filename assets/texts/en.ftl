@@ -1,0 +1,276 @@
+### The portal: English.
+### One flat list of ids. Values hold no HTML; templates escape every value.
+### Variables: $brand $domain $host $sender $sender_address $recipient $to $date $until $days
+###            $left $max $min $minutes $n $unread $page $pages $name $size $limit $from_host
+###            $own_fingerprint $reference
+
+## Every page
+language-other = Deutsch
+skip = Skip to content
+error-prefix = Error:
+error-summary = Please check this
+footer-owner = This page is run by { $brand }.
+footer-host = Your browser’s address bar must show:
+help-link = Who is this from? Is this safe?
+back-to-inbox = Back to the inbox
+what-now = What you can do
+
+## Navigation in an open mailbox
+nav-label = Mailbox
+nav-inbox = Inbox
+nav-sent = Sent
+nav-key = Key
+nav-export = Export
+sign-out = Sign out
+
+## First use
+first-title = First { $brand } Guard Security Use
+first-lead = { $brand } keeps a confidential message for you. Choose a password to open your temporary mailbox.
+first-warning-title = Nobody can restore this password.
+first-warning = It cannot be reset or changed later, not by us either. If you forget it, everything encrypted with it is lost. Write it down and keep it safe.
+token-label = Access code
+token-hint = It is in the mail with the link, in groups of four characters. Copy it and paste it here.
+token-filled = Access code: taken from your link
+token-error = This access code does not belong to this page. Copy it from the mail once more, or open the link in the mail.
+pin-label = PIN
+pin-intro = The sender has set a PIN for this mailbox and gives it to you directly: in person, by phone, text message or letter. We never send it by e-mail.
+pin-missing = Enter the PIN that the sender gave you.
+pin-wrong = This PIN is wrong. { $left ->
+    [one] You have 1 try left.
+   *[other] You have { $left } tries left.
+}
+pin-wrong-explain = Nothing has been set up. After { $max } wrong PINs the invitation is closed and the sender has to send a new one. If you are not sure, ask the sender first.
+password-new-label = New password
+password-new-hint = At least { $min } characters; several words are good. Use it only here: never the password of your e-mail account.
+password-suggest = Suggest a password
+password-suggest-text = Made for you just now. If you like it, copy or type it into both fields:
+password-short = The password needs at least { $min } characters.
+password-confirm-label = Confirm new password
+password-mismatch = The two passwords are not the same. Type both again.
+password-again = For your safety both password fields are empty. Please type them again.
+pin-not-spent = Your PIN has not been checked; no try was used.
+understood-label = I have noted my password. I know that nobody can restore it.
+understood-missing = Please confirm that you have noted your password.
+first-submit = Open mailbox
+cancel = Cancel
+first-told = The sender is told that you have opened the mailbox. Opening this page alone changes nothing and tells nobody.
+no-pin-title = I have no PIN
+no-pin-text = Call the sender on a number that you already know. Or press the button: we mail the sender that you need the PIN. We cannot tell it to you ourselves.
+no-pin-button = Tell the sender
+no-pin-sent-title = The sender has been told
+no-pin-sent-text = We have mailed the sender that you need the PIN. The sender can give it to you by phone, text message or letter. Your link keeps working until then.
+cancelled-title = Nothing was set up
+cancelled-text = You have cancelled. No password was stored, and the link in your mail still works. You can close this page.
+
+## An invitation that does not open
+dead-title = This invitation is closed
+dead-text = The PIN was wrong { $max } times. To protect the message, this link no longer opens it. The sender has been told.
+dead-do = Ask the sender for a new invitation, on a phone number or address that you already know.
+dead-not-you = If you did not enter these PINs, say so: somebody else has your link.
+expired-title = This invitation has expired
+expired-text = It was not used until { $until }. The mailbox and the messages in it have been deleted for good.
+expired-do = Ask the sender to send the message again. You will then get a new mail with a new link.
+used-title = This mailbox is already set up
+used-text = The link in your mail sets the password once. That has been done on { $date }. Now you sign in with your address and your password.
+used-not-you-title = You never chose a password here?
+used-not-you = Then somebody else has used your link. Tell the sender at once, by phone.
+superseded-title = There is a newer invitation
+superseded-text = A newer invitation was sent to you on { $date }. Only that one works. Look for the newest mail from { $brand }, also in your spam folder.
+superseded-old = Messages from the earlier mailbox do not move into the new one.
+
+## Sign in and out
+signin-title = Sign in
+signin-lead = Your temporary mailbox at { $brand }
+address-label = Address
+address-hint = The e-mail address to which our mail came.
+password-label = Password
+signin-submit = Sign in
+signin-failed = Address and password do not fit together. Check both; capital letters matter.
+signin-locked-title = Too many attempts
+signin-locked = To stop guessing, signing in is paused. Try again in { $minutes ->
+    [one] one minute.
+   *[other] { $minutes } minutes.
+}
+signin-locked-more = Nothing was deleted because of this. This page is the same for every address.
+forgotten-title = I have forgotten my password
+forgotten-text = It cannot be reset: a reset could be misused by others, and we do not have your key. Ask a sender at { $brand } for a new invitation. You then get a new, empty mailbox. The old messages stay locked and are deleted later.
+signed-out-title = You are signed out
+signed-out-text = Your key has been wiped from our server’s memory. If this is not your own device, close the browser window too.
+signin-again = Sign in again
+ended-title = You were signed out
+ended-text = After { $minutes } minutes without activity we sign you out.
+ended-reply = Your text is not lost. Sign in, and you can send it. Files have to be chosen again.
+
+## List of messages
+inbox-title = Inbox
+sent-title = Sent
+inbox-count = { $n ->
+    [0] No messages
+    [one] 1 message
+   *[other] { $n } messages
+}
+inbox-unread = { $unread ->
+    [one] 1 unread
+   *[other] { $unread } unread
+}
+unread = New
+attachments-count = { $n ->
+    [one] 1 attachment
+   *[other] { $n } attachments
+}
+inbox-empty = There is no message here.
+inbox-empty-more = When somebody at { $brand } writes to you, you get a mail at { $recipient }.
+sent-empty = You have not sent anything yet.
+opened-title = Your mailbox is open
+opened-text = Next time, sign in with { $recipient } and your password. The link in the mail has done its work; keep this address instead:
+keep-until = If nothing happens here, this mailbox will be deleted on { $until }. Signing in, replying or a new message starts the { $days } days again.
+search-label = Search in these messages
+search-button = Search
+older = Older messages
+newer = Newer messages
+page-of = Page { $page } of { $pages }
+list-to = To { $to }
+
+## A message
+message-from = From
+message-to = To
+message-date = Date
+message-expires = Readable until
+message-expires-by = { $until }, set by the sender
+security-title = Security
+sig-valid = Signed. The signature of { $sender_address } is valid.
+sig-none = Not signed. It was sent from the account { $sender_address } on the server of { $brand }.
+sig-bad = The signature does not match. The message may have been changed. Ask the sender before you rely on it.
+stored-line = Stored with keys that the server does not hold between your visits.
+blocked-title = Pictures from other servers were not loaded
+blocked-text = { $n ->
+    [one] This message refers to 1 picture on { $from_host }. Loading it would tell that server that you are reading now.
+   *[other] This message refers to { $n } pictures on { $from_host }. Loading them would tell that server that you are reading now.
+}
+body-title = Message
+body-open = Show the message on its own page
+attachments-title = Attachments
+download = Download
+download-care = Open files only if you expected them.
+reply = Reply
+print = Print view
+save-eml = Save as file (.eml)
+original = Original message
+damaged-title = This message is damaged
+damaged-text = It no longer is what was stored: it was changed or is incomplete. We show nothing of it.
+damaged-do = Ask { $sender_address } to send it again. The administrator of { $brand } has been told.
+
+## Reply
+reply-title = Reply
+reply-to = To
+reply-to-sender = { $sender } only
+reply-to-all = Everyone at { $brand } in this message
+subject-label = Subject
+body-label = Message
+attachment-label = Attachments
+attachment-hint = You can choose several files, together up to { $limit }.
+reply-encrypted = Your reply is encrypted before it is stored. A copy is kept in Sent.
+send = Send
+reply-empty = Write a message.
+reply-too-big = “{ $name }” has { $size }. All files together may have { $limit }.
+reply-files-again = Your text is still here. Please choose the files again.
+sent-ok-title = Your reply was sent
+sent-ok-text = To { $to }, on { $date }. It was encrypted, and a copy is in Sent.
+sent-ok-show = Show the sent message
+timeout-note = Without activity you are signed out after { $minutes } minutes. Your text then is not lost.
+
+## Key
+key-title = Your key
+key-lead = You need this page only if you use OpenPGP yourself. Otherwise leave everything as it is.
+key-own-title = The key of this mailbox
+key-fingerprint = Fingerprint
+key-created = Created
+key-download-title = Download the key
+key-download-text = You get a file for your mail program. Its secret part is locked with a passphrase of its own, which we show once and do not keep.
+key-download-button = Download key (.asc)
+key-public-link = Public part only
+key-password-wrong = The password is wrong.
+key-upload-title = Use a key of your own
+key-upload-text = Upload the public part of your own OpenPGP key. Never upload a secret key.
+key-upload-label = Your public key
+key-upload-hint = A file ending in .asc, .pgp or .gpg, up to { $limit }.
+key-upload-button = Upload key
+key-upload-bad = This file holds no OpenPGP public key that can be used for { $recipient }.
+key-direct-title = Send to my address directly from now on
+key-direct-text = New messages then come encrypted to { $recipient }, no longer to this mailbox. First we send a test message: you show that you can read it.
+key-direct-which = Encrypt to
+key-direct-mailbox-key = The key of this mailbox
+key-direct-own-key = My uploaded key { $own_fingerprint }
+key-direct-button = Send test message
+key-test-title = Open the test message
+key-test-text = We have sent an encrypted test message to { $recipient }. Open it in your mail program and enter the code in it. Nothing changes before that.
+key-test-label = Code from the test message
+key-test-button = Confirm and send directly
+key-test-wrong = This is not the code from the newest test message.
+key-direct-on-title = Messages come directly to your address
+key-direct-on-text = Since { $date } new messages are sent encrypted to { $recipient }. What was in this mailbox before stays readable here until the mailbox is deleted.
+key-undo-button = Undo: use this mailbox again
+
+## Export
+export-title = Take everything with you
+export-text = One zip file with all messages of this mailbox, received and sent, each as an .eml file that mail programs can open.
+export-size = { $n ->
+    [one] 1 message
+   *[other] { $n } messages
+}, about { $size }
+export-warning-title = The file is not encrypted.
+export-warning = Whoever gets it can read everything. Save it only on a device that you trust.
+export-button = Download everything (.zip)
+
+## Deleted mailbox, errors
+deleted-title = This mailbox was deleted
+deleted-text = It was deleted on { $date }, after { $days } days without activity. The key was destroyed first: nobody can bring the messages back.
+deleted-do = If you still need something, ask the sender to send it again. You then get a new invitation.
+error-title = That did not work
+error-text = The mistake is on our side, not yours. Please try again in a few minutes. If you were sending a reply, look in Sent first: it may have gone out.
+error-reference = If it happens again, tell { $brand } this number: { $reference }
+notfound-title = There is nothing here
+notfound-text = The address is mistyped, or what you look for is no longer there.
+
+## Help
+help-title = Who is this from? Is this safe?
+help-lead = You are right to ask. Here is what you can check, and what is true.
+help-who-title = Who runs this page
+help-who = { $brand }, on its own server. The mail and this page both belong to { $domain }. In the address bar of your browser you must see exactly:
+help-check-title = How to be sure
+help-check-call = Call the person who wrote to you, on a number that you already know. Do not take the number from the mail.
+help-check-bar = Compare the address bar with the line above, letter by letter.
+help-check-never = We never ask for the password of your e-mail account, for bank details or for money.
+help-check-hurry = There is no hurry. The link works for { $days } days. Nothing is lost if you ask first.
+help-mail-title = What is in the mail
+help-mail = The sender’s name and address, a link, and perhaps a note from the sender. Not the message, not the PIN. Whoever else reads that mail has the link, too. With a PIN the link alone opens nothing; without a PIN, whoever uses it first sets the password.
+help-read-title = Who can read your messages
+help-read-stored = They are stored encrypted, with keys that the server does not hold between your visits. Your password opens them.
+help-read-memory = When a message arrives and while you read it, it is in the memory of our server in readable form. Whoever controls the running server at that moment could read it. This is not end-to-end encryption.
+help-read-meta = The server knows who wrote to whom, when, and how large it was.
+help-read-sender = Senders see when you first opened the mailbox.
+help-password-title = Why the password cannot be reset
+help-password = Because then somebody else could reset it, too. We do not have your password, nor a copy of your key that opens without it.
+help-delete-title = How long it is kept
+help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. We mail you 14 and 3 days before. You can take everything with you at any time.
+help-cookies-title = Cookies and tracking
+help-cookies = One cookie while you are signed in. No tracking, nothing from other servers, no advertising.
+
+## Dates and sizes
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+date = { $day } { $month } { $year }
+date-time = { $day } { $month } { $year }, { $time } UTC
+size-bytes = { $n } bytes
+size-kb = { $n } KB
+size-mb = { $n } MB

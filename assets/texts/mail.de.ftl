@@ -1,0 +1,116 @@
+### Mails: Deutsch. Reine Texte; die Vorlagen maskieren jeden Wert.
+
+## Jede Mail
+mail-footer = Gesendet von { $brand }, { $domain }. Diese Mail enthält keine Bilder und keine Zählpixel.
+mail-imprint = Wer das betreibt: { $url }
+mail-contact = Fragen: { $contact }
+mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nicht verschlüsselt. Antworten können Sie im Postfach.
+
+## Einladung
+mail-invite-subject = Sichere Nachricht von { $sender_address }
+mail-invite-title = Sie haben eine sichere { $brand } Guard E-Mail erhalten
+mail-invite-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie steht nicht in dieser Mail. Sie liegt verschlüsselt bei { $brand }.
+mail-note-intro = { $sender } schreibt dazu. Diese Notiz ist nicht verschlüsselt:
+mail-invite-click = Bitte drücken Sie auf den Knopf, um sie zu lesen:
+mail-invite-button = NACHRICHT LESEN
+mail-invite-link-text = Um sie zu lesen, öffnen Sie diesen Link in Ihrem Browser:
+mail-invite-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
+mail-invite-code = Falls die Seite nach einem Zugangscode fragt:
+mail-invite-pin-title = Sie brauchen auch eine PIN.
+mail-invite-pin = { $sender } gibt sie Ihnen persönlich, per Anruf, SMS oder Brief. Wir schicken sie nie per Mail und fragen nie per Mail danach.
+mail-unsure-title = Unsicher? Fragen Sie erst.
+mail-unsure = Rufen Sie { $sender } unter einer Nummer an, die Sie schon kennen, nicht unter einer aus einer Mail. Es eilt nicht: Der Link gilt bis { $until }.
+mail-never = Auf der Seite wählen Sie ein neues Passwort. Sie fragt nie nach dem Passwort Ihres Mailkontos, nach Bankdaten oder nach Geld.
+
+## Eine weitere Nachricht vor dem Öffnen, von jemand anderem
+mail-waiting-title = Noch eine sichere Nachricht wartet auf Sie
+mail-waiting-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie liegt bei { $brand } in demselben temporären Postfach wie die Nachricht, die { $first_sender } Ihnen geschrieben hat.
+mail-waiting-open = Um beide zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis { $until }. Diese Mail enthält keinen Link, damit es nur einen gibt.
+mail-waiting-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $first_sender }, die Einladung noch einmal zu schicken.
+
+## Eine weitere Nachricht
+mail-next-subject = Neue sichere Nachricht von { $sender_address }
+mail-next-title = In Ihrem Postfach ist eine neue Nachricht
+mail-next-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie liegt in Ihrem temporären Postfach bei { $brand }.
+mail-next-click = Melden Sie sich mit Adresse und Passwort an:
+mail-next-button = ANMELDEN
+mail-next-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bitten Sie { $sender } um eine neue Einladung.
+mail-unsure-genuine = Unsicher, ob diese Mail echt ist? Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
+
+## Jemand hat auf eine Einladung per Mail geantwortet
+mail-answer-subject = Ihre Antwort wurde nicht zugestellt
+mail-answer-title = Ihre Antwort wurde nicht zugestellt
+mail-answer-text = Sie haben an { $address } geschrieben. Diese Adresse liest niemand: Die Mails von dort sagen nur, dass eine sichere Nachricht wartet, und eine Antwort per Mail wäre nicht verschlüsselt. Ihre Mail wurde nicht aufbewahrt.
+mail-answer-portal = Zum Antworten öffnen Sie Ihr Postfach und drücken dort auf „Antworten“:
+mail-answer-first = Wenn Sie das Postfach noch nicht geöffnet haben, benutzen Sie den Link in der Mail, die Sie bekommen haben.
+
+## Mitteilungen an den Absender
+note-pin-subject = PIN für { $recipient }
+note-pin-title = Bitte sagen Sie { $recipient } diese PIN
+note-pin-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie öffnet sich nur mit dieser PIN:
+note-pin-how = Geben Sie die PIN auf einem anderen Weg weiter: persönlich, per Anruf, SMS oder Brief. Nicht per Mail: Wer die Einladung mitliest, hätte sonst beides.
+note-pin-again = Sie finden die PIN wieder im Header { $header } der Nachricht in Ihrem Ordner „Gesendet“.
+note-pin-until = Die Einladung gilt bis { $until }. Sie erfahren, wenn das Postfach geöffnet wird.
+note-no-pin-set-subject = Verschlüsselte Nachricht an { $recipient } ohne PIN
+note-no-pin-set-title = { $recipient } braucht keine PIN
+note-no-pin-set-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie hat keine PIN: Wer jene Mail als Erster liest, kann das Postfach öffnen. Sie erfahren, wenn das geschieht.
+note-resent-subject = Einladung an { $recipient } noch einmal geschickt
+note-resent-title = Die Einladung ging noch einmal hinaus
+note-resent-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Beide Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus, und dieselbe PIN öffnet es:
+note-pin-ignored = Die PIN in Ihrer Nachricht wurde nicht benutzt: Das Postfach hatte schon eine, und sie bleibt.
+note-opened-subject = { $recipient } hat das Postfach geöffnet
+note-opened-title = { $recipient } hat das Postfach geöffnet
+note-opened-text = Das temporäre Postfach von { $recipient } wurde am { $date } mit Link und PIN geöffnet, und ein Passwort wurde gewählt. Von jetzt an gehen Ihre verschlüsselten Nachrichten an { $recipient } dorthin.
+note-opened-text-no-pin = Das temporäre Postfach von { $recipient } wurde am { $date } allein mit dem Link geöffnet, und ein Passwort wurde gewählt. Von jetzt an gehen Ihre verschlüsselten Nachrichten an { $recipient } dorthin.
+note-opened-doubt = Wenn { $recipient } Ihnen sagt, dass es jemand anderes war, schicken Sie nichts Vertrauliches dorthin und sagen Sie es Ihrer Verwaltung.
+note-wrong-subject = Falsche PINs für { $recipient }
+note-wrong-title = Die PIN für { $recipient } war { $tries }-mal falsch
+note-wrong-text = Jemand mit dem Link wollte das temporäre Postfach von { $recipient } öffnen und hat { $tries }-mal eine falsche PIN eingegeben. { $left ->
+    [one] Ein Versuch ist noch übrig.
+   *[other] { $left } Versuche sind noch übrig.
+}
+note-wrong-do = Fragen Sie { $recipient } am Telefon, ob das so war, und nennen Sie die PIN noch einmal. War es jemand anderes, dann liest jemand die Mails dort mit.
+note-dead-subject = Einladung an { $recipient } ist geschlossen
+note-dead-title = Die Einladung an { $recipient } ist geschlossen
+note-dead-text = Die PIN war { $tries }-mal falsch. Zum Schutz Ihrer Nachricht öffnet der Link sie nicht mehr. Die Nachricht ist noch da.
+note-dead-do = Fragen Sie { $recipient } am Telefon, ob das so war. Für einen neuen Link schicken Sie eine Nachricht an { $recipient } mit [secure renew] im Betreff.
+note-asked-subject = { $recipient } braucht die PIN
+note-asked-title = { $recipient } braucht die PIN
+note-asked-text = { $recipient } hat den Link zu Ihrer verschlüsselten Nachricht, aber nicht die PIN, und bittet Sie darum. Sagen Sie sie persönlich, per Anruf, SMS oder Brief, nicht per Mail.
+note-asked-care = Die Bitte kam von einer Seite, die jeder mit dem Link benutzen kann. Rufen Sie eine Nummer an, die Sie schon kennen.
+note-unopened-subject = { $recipient } hat das Postfach noch nicht geöffnet
+note-unopened-title = { $recipient } hat das Postfach noch nicht geöffnet
+note-unopened-text = Ihre verschlüsselte Nachricht an { $recipient } liegt in einem temporären Postfach, das am { $date } durch { $inviter } entstanden ist. Es wurde noch nicht geöffnet. { $recipient } weiß, dass Ihre Nachricht dort wartet.
+note-unopened-pin = Link und PIN kamen von { $inviter }. Wenn { $recipient } Sie nach der PIN fragt: { $inviter } hat sie.
+note-unreachable-subject = Einladung an { $recipient } wurde nicht zugestellt
+note-unreachable-title = Die Einladung an { $recipient } kam zurück
+note-unreachable-text = Die Mail mit dem Link ließ sich nicht zustellen: Die Adresse scheint falsch zu sein. Ihre Nachricht hat niemand gelesen, und sie wurde nicht auf andere Weise verschickt.
+note-unreachable-do = Prüfen Sie die Adresse. Für eine andere Adresse schicken Sie die Nachricht noch einmal.
+note-late-subject = Einladung an { $recipient } verzögert sich
+note-late-title = Die Einladung an { $recipient } verzögert sich
+note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.
+note-reason = Der andere Server sagt: { $reason }
+
+## Berichte über gewöhnliche Mail
+report-bounce-subject = Nicht zugestellt: Ihre Nachricht an { $recipient }
+report-bounce-title = Ihre Nachricht wurde nicht zugestellt
+report-bounce-text = { $n ->
+    [one] Ihre Nachricht vom { $date } ließ sich diesem Empfänger nicht zustellen:
+   *[other] Ihre Nachricht vom { $date } ließ sich diesen { $n } Empfängern nicht zustellen:
+}
+report-bounce-final = Es wird nicht weiter versucht. Nichts anderes von Ihrer Nachricht ging an sie.
+report-bounce-secure = Nichts wurde unverschlüsselt gesendet.
+report-delay-subject = Verzögert: Ihre Nachricht an { $recipient }
+report-delay-title = Ihre Nachricht verzögert sich
+report-delay-text = { $n ->
+    [one] Ihre Nachricht vom { $date } ist diesem Empfänger noch nicht zugestellt:
+   *[other] Ihre Nachricht vom { $date } ist diesen { $n } Empfängern noch nicht zugestellt:
+}
+report-delay-more = Es wird bis { $until } weiter versucht. Sie müssen sie nicht noch einmal senden.
+report-success-subject = Zugestellt: Ihre Nachricht an { $recipient }
+report-success-title = Ihre Nachricht wurde übergeben
+report-success-text = { $n ->
+    [one] Ihre Nachricht vom { $date } wurde dem Server dieses Empfängers übergeben:
+   *[other] Ihre Nachricht vom { $date } wurde den Servern dieser { $n } Empfänger übergeben:
+}
+report-attached = Die Kopfzeilen Ihrer Nachricht sind angehängt, ihr Text nicht.

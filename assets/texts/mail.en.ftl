@@ -1,0 +1,117 @@
+### Mails: English. Plain texts; the templates escape every value.
+### $sender: name or address · $who: name with address · $until, $date: dates · $brand, $domain: the organisation
+
+## Every mail
+mail-footer = Sent by { $brand }, { $domain }. This mail holds no pictures and no tracking.
+mail-imprint = Who runs this: { $url }
+mail-contact = Questions: { $contact }
+mail-no-reply = Please do not answer this mail: your answer would not be encrypted. You can answer in the mailbox.
+
+## Invitation
+mail-invite-subject = Secure message from { $sender_address }
+mail-invite-title = You have received a secure { $brand } Guard email
+mail-invite-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It is not in this mail. It is kept encrypted at { $brand }.
+mail-note-intro = { $sender } adds this note. The note is not encrypted:
+mail-invite-click = Please press the button to read it:
+mail-invite-button = READ MESSAGE
+mail-invite-link-text = To read it, open this link in your browser:
+mail-invite-link = If the button does not work, copy this link into your browser:
+mail-invite-code = If the page asks for an access code:
+mail-invite-pin-title = You also need a PIN.
+mail-invite-pin = { $sender } gives it to you in person, by phone, text message or letter. We never send it by e-mail, and never ask for it by e-mail.
+mail-unsure-title = Not sure? Ask first.
+mail-unsure = Call { $sender } on a number that you already know, not one from a mail. There is no hurry: the link works until { $until }.
+mail-never = The page lets you choose a new password. It never asks for the password of your e-mail account, for bank details or for money.
+
+## A further message before the mailbox was opened, from somebody else
+mail-waiting-title = Another secure message is waiting for you
+mail-waiting-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It lies in the same temporary mailbox at { $brand } as the message that { $first_sender } wrote to you.
+mail-waiting-open = To read both, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
+mail-waiting-lost = You no longer have that mail? Ask { $first_sender } to send the invitation again.
+
+## A further message
+mail-next-subject = New secure message from { $sender_address }
+mail-next-title = There is a new message in your mailbox
+mail-next-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It is in your temporary mailbox at { $brand }.
+mail-next-click = Sign in with your address and your password:
+mail-next-button = SIGN IN
+mail-next-forgot = Forgotten the password? It cannot be restored. Ask { $sender } for a new invitation.
+mail-unsure-genuine = Unsure whether this mail is genuine? Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
+
+## Somebody answered an invitation or a notice by mail
+mail-answer-subject = Your answer was not delivered
+mail-answer-title = Your answer was not delivered
+mail-answer-text = You wrote to { $address }. Nobody reads that address: the mails from there only tell that a secure message is waiting, and an answer by mail would not be encrypted. Your mail was not kept.
+mail-answer-portal = To answer, open your mailbox and press Reply there:
+mail-answer-first = If you have not opened the mailbox yet, use the link in the mail that you received.
+
+## Notes to the sender
+note-pin-subject = PIN for { $recipient }
+note-pin-title = Please tell { $recipient } this PIN
+note-pin-text = You sent an encrypted message to { $recipient }. A temporary mailbox was made, and an invitation with a link is on its way. It opens only with this PIN:
+note-pin-how = Pass the PIN on by another way: in person, by phone, text message or letter. Not by e-mail: whoever reads the invitation would have both.
+note-pin-again = You find the PIN again in the header { $header } of the message in your Sent folder.
+note-pin-until = The invitation works until { $until }. You are told when the mailbox is opened.
+note-no-pin-set-subject = Encrypted message to { $recipient } without a PIN
+note-no-pin-set-title = { $recipient } needs no PIN
+note-no-pin-set-text = You sent an encrypted message to { $recipient }. A temporary mailbox was made, and an invitation with a link is on its way. It has no PIN: whoever reads that mail first can open the mailbox. You are told when it is opened.
+note-resent-subject = Invitation to { $recipient } sent again
+note-resent-title = The invitation went out again
+note-resent-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. Both messages are in it. The same link was sent again, and the same PIN opens it:
+note-pin-ignored = The PIN in your message was not used: the mailbox had one already, and it stays.
+note-opened-subject = { $recipient } has opened the mailbox
+note-opened-title = { $recipient } has opened the mailbox
+note-opened-text = The temporary mailbox of { $recipient } was opened on { $date }, with the link and the PIN, and a password was chosen. From now on your encrypted messages to { $recipient } go there.
+note-opened-text-no-pin = The temporary mailbox of { $recipient } was opened on { $date } with the link alone, and a password was chosen. From now on your encrypted messages to { $recipient } go there.
+note-opened-doubt = If { $recipient } tells you that it was somebody else, send nothing confidential there and tell your administrator.
+note-wrong-subject = Wrong PINs for { $recipient }
+note-wrong-title = The PIN for { $recipient } was wrong { $tries } times
+note-wrong-text = Somebody with the link tried to open the temporary mailbox of { $recipient } and entered a wrong PIN { $tries } times. { $left ->
+    [one] One try is left.
+   *[other] { $left } tries are left.
+}
+note-wrong-do = Ask { $recipient } by phone whether it was them, and tell them the PIN once more. Was it somebody else, then their mail is being read by others.
+note-dead-subject = Invitation to { $recipient } is closed
+note-dead-title = The invitation to { $recipient } is closed
+note-dead-text = The PIN was wrong { $tries } times. To protect your message the link no longer opens it. The message is still there.
+note-dead-do = Ask { $recipient } by phone whether it was them. For a new link, send a message to { $recipient } with [secure renew] in its subject.
+note-asked-subject = { $recipient } needs the PIN
+note-asked-title = { $recipient } needs the PIN
+note-asked-text = { $recipient } has the link to your encrypted message, but not the PIN, and asks you for it. Tell it in person, by phone, text message or letter, not by e-mail.
+note-asked-care = The request came from a page that everybody with the link can use. Call a number that you already know.
+note-unopened-subject = { $recipient } has not opened the mailbox yet
+note-unopened-title = { $recipient } has not opened the mailbox yet
+note-unopened-text = Your encrypted message to { $recipient } is in a temporary mailbox that { $inviter } caused on { $date }. It has not been opened yet. { $recipient } was told that your message waits there.
+note-unopened-pin = The link and the PIN came from { $inviter }. If { $recipient } asks you for the PIN, { $inviter } has it.
+note-unreachable-subject = Invitation to { $recipient } was not delivered
+note-unreachable-title = The invitation to { $recipient } came back
+note-unreachable-text = The mail with the link could not be delivered: the address seems to be wrong. Your message was not read by anybody and was not sent in another way.
+note-unreachable-do = Check the address. For another address, send the message again.
+note-late-subject = Invitation to { $recipient } is delayed
+note-late-title = The invitation to { $recipient } is delayed
+note-late-text = The mail with the link could not be handed over yet. It is tried again until { $until }. Your message is not sent in another way.
+note-reason = The other server says: { $reason }
+
+## Reports about ordinary mail
+report-bounce-subject = Not delivered: your message to { $recipient }
+report-bounce-title = Your message was not delivered
+report-bounce-text = { $n ->
+    [one] Your message of { $date } could not be delivered to this recipient:
+   *[other] Your message of { $date } could not be delivered to these { $n } recipients:
+}
+report-bounce-final = It is not tried again. Nothing else of your message was sent to them.
+report-bounce-secure = Nothing was sent unencrypted.
+report-delay-subject = Delayed: your message to { $recipient }
+report-delay-title = Your message is delayed
+report-delay-text = { $n ->
+    [one] Your message of { $date } has not been delivered to this recipient yet:
+   *[other] Your message of { $date } has not been delivered to these { $n } recipients yet:
+}
+report-delay-more = It is tried again until { $until }. You need not send it again.
+report-success-subject = Delivered: your message to { $recipient }
+report-success-title = Your message was handed over
+report-success-text = { $n ->
+    [one] Your message of { $date } was handed over to the server of this recipient:
+   *[other] Your message of { $date } was handed over to the servers of these { $n } recipients:
+}
+report-attached = The headers of your message are attached. Its text is not.
