@@ -4,6 +4,7 @@
 //! sought, and everything later works on byte ranges of it.
 
 pub mod charset;
+pub mod dkim;
 pub mod encoded_word;
 #[cfg(test)]
 mod odd;
