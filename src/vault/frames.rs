@@ -54,11 +54,6 @@ impl FrameKey {
         Self { aead: Arc::new(Aead::new(&Key::new(bytes(random)))), id: bytes(random) }
     }
 
-    /// Seals frame `number` under a given nonce: for known-answer tests and for [`FrameWriter`].
-    pub fn seal_frame(&self, nonce: [u8; NONCE], number: u64, last: bool, plaintext: &[u8]) -> Vec<u8> {
-        self.aead.seal_with(nonce, plaintext, &self.aad(number, last))
-    }
-
     /// Opens frame `number`: for random access.
     pub fn open_frame(&self, number: u64, last: bool, sealed: &[u8]) -> Result<Secret<Vec<u8>>, VaultError> {
         self.aead.open(sealed, &self.aad(number, last))

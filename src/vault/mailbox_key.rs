@@ -53,19 +53,8 @@ impl MailboxKey {
         secret: &[u8],
         random: &dyn Random,
     ) -> Vec<u8> {
-        self.wrap_secret_key_with(bytes(random), mailbox, fingerprint, secret)
-    }
-
-    /// [`Self::wrap_secret_key`] under a given nonce: for known-answer tests.
-    pub fn wrap_secret_key_with(
-        &self,
-        nonce: [u8; 12],
-        mailbox: MailboxId,
-        fingerprint: &[u8],
-        secret: &[u8],
-    ) -> Vec<u8> {
         let aad = lp(&[mailbox.bytes(), fingerprint]);
-        self.of_mailbox(b"guardpost/1 secret key", mailbox).seal_with(nonce, secret, &aad)
+        self.of_mailbox(b"guardpost/1 secret key", mailbox).seal(random, secret, &aad)
     }
 
     /// Unwraps it again; `fingerprint` is that of the certificate on record, so another key is refused.
@@ -92,18 +81,7 @@ impl MailboxKey {
         entry: &VaultEntry,
         random: &dyn Random,
     ) -> Vec<u8> {
-        self.seal_vault_entry_with(bytes(random), account, mailbox, entry)
-    }
-
-    /// [`Self::seal_vault_entry`] under a given nonce: for known-answer tests.
-    pub fn seal_vault_entry_with(
-        &self,
-        nonce: [u8; 12],
-        account: MailboxId,
-        mailbox: MailboxId,
-        entry: &VaultEntry,
-    ) -> Vec<u8> {
-        self.vault().seal_with(nonce, entry.render().expose(), &lp(&[account.bytes(), mailbox.bytes()]))
+        self.vault().seal(random, entry.render().expose(), &lp(&[account.bytes(), mailbox.bytes()]))
     }
 
     /// Opens a vault entry.
@@ -157,12 +135,7 @@ pub struct SummaryKey {
 impl SummaryKey {
     /// Seals the summary of a message.
     pub fn seal(&self, message: MessageId, summary: &[u8], random: &dyn Random) -> Vec<u8> {
-        self.seal_with(bytes(random), message, summary)
-    }
-
-    /// [`Self::seal`] under a given nonce: for known-answer tests.
-    pub fn seal_with(&self, nonce: [u8; 12], message: MessageId, summary: &[u8]) -> Vec<u8> {
-        self.aead.seal_with(nonce, summary, &lp(&[self.mailbox.bytes(), message.bytes()]))
+        self.aead.seal(random, summary, &lp(&[self.mailbox.bytes(), message.bytes()]))
     }
 
     /// Opens it.

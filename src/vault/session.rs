@@ -58,12 +58,7 @@ impl SessionCookie {
 
     /// Wraps the MUK for the table.
     pub fn wrap(&self, mailbox: MailboxId, muk: &MailboxKey, random: &dyn Random) -> Vec<u8> {
-        self.wrap_with(bytes(random), mailbox, muk)
-    }
-
-    /// [`Self::wrap`] under a given nonce: for known-answer tests.
-    pub fn wrap_with(&self, nonce: [u8; 12], mailbox: MailboxId, muk: &MailboxKey) -> Vec<u8> {
-        self.aead(mailbox).seal_with(nonce, muk.key().expose(), &self.table_key())
+        self.aead(mailbox).seal(random, muk.key().expose(), &self.table_key())
     }
 
     /// Unwraps it for one request.

@@ -208,20 +208,8 @@ pub fn seal(
     muk: &MailboxKey,
     random: &dyn Random,
 ) -> Result<Vec<u8>, VaultError> {
-    seal_with(bytes(random), parts, opener, pepper, shred, muk)
-}
-
-/// [`seal`] under a given nonce: for known-answer tests.
-pub fn seal_with(
-    nonce: [u8; 12],
-    parts: &SlotParts,
-    opener: Opener<'_>,
-    pepper: &Key,
-    shred: &Key,
-    muk: &MailboxKey,
-) -> Result<Vec<u8>, VaultError> {
     let kek = kek(parts, opener, pepper, shred)?;
-    Ok(Aead::new(&kek).seal_with(nonce, muk.key().expose(), &aad(parts, opener)))
+    Ok(Aead::new(&kek).seal(random, muk.key().expose(), &aad(parts, opener)))
 }
 
 /// Opens a slot.
