@@ -1,3 +1,4 @@
 //! Drivers between the wire and the flows; they translate and never decide.
 
+pub mod control;
 pub mod portal;

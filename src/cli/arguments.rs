@@ -1,0 +1,250 @@
+//! The command line: every command with its arguments.
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// A mail server appliance that keeps confidential mail confidential.
+#[derive(Debug, Parser)]
+#[command(name = "guardpost", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The configuration; else $GUARDPOST_CONFIG, ./guard.toml, /etc/guardpost/guard.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Answer every question with yes
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show everything at work on this machine: no configuration, no root, no network
+    Demo(Demo),
+    /// Run the appliance
+    Serve,
+    /// Check configuration, keys, certificate, store, disk and clock
+    Check,
+    /// People of the organisation
+    #[command(subcommand)]
+    Account(Account),
+    /// Temporary mailboxes of people outside
+    #[command(subcommand)]
+    Mailbox(Mailbox),
+    /// Mail that waits to be sent
+    #[command(subcommand)]
+    Queue(Queue),
+    /// OpenPGP certificates of people outside
+    #[command(subcommand)]
+    Key(Key),
+    /// The key that opens the keyring
+    #[command(subcommand)]
+    MasterKey(MasterKey),
+    /// Print the records to publish, as zone lines
+    Dns,
+}
+
+/// `guardpost demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// Use ports from here on; else free ones are found
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=65_500))]
+    pub port_base: Option<u16>,
+    /// Put the data here and leave it there
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Leave the temporary data directory there
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `guardpost account …`.
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Add an account; asks for its password
+    Add {
+        /// Its address
+        address: String,
+        /// What its owner reads: en, de
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+        #[command(flatten)]
+        passwords: Passwords,
+    },
+    /// List the accounts
+    List,
+    /// Show an account
+    Show {
+        /// Its address
+        address: String,
+    },
+    /// Change a password; asks for the old and the new one, loses nothing
+    Password {
+        /// Its address
+        address: String,
+        #[command(flatten)]
+        passwords: Passwords,
+    },
+    /// Remove an account with all its mail
+    Remove {
+        /// Its address
+        address: String,
+    },
+    /// An account's OpenPGP key
+    #[command(subcommand)]
+    Key(AccountKey),
+}
+
+/// `guardpost account key …`.
+#[derive(Debug, Subcommand)]
+pub enum AccountKey {
+    /// Write the certificate; with --secret the secret key, under a passphrase of its own
+    Export {
+        /// Whose
+        address: String,
+        /// The secret key; asks for the account's password
+        #[arg(long)]
+        secret: bool,
+        #[command(flatten)]
+        passwords: Passwords,
+    },
+    /// Encrypt what arrives to this certificate from now on: only the owner of its secret key can read it then
+    Import {
+        /// Whose
+        address: String,
+        /// The certificate, binary or armored; - is standard input
+        file: PathBuf,
+    },
+}
+
+/// Where passwords come from; never from an argument.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Passwords {
+    /// Read passwords from lines of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `guardpost mailbox …`.
+#[derive(Debug, Subcommand)]
+pub enum Mailbox {
+    /// List the temporary mailboxes
+    List,
+    /// Show one
+    Show {
+        /// Its recipient
+        address: String,
+    },
+    /// Delete one with all its mail
+    Delete {
+        /// Its recipient
+        address: String,
+    },
+}
+
+/// `guardpost queue …`.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// List the messages that wait
+    List,
+    /// Show one, with the state and last reason of each recipient
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Try one, or all, now
+    Retry {
+        /// Its id
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every message
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take one out; nobody is told
+    Cancel {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `guardpost key …`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Import a certificate for every address that it names
+    Import {
+        /// The certificate, binary or armored; - is standard input
+        file: PathBuf,
+        /// For this address alone
+        #[arg(long)]
+        address: Option<String>,
+    },
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Whose
+        address: String,
+    },
+    /// Forget one
+    Remove {
+        /// Whose
+        address: String,
+    },
+}
+
+/// `guardpost master-key …`.
+#[derive(Debug, Subcommand)]
+pub enum MasterKey {
+    /// Make a master key in master_key_file; never replaces one
+    Create,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_switches_go_anywhere() {
+        for line in [
+            "guardpost --json --yes account remove a@x",
+            "guardpost account --json remove a@x --yes",
+            "guardpost account remove --yes a@x --json --config /c",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
+            assert!(arguments.json && arguments.yes, "{line}");
+        }
+        for line in
+            ["guardpost", "guardpost queue retry", "guardpost queue retry x --all", "guardpost account add"]
+        {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    /// No argument takes a secret: it would stand in the list of processes.
+    #[test]
+    fn no_argument_takes_a_secret() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let takes_value = argument.get_action().takes_values();
+                let id = argument.get_id().as_str();
+                assert!(!(takes_value && (id.contains("password") || id.contains("pin"))), "{id}");
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Arguments::command());
+    }
+}
