@@ -26,19 +26,24 @@ pub fn decode(value: &[u8]) -> String {
     out.finish()
 }
 
-/// Encodes `text` as encoded words of at most 75 octets (RFC 2047 §2), separated by blanks at which a header
-/// may be folded. Text that is plain ASCII without anything that looks like an encoded word is returned as it is.
+/// Encodes `text` where it must be: plain ASCII without anything that looks like an encoded word is returned as
+/// it is, with blanks for control characters.
 pub fn encode(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if clean.is_ascii() && !clean.contains("=?") {
-        return clean;
-    }
+    if clean.is_ascii() && !clean.contains("=?") { clean } else { words(&clean) }
+}
+
+/// Encodes all of `text` as encoded words of at most 75 octets (RFC 2047 §2), separated by blanks at which a
+/// header may be folded; the first is shorter, because the field's name stands in front of it.
+pub fn words(text: &str) -> String {
     // 75 - "=?utf-8?B?" - "?=" = 63 octets of base64: 45 octets of text.
-    const OCTETS: usize = 45;
+    const FIRST: usize = 33;
+    const OTHERS: usize = 45;
     let mut out = String::new();
     let mut piece = String::new();
-    for c in clean.chars() {
-        if piece.len() + c.len_utf8() > OCTETS {
+    for c in text.chars() {
+        let room = if out.is_empty() { FIRST } else { OTHERS };
+        if piece.len() + c.len_utf8() > room {
             push_word(&mut out, &piece);
             piece.clear();
         }

@@ -3,9 +3,11 @@
 //! A message is never held whole: [`scan`] reads it while it arrives, it lies in something that can be read and
 //! sought, and everything later works on byte ranges of it.
 
+pub mod address_list;
 pub mod charset;
 pub mod dkim;
 pub mod encoded_word;
+pub mod header;
 #[cfg(test)]
 mod odd;
 pub mod parameter;
