@@ -5,12 +5,15 @@
 
 pub mod address_list;
 pub mod charset;
+pub mod display;
 pub mod dkim;
 pub mod encoded_word;
 pub mod header;
 #[cfg(test)]
 mod odd;
 pub mod parameter;
+pub mod part;
 pub mod problem;
 pub mod scan;
 pub mod structure;
+pub mod summary;

@@ -1,0 +1,312 @@
+//! What strangers wrote, made fit to be shown: text as HTML, file names, lines of a list.
+
+use crate::base::address::Domain;
+
+/// Text as HTML for an element that keeps white space (`white-space: pre-wrap`): escaped, with `http`, `https` and
+/// `mailto` links that can be followed. Controls that turn the direction of text around are left out.
+pub fn text_to_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(c) = rest.chars().next() {
+        let link = if before.is_alphanumeric() { None } else { link_at(rest) };
+        let length = match link {
+            Some(length) => {
+                push_link(&mut out, rest.get(..length).unwrap_or_default());
+                length
+            }
+            None => {
+                push_escaped(&mut out, c);
+                c.len_utf8()
+            }
+        };
+        let (taken, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        before = taken.chars().next_back().unwrap_or(' ');
+        rest = after;
+    }
+    out
+}
+
+/// Text as HTML without links.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    text.chars().for_each(|c| push_escaped(&mut out, c));
+    out
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '"' => out.push_str("&quot;"),
+        '\'' => out.push_str("&#39;"),
+        '\n' | '\t' => out.push(c),
+        c if c.is_control() || turns_direction(c) => {}
+        c => out.push(c),
+    }
+}
+
+/// The length of the link at the start of `text`.
+fn link_at(text: &str) -> Option<usize> {
+    let scheme = ["https://", "http://", "mailto:"]
+        .into_iter()
+        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
+    const LONGEST: usize = 2_000;
+    let end = text
+        .char_indices()
+        .find(|&(at, c)| {
+            at > LONGEST
+                || c.is_whitespace()
+                || c.is_control()
+                || "<>\"`{}|\\^".contains(c)
+                || turns_direction(c)
+        })
+        .map_or(text.len(), |(at, _)| at);
+    let mut url = text.get(..end)?;
+    while let Some(c) = url.chars().next_back().filter(|c| ".,;:!?'*_)]»”’".contains(*c)) {
+        // A closing bracket belongs to the link if it was opened in it.
+        let opened = match c {
+            ')' => url.matches('(').count() >= url.matches(')').count(),
+            ']' => url.matches('[').count() >= url.matches(']').count(),
+            _ => false,
+        };
+        if opened {
+            break;
+        }
+        url = url.get(..url.len() - c.len_utf8())?;
+    }
+    let rest = url.get(scheme.len()..).filter(|rest| !rest.is_empty())?;
+    // A name in front of an @ passes for the host: no link.
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let fits = scheme == "mailto:" || (!authority.contains('@') && host(authority).is_some());
+    fits.then_some(url.len())
+}
+
+/// The host of an authority as DNS knows it.
+fn host(authority: &str) -> Option<String> {
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => authority,
+    };
+    if name.starts_with('[') {
+        return name.ends_with(']').then(|| name.to_owned());
+    }
+    Domain::parse(name).ok().map(|domain| domain.as_str().to_owned())
+}
+
+fn push_link(out: &mut String, url: &str) {
+    out.push_str("<a href=\"");
+    url.chars().for_each(|c| push_escaped(out, c));
+    out.push_str("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">");
+    url.chars().for_each(|c| push_escaped(out, c));
+    out.push_str("</a>");
+    // A host in other letters than it seems: the one that DNS knows stands beside it.
+    let authority =
+        url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    if let Some(ascii) = authority.filter(|authority| !authority.is_ascii()).and_then(host) {
+        out.push_str(" [");
+        ascii.chars().for_each(|c| push_escaped(out, c));
+        out.push(']');
+    }
+}
+
+/// Marks, embeddings, overrides and isolates of bidirectional text, and characters without a width.
+const fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+const fn is_invisible(c: char) -> bool {
+    turns_direction(c)
+        || matches!(
+            c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}'
+                | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// One line for a list: white space folded, nothing invisible, at most `most` characters.
+pub fn single_line(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    let mut count = 0;
+    let mut gap = false;
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            gap = count > 0;
+            continue;
+        }
+        if turns_direction(c) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{00ad}' | '\u{034f}') {
+            continue;
+        }
+        if count + usize::from(gap) >= most {
+            out.push('…');
+            return out;
+        }
+        if std::mem::take(&mut gap) {
+            out.push(' ');
+            count += 1;
+        }
+        out.push(c);
+        count += 1;
+    }
+    out
+}
+
+/// A file name that is only a name on every system: no path, nothing invisible, no reserved word, at most 120
+/// characters; its last extension is kept. Nothing left is `attachment`.
+pub fn file_name(name: &str) -> String {
+    const MOST: usize = 120;
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last
+        .chars()
+        .filter(|&c| !c.is_control() && !is_invisible(c))
+        .map(|c| {
+            if "<>:\"|?*".contains(c) {
+                '_'
+            } else if c.is_whitespace() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
+    let clean = clean.trim_matches(|c| c == '.' || c == ' ');
+    if clean.is_empty() {
+        return "attachment".into();
+    }
+    let (stem, extension) = match clean.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && extension.chars().count() <= 16 => {
+            (stem, Some(extension))
+        }
+        _ => (clean, None),
+    };
+    let room = MOST - extension.map_or(0, |extension| extension.chars().count() + 1);
+    let mut out: String = stem.chars().take(room).collect();
+    // 255 octets are the most that common file systems take.
+    while out.len() > 200 {
+        out.pop();
+    }
+    if is_reserved(stem) {
+        out.insert(0, '_');
+    }
+    if let Some(extension) = extension {
+        out.push('.');
+        out.push_str(extension);
+    }
+    out
+}
+
+/// Names of devices on Windows.
+fn is_reserved(stem: &str) -> bool {
+    let first = stem.split('.').next().unwrap_or_default().trim().to_ascii_uppercase();
+    let port = first.strip_prefix("COM").or_else(|| first.strip_prefix("LPT"));
+    matches!(first.as_str(), "CON" | "PRN" | "AUX" | "NUL")
+        || port.is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// HTML as text: for the first words of a list, for search, and where HTML is too big or too deep to be shown.
+pub fn html_to_text(html: &str) -> String {
+    mail_parser::decoders::html::html_to_text(html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn links_only_what_it_shows() {
+        let link = |url: &str| {
+            format!("<a href=\"{url}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{url}</a>")
+        };
+        for (text, want) in [
+            ("a < b & \"c\" 'd'", "a &lt; b &amp; &quot;c&quot; &#39;d&#39;".to_owned()),
+            ("see https://x.example/a?b=c#d.", format!("see {}.", link("https://x.example/a?b=c#d"))),
+            ("(http://x.example/a(b))", format!("({})", link("http://x.example/a(b)"))),
+            ("<https://x.example>", format!("&lt;{}&gt;", link("https://x.example"))),
+            ("HTTPS://x.example:8443/", link("HTTPS://x.example:8443/")),
+            ("mailto:a@x.example, ok", format!("{}, ok", link("mailto:a@x.example"))),
+            ("https://x.example/?a=1&b=2", link("https://x.example/?a=1&amp;b=2")),
+            ("javascript:alert(1)", "javascript:alert(1)".into()),
+            ("data:text/html,x", "data:text/html,x".into()),
+            ("xhttps://x.example", "xhttps://x.example".into()),
+            ("https://", "https://".into()),
+            ("https://bank.example@evil.example/", "https://bank.example@evil.example/".into()),
+            ("https://a b", link("https://a") + " b"),
+            ("https://x.example/\u{202e}fdp", link("https://x.example/") + "fdp"),
+            ("https://x.example/\"onclick=x", link("https://x.example/") + "&quot;onclick=x"),
+            ("https://bücher.example/", link("https://bücher.example/") + " [xn--bcher-kva.example]"),
+            ("a\u{202e}b\0c\r\nd", "abc\nd".into()),
+        ] {
+            assert_eq!(text_to_html(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_only_names() {
+        for (name, want) in [
+            ("report.pdf", "report.pdf"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\dir\\x.doc", "x.doc"),
+            ("a\0b\r\n.txt", "ab.txt"),
+            ("invoice\u{202e}fdp.exe", "invoicefdp.exe"),
+            ("zero\u{200b}width.txt", "zerowidth.txt"),
+            ("..", "attachment"),
+            ("", "attachment"),
+            ("...hidden", "hidden"),
+            ("trailing. . .", "trailing"),
+            ("con.txt", "_con.txt"),
+            ("COM1", "_COM1"),
+            ("a<b>:\"|?*.x", "a_b______.x"),
+            ("grüße 漢字.txt", "grüße 漢字.txt"),
+            ("dir/", "attachment"),
+        ] {
+            assert_eq!(file_name(name), want, "{name:?}");
+        }
+        let long = file_name(&format!("{}.pdf", "ü".repeat(10_000)));
+        assert!(long.len() <= 255 && long.ends_with(".pdf"));
+    }
+
+    #[test]
+    fn lines_for_lists() {
+        for (text, most, want) in [
+            ("  a\r\n\tb  ", 10, "a b"),
+            ("abcdef", 3, "abc…"),
+            ("abc", 3, "abc"),
+            ("abc  ", 3, "abc"),
+            ("ab c", 3, "ab…"),
+            ("a\u{202e}b", 9, "ab"),
+            ("", 3, ""),
+        ] {
+            assert_eq!(single_line(text, most), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn html_becomes_text() {
+        let text =
+            html_to_text("<html><head><title>t</title></head><body><p>Hello&nbsp;<b>you</b></p>x</body>");
+        assert!(text.contains("Hello") && text.contains("you") && !text.contains('<'), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_markup_comes_through(text in any::<String>()) {
+            let html = text_to_html(&text);
+            let bare = html.replace("<a href=\"", "").replace("</a>", "")
+                .replace("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">", "");
+            prop_assert!(!bare.contains(['<', '>', '"', '\'']));
+            let _ = html_to_text(&text);
+        }
+
+        #[test]
+        fn every_name_is_a_name(name in any::<String>()) {
+            let name = file_name(&name);
+            prop_assert!(!name.is_empty() && name.len() <= 255 && !name.contains(['/', '\\', '\0']));
+            prop_assert!(!name.starts_with('.') && !name.chars().any(char::is_control));
+            prop_assert_eq!(file_name(&name), name.clone());
+        }
+    }
+}
