@@ -13,12 +13,14 @@ use sequoia_openpgp::cert::Preferences;
 use sequoia_openpgp::cert::ValidCert;
 use sequoia_openpgp::cert::amalgamation::ValidAmalgamation;
 use sequoia_openpgp::cert::amalgamation::ValidateAmalgamation;
+use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
 use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::Key;
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::packet::key::UnspecifiedRole;
 use sequoia_openpgp::parse::Parse;
+use sequoia_openpgp::policy::HashAlgoSecurity;
 use sequoia_openpgp::policy::Policy;
 use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::MarshalInto;
@@ -81,10 +83,10 @@ impl Certificate {
         self.recipients(now).map(|_| ())
     }
 
-    /// When it stops being usable by itself, if it says so.
-    pub fn expires(&self) -> Option<Time> {
+    /// When it stops being usable by itself, if it says so in what is valid at `now`.
+    pub fn expires(&self, now: Time) -> Option<Time> {
         let primary = self.cert.primary_key();
-        let valid = primary.with_policy(&AnyAlgorithm, None).ok()?;
+        let valid = primary.with_policy(&AnyAlgorithm, system_time(now)).ok()?;
         let expiry = valid.key_expiration_time()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(expiry.as_secs()).ok().map(Time)
     }
@@ -195,7 +197,15 @@ impl Unusable {
 #[derive(Debug)]
 struct AnyAlgorithm;
 
-impl Policy for AnyAlgorithm {}
+impl Policy for AnyAlgorithm {
+    fn signature(&self, _: &Signature, _: HashAlgoSecurity) -> sequoia_openpgp::Result<()> {
+        Ok(())
+    }
+
+    fn key(&self, _: &ValidErasedKeyAmalgamation<'_, PublicParts>) -> sequoia_openpgp::Result<()> {
+        Ok(())
+    }
+}
 
 /// The keys of one certificate that a message is encrypted to.
 pub(in crate::openpgp) struct Recipients {
