@@ -12,24 +12,23 @@ use crate::imap::ask::Plan;
 use crate::imap::ask::Trouble;
 use crate::imap::fetch;
 use crate::imap::fetch::Known;
-use crate::imap::fetch::Overview;
 use crate::imap::fetch::Piece;
 use crate::imap::flags::Change;
 use crate::imap::flags::Flags;
 use crate::imap::frame::Frame;
 use crate::imap::frame::Framer;
+use crate::imap::overview;
 use crate::imap::search::Facts;
 use crate::imap::search::Header;
 use crate::imap::search::Verdict;
 use crate::imap::search::fold;
 use crate::imap::session::Link;
 use crate::imap::session::Session;
-use crate::imap::structure;
 use crate::imap::view::Listing;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
-use crate::mime::structure::Structure;
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 #[test]
@@ -419,7 +418,7 @@ impl Mailbox {
                 marked.push((row.uid, row.flags.clone()));
             }
             let structure = Scanner::scan(&stored.bytes[..], Limits::default()).unwrap();
-            let overview = overview(&stored.bytes, &structure);
+            let overview = overview::read(&mut Cursor::new(&stored.bytes), &structure).unwrap();
             let known = Known {
                 record: Some((ARRIVED, stored.bytes.len() as u64)),
                 overview: Some(&overview),
@@ -444,11 +443,3 @@ impl Mailbox {
 
 /// 17 July 1996.
 const ARRIVED: Time = Time(837_596_665);
-
-fn overview(_bytes: &[u8], structure: &Structure) -> Overview {
-    Overview {
-        envelope: b"NIL".to_vec(),
-        body: structure::body(structure, false, &|_| b"NIL".to_vec()),
-        body_structure: structure::body(structure, true, &|_| b"NIL".to_vec()),
-    }
-}

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod flags;
 pub mod frame;
 pub mod name;
+pub mod overview;
 pub mod quote;
 pub mod reply;
 pub mod search;

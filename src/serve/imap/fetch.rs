@@ -1,0 +1,235 @@
+//! FETCH while it goes: page by page, piece by piece, no faster than the client reads.
+
+use crate::flow::reading::Listed;
+use crate::flow::reading::Plain;
+use crate::flow::reading::ReadError;
+use crate::imap::ask::Answer;
+use crate::imap::ask::Plan;
+use crate::imap::ask::Trouble;
+use crate::imap::fetch;
+use crate::imap::fetch::Known;
+use crate::imap::fetch::Needs;
+use crate::imap::fetch::Overview;
+use crate::imap::fetch::Piece;
+use crate::imap::flags::Change;
+use crate::imap::flags::Flags;
+use crate::imap::overview;
+use crate::imap::view::Row;
+use crate::serve::imap::connection::Connection;
+use crate::serve::imap::connection::Ended;
+use crate::serve::imap::mailbox::Mailbox;
+use crate::store::record::Folder;
+use crate::store::record::Uid;
+use crate::store::spool::SpoolReader;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+/// Messages of one page, at most.
+const PAGE: usize = 200;
+/// Numbers that a page may span: what lies between is read from the store and passed over.
+const SPAN: u32 = 400;
+/// Octets of a message handed on at once.
+const CHUNK: u64 = 64 << 10;
+
+/// What became of a FETCH so far.
+#[derive(Default)]
+struct Progress {
+    marked: Vec<(u32, Flags)>,
+    gone: bool,
+    unreadable: bool,
+}
+
+impl Connection {
+    /// Carries out a FETCH. What cannot be read is passed over, and said at the end.
+    pub(super) async fn fetch(&mut self, plan: Plan) -> Result<Answer, Ended> {
+        let needs = fetch::needs(&plan.items);
+        let mut progress = Progress::default();
+        let mut rest = plan.rows.as_slice();
+        while !rest.is_empty() {
+            let (page, later) = rest.split_at(page_length(rest));
+            rest = later;
+            if let Err(trouble) = self.fetch_page(&plan, page, needs, &mut progress).await? {
+                return Ok(Answer::Trouble(trouble));
+            }
+        }
+        let Progress { marked, gone, unreadable } = progress;
+        Ok(Answer::Fetched { marked, gone, unreadable })
+    }
+
+    async fn fetch_page(
+        &mut self,
+        plan: &Plan,
+        page: &[Row],
+        needs: Needs,
+        progress: &mut Progress,
+    ) -> Result<Result<(), Trouble>, Ended> {
+        let folder = Folder(plan.folder);
+        let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
+        let newly = if plan.marks { mark_seen(mailbox, folder, page).await } else { Vec::new() };
+        let listed = match list(mailbox, folder, page, needs.record || needs.summary).await {
+            Ok(listed) => listed,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        for row in page {
+            let mut row = row.clone();
+            let now = newly.iter().find(|(uid, _)| *uid == row.uid);
+            if let Some((_, flags)) = now {
+                row.flags = flags.clone();
+            }
+            let facts = match &listed {
+                None => None,
+                Some(listed) => match listed.binary_search_by_key(&row.uid, |facts| facts.uid.0) {
+                    Ok(at) => listed.get(at),
+                    Err(_) => {
+                        progress.gone = true;
+                        continue;
+                    }
+                },
+            };
+            match self.fetch_one(plan, &row, facts, needs, now.is_some()).await? {
+                Ok(()) => {}
+                Err(ReadError::Gone) => progress.gone = true,
+                Err(ReadError::Damaged) => progress.unreadable = true,
+                Err(ReadError::Busy | ReadError::Store(_)) => return Ok(Err(Trouble::Broken)),
+            }
+        }
+        progress.marked.extend(newly);
+        Ok(Ok(()))
+    }
+
+    async fn fetch_one(
+        &mut self,
+        plan: &Plan,
+        row: &Row,
+        facts: Option<&Listed>,
+        needs: Needs,
+        flags_changed: bool,
+    ) -> Result<Result<(), ReadError>, Ended> {
+        let folder = Folder(plan.folder);
+        let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
+        let summary = facts.and_then(|facts| facts.summary.as_deref()).filter(|_| needs.summary);
+        let mut overview: Option<Overview> = summary.and_then(overview::write);
+        let plain = if needs.message || (needs.summary && overview.is_none()) {
+            match mailbox.read(folder, Uid(row.uid)).await {
+                Ok(plain) => Some(plain),
+                Err(why) => return Ok(Err(why)),
+            }
+        } else {
+            None
+        };
+        if let (None, true, Some(plain)) = (&overview, needs.summary, &plain) {
+            let plain = plain.clone();
+            let read = move || overview::read(&mut plain.spool.reader(), &plain.structure).ok();
+            overview = spawn_blocking(read).await.ok().flatten();
+        }
+        let known = Known {
+            record: facts.map(|facts| (facts.record.arrived, facts.record.size)),
+            overview: overview.as_ref(),
+            structure: plain.as_ref().map(|plain| &plain.structure),
+        };
+        for piece in fetch::tell(row, &plan.items, &known, flags_changed) {
+            match (piece, &plain) {
+                (Piece::Text(text), _) => self.say(&text).await?,
+                (Piece::Octets(range), Some(plain)) => self.say_octets(plain, range).await?,
+                (Piece::Fields { header, names, not, partial }, Some(plain)) => {
+                    let header = octets(plain, header).await.ok_or(Ended::Gone)?;
+                    self.say(&fetch::fields(&header, &names, not, partial)).await?;
+                }
+                // A literal was announced and cannot be filled: only the end of the connection is honest.
+                (_, None) => return Err(Ended::Gone),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn say_octets(&mut self, plain: &Plain, range: Range<u64>) -> Result<(), Ended> {
+        if let Some(memory) = plain.spool.in_memory() {
+            let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+            let bytes = memory.get(within(range.start)..within(range.end)).ok_or(Ended::Gone)?;
+            return self.say(bytes).await;
+        }
+        let mut reader = plain.spool.reader();
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at + CHUNK);
+            let (back, bytes) = read_at(reader, at..end).await.ok_or(Ended::Gone)?;
+            reader = back;
+            self.say(&bytes).await?;
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+/// How many of the rows make the next page.
+fn page_length(rows: &[Row]) -> usize {
+    let Some(first) = rows.first() else { return 0 };
+    let near = |row: &&Row| row.number.saturating_sub(first.number) < SPAN;
+    rows.iter().take(PAGE).take_while(near).count().max(1)
+}
+
+/// `\Seen` for those that have it not. Where nothing can be written now the mail is shown all the same.
+async fn mark_seen(mailbox: &mut Mailbox, folder: Folder, page: &[Row]) -> Vec<(u32, Flags)> {
+    let unseen: Vec<u32> = page.iter().filter(|row| !row.flags.seen).map(|row| row.uid).collect();
+    if unseen.is_empty() {
+        return Vec::new();
+    }
+    let seen = Flags { seen: true, ..Flags::default() };
+    mailbox.mark(folder, &unseen, Change::Add, &seen).await.unwrap_or_default()
+}
+
+/// Records and summaries of a page, ascending; `None` when nobody needs them.
+pub(super) async fn list(
+    mailbox: &Mailbox,
+    folder: Folder,
+    page: &[Row],
+    wanted: bool,
+) -> Result<Option<Vec<Listed>>, Trouble> {
+    let (Some(first), Some(last), true) = (page.first(), page.last(), wanted) else { return Ok(None) };
+    let limit = usize::try_from(last.number - first.number).unwrap_or(usize::MAX).saturating_add(1);
+    let flow = &mailbox.imap.flow;
+    match flow.list(&mailbox.who, folder, Uid(first.uid.saturating_sub(1)), limit).await {
+        Ok(listed) => Ok(Some(listed)),
+        Err(why) => {
+            tracing::warn!(%why, "a folder could not be listed");
+            Err(Trouble::Broken)
+        }
+    }
+}
+
+/// Octets of a message at once; only for headers.
+pub(super) async fn octets(plain: &Arc<Plain>, range: Range<u64>) -> Option<Zeroizing<Vec<u8>>> {
+    read_at(plain.spool.reader(), range).await.map(|(_, bytes)| bytes)
+}
+
+async fn read_at(mut reader: SpoolReader, range: Range<u64>) -> Option<(SpoolReader, Zeroizing<Vec<u8>>)> {
+    let read = spawn_blocking(move || {
+        let length = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        reader.seek(SeekFrom::Start(range.start)).ok()?;
+        reader.read_exact(&mut bytes).ok()?;
+        Some((reader, bytes))
+    });
+    read.await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_bounded_in_length_and_span() {
+        let rows = |numbers: &[u32]| -> Vec<Row> {
+            numbers.iter().map(|&number| Row { number, uid: number, flags: Flags::default() }).collect()
+        };
+        assert_eq!(page_length(&rows(&[])), 0);
+        assert_eq!(page_length(&rows(&[5, 9_000])), 1);
+        assert_eq!(page_length(&rows(&[5, 6, 404, 405])), 3);
+        assert_eq!(page_length(&rows(&(1..=1_000).collect::<Vec<_>>())), PAGE);
+    }
+}

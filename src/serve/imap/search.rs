@@ -1,0 +1,104 @@
+//! SEARCH while it goes: records first, then summaries, then the messages themselves, for a bounded time.
+
+use crate::base::time::Time;
+use crate::flow::reading::ReadError;
+use crate::imap::ask::Answer;
+use crate::imap::ask::Trouble;
+use crate::imap::overview;
+use crate::imap::search::Facts;
+use crate::imap::search::Query;
+use crate::imap::search::Verdict;
+use crate::imap::view::Row;
+use crate::serve::imap::connection::Connection;
+use crate::serve::imap::connection::Ended;
+use crate::serve::imap::fetch;
+use crate::serve::imap::mailbox::Mailbox;
+use crate::store::record::Folder;
+use crate::store::record::Uid;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+/// Messages of one page.
+const PAGE: usize = 200;
+
+impl Connection {
+    /// Carries out a SEARCH. Stops when its time is over, and says so.
+    pub(super) async fn search(&mut self, folder: u16, query: &Query, rows: &[Row]) -> Result<Answer, Ended> {
+        let until = Instant::now() + self.imap.limits.search;
+        let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
+        let mut uids = Vec::new();
+        for page in rows.chunks(PAGE) {
+            match search_page(mailbox, Folder(folder), query, page, until, &mut uids).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Answer::Found { uids, complete: false }),
+                Err(answer) => return Ok(answer),
+            }
+        }
+        Ok(Answer::Found { uids, complete: true })
+    }
+}
+
+/// Answers with false when the time is over.
+async fn search_page(
+    mailbox: &mut Mailbox,
+    folder: Folder,
+    query: &Query,
+    page: &[Row],
+    until: Instant,
+    found: &mut Vec<u32>,
+) -> Result<bool, Answer> {
+    let bare = |row: &Row| query.judge(&facts(row));
+    let wanted = page.iter().any(|row| bare(row) > Verdict::No);
+    let listed =
+        fetch::list(mailbox, folder, page, wanted).await.map_err(Answer::Trouble)?.unwrap_or_default();
+    for row in page {
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        let mut verdict = bare(row);
+        if verdict > Verdict::No {
+            let Ok(at) = listed.binary_search_by_key(&row.uid, |listed| listed.uid.0) else { continue };
+            let Some(listed) = listed.get(at) else { continue };
+            let record = Some((listed.record.arrived, listed.record.size));
+            let header = listed.summary.as_deref().map(overview::summarised);
+            verdict = query.judge(&Facts { record, header: header.as_ref(), ..facts(row) });
+            if verdict > Verdict::No {
+                verdict = in_message(mailbox, folder, query, row, record).await?;
+            }
+        }
+        if verdict == Verdict::Yes {
+            found.push(row.uid);
+        }
+    }
+    Ok(true)
+}
+
+/// What is known without asking anybody.
+fn facts(row: &Row) -> Facts<'_> {
+    Facts { number: row.number, uid: row.uid, flags: &row.flags, record: None, header: None, body: None }
+}
+
+/// Judges by the message itself. One that cannot be read is not found.
+async fn in_message(
+    mailbox: &mut Mailbox,
+    folder: Folder,
+    query: &Query,
+    row: &Row,
+    record: Option<(Time, u64)>,
+) -> Result<Verdict, Answer> {
+    let plain = match mailbox.read(folder, Uid(row.uid)).await {
+        Ok(plain) => plain,
+        Err(ReadError::Gone | ReadError::Damaged) => return Ok(Verdict::No),
+        Err(ReadError::Busy | ReadError::Store(_)) => {
+            return Err(Answer::Trouble(Trouble::Broken));
+        }
+    };
+    let (query, row) = (query.clone(), row.clone());
+    let judged = spawn_blocking(move || {
+        let mut source = plain.spool.reader();
+        let header = overview::header(&mut source, &plain.structure).ok()?;
+        let body = overview::texts(&mut source, &plain.structure).ok()?;
+        Some(query.judge(&Facts { record, header: Some(&header), body: Some(&body), ..facts(&row) }))
+    });
+    Ok(judged.await.ok().flatten().unwrap_or(Verdict::No))
+}
