@@ -1,5 +1,7 @@
 //! OpenPGP against a real judge: what we write gpg reads, what gpg writes we read.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use guardpost::base::address::Address;
 use guardpost::base::secret::Secret;
 use guardpost::base::time::Time;

@@ -1,6 +1,8 @@
 //! Known answers: `tests/vectors/slots.json`, made by a second implementation (`make_slots.py` beside it), must
 //! come out byte for byte, and nothing else may open.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use guardpost::base::address::Address;
 use guardpost::base::id::InvitationId;
 use guardpost::base::id::MailboxId;

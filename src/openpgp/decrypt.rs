@@ -20,6 +20,7 @@ use sequoia_openpgp::parse::PacketParserResult;
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::parse::buffered_reader::BufferedReader;
 use sequoia_openpgp::types::SymmetricAlgorithm;
+use std::borrow::Borrow;
 use std::io;
 use std::io::Read;
 use std::io::Write;
@@ -128,8 +129,8 @@ pub enum DecryptError {
 ///
 /// `sink` is a private place. Only when this returns `Ok` is what stands in it a message; after an error it is
 /// to be thrown away unseen, for a damaged one may have released almost all of its text by then.
-pub fn decrypt<R: Read + Send + Sync, W: Write>(
-    keys: &[SecretKey],
+pub fn decrypt<K: Borrow<SecretKey>, R: Read + Send + Sync, W: Write>(
+    keys: &[K],
     ciphertext: R,
     sink: W,
     limits: &Limits,
@@ -158,8 +159,8 @@ pub fn decrypt<R: Read + Send + Sync, W: Write>(
 }
 
 /// Decrypts something small that lies in memory.
-pub fn decrypt_bytes(
-    keys: &[SecretKey],
+pub fn decrypt_bytes<K: Borrow<SecretKey>>(
+    keys: &[K],
     ciphertext: &[u8],
     limits: &Limits,
 ) -> Result<(Vec<u8>, Report), DecryptError> {
@@ -169,8 +170,8 @@ pub fn decrypt_bytes(
 }
 
 /// One decryption under way.
-struct Opening<'k, W> {
-    keys: &'k [SecretKey],
+struct Opening<'k, K, W> {
+    keys: &'k [K],
     sink: W,
     limits: &'k Limits,
     /// A layer gave more than it may.
@@ -194,7 +195,7 @@ enum Place {
     InVersion2,
 }
 
-impl<W: Write> Opening<'_, W> {
+impl<K: Borrow<SecretKey>, W: Write> Opening<'_, K, W> {
     fn message(&mut self, source: &mut (impl Read + Send + Sync)) -> Result<Report, DecryptError> {
         let mut place = Place::Before;
         let mut session_keys = Vec::new();
@@ -280,7 +281,7 @@ impl<W: Write> Opening<'_, W> {
         };
         for session_key in session_keys {
             for key in self.keys {
-                for mut pair in key.pairs_for(session_key.recipient()) {
+                for mut pair in key.borrow().pairs_for(session_key.recipient()) {
                     let opened = session_key.decrypt(&mut pair, hint).and_then(|(algorithm, session_key)| {
                         let algorithm = algorithm.or(hint);
                         is_long_enough(container, algorithm)?;
@@ -774,9 +775,9 @@ mod tests {
         #[test]
         fn junk_in_a_container_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..200)) {
             static ALICE: std::sync::LazyLock<Generated> = std::sync::LazyLock::new(|| key("alice@x.example"));
-            let keys = [ALICE.secret_key.clone()];
-            let _ = open(&keys, &sealed(&ALICE.parsed, &junk));
-            let _ = open(&keys, &sealed(&ALICE.parsed, &packet(8, &[&[1], &junk[..]].concat())));
+            let keys = std::slice::from_ref(&ALICE.secret_key);
+            let _ = open(keys, &sealed(&ALICE.parsed, &junk));
+            let _ = open(keys, &sealed(&ALICE.parsed, &packet(8, &[&[1], &junk[..]].concat())));
         }
     }
 }

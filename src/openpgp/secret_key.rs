@@ -11,7 +11,6 @@ use sequoia_openpgp::serialize::MarshalInto;
 use std::fmt;
 
 /// A mailbox's secret key. The library keeps the secret parts encrypted in memory between uses and wipes them.
-#[derive(Clone)]
 pub struct SecretKey {
     fingerprint: Vec<u8>,
     cert: Cert,

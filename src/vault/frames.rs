@@ -366,6 +366,15 @@ mod tests {
     }
 
     #[test]
+    fn streams_may_go_to_another_thread() {
+        fn is_shared<T: Send + Sync>(_: &T) {}
+        let random = Seeded::new(1);
+        is_shared(&FrameWriter::new(Vec::new(), key(), &random));
+        is_shared(&FrameReader::new(&b""[..], key()));
+        is_shared(&FrameFile::new(Cursor::new(sealed(1)), key()).unwrap());
+    }
+
+    #[test]
     fn without_the_queue_key_nothing_opens() {
         let sealed = sealed(1_000);
         for other in [
