@@ -429,6 +429,7 @@ mod tests {
     use sequoia_openpgp::serialize::stream::Message;
     use sequoia_openpgp::serialize::stream::Recipient;
     use sequoia_openpgp::types::CompressionAlgorithm;
+    use sequoia_openpgp::types::Features;
     use std::time::Duration;
     use std::time::Instant;
 
@@ -479,6 +480,49 @@ mod tests {
         encryptor.write_all(packets).unwrap();
         encryptor.finalize().unwrap();
         message
+    }
+
+    /// The same in a container of version 2 (RFC 9580 §5.13.2), which somebody may send although our keys do not
+    /// ask for it.
+    fn sealed_anew(to: &Certificate, packets: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
+        let found = to.recipients(NOW).unwrap();
+        let recipients =
+            found.keys.iter().map(|key| Recipient::new(Features::sequoia(), key.key_handle(), key));
+        let mut encryptor =
+            Encryptor::for_recipients(Message::new(&mut message), recipients).build().unwrap();
+        encryptor.write_all(packets).unwrap();
+        encryptor.finalize().unwrap();
+        message
+    }
+
+    #[test]
+    fn version_2_opens_whole_or_not_at_all() {
+        let alice = key("alice@x.example");
+        let keys = [alice.secret_key];
+        let message = sealed_anew(&alice.parsed, &literal(b"text"));
+        assert_eq!(open(&keys, &message).unwrap().0, b"text");
+        let packed = sealed_anew(&alice.parsed, &compressed(CompressionAlgorithm::Zip, &literal(b"text")));
+        assert_eq!(open(&keys, &packed).unwrap().0, b"text");
+        for at in 60..message.len() {
+            let mut changed = message.clone();
+            changed[at] ^= 1;
+            assert!(open(&keys, &changed).is_err(), "octet {at}");
+        }
+        for length in 0..message.len() {
+            assert!(open(&keys, &message[..length]).is_err(), "{length} octets");
+        }
+        // Cut between two chunks, where every chunk that is left is good.
+        let large = sealed_anew(&alice.parsed, &literal(&vec![b'x'; 9 << 20]));
+        assert_eq!(open(&keys, &large).unwrap().0.len(), 9 << 20);
+        for cut in [1, 16, 17, 1 << 20, 5 << 20] {
+            let error = open(&keys, &large[..large.len() - cut]).unwrap_err();
+            assert!(matches!(error, DecryptError::Damaged | DecryptError::NoKey), "{cut}: {error}");
+        }
+        let two = sealed_anew(&alice.parsed, &[&literal(b"text")[..], &literal(b"more")].concat());
+        assert!(matches!(open(&keys, &two), Err(DecryptError::Malformed)));
+        let code = sealed_anew(&alice.parsed, &[&literal(b"text")[..], &[0xd3, 20], &[7; 20]].concat());
+        assert!(matches!(open(&keys, &code), Err(DecryptError::Damaged)));
     }
 
     /// RFC 9580 §4.2.1: a packet with a five-octet length.

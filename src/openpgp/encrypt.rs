@@ -179,3 +179,81 @@ impl<W: Write> Write for Watched<W> {
         self.note(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::address::Address;
+    use crate::openpgp::decrypt::Limits;
+    use crate::openpgp::decrypt::decrypt;
+    use crate::openpgp::generate::generate;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
+
+    const NOW: Time = Time(1_795_318_393);
+    const LENGTH: u64 = 25 << 20;
+
+    /// How much lies between what was read and what was written, at most.
+    #[derive(Clone, Debug, Default)]
+    struct Between {
+        read: Arc<AtomicU64>,
+        written: Arc<AtomicU64>,
+        most: Arc<AtomicU64>,
+    }
+
+    impl Between {
+        fn look(&self) {
+            let read = self.read.load(Ordering::Relaxed);
+            self.most.fetch_max(read.saturating_sub(self.written.load(Ordering::Relaxed)), Ordering::Relaxed);
+        }
+    }
+
+    struct Source<R>(R, Between);
+
+    impl<R: Read> Read for Source<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.0.read(buffer)?;
+            self.1.read.fetch_add(length as u64, Ordering::Relaxed);
+            self.1.look();
+            Ok(length)
+        }
+    }
+
+    #[derive(Debug)]
+    struct Sink(Vec<u8>, Between);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_large_message_streams_both_ways() {
+        let key = generate(&Address::parse("alice@x.example").unwrap(), NOW).unwrap();
+        for form in [Form::Binary, Form::Armored] {
+            let between = Between::default();
+            let source = Source(io::repeat(7).take(LENGTH), between.clone());
+            let sink = Sink(Vec::new(), between.clone());
+            let sealed = encrypt(&[&key.parsed], source, sink, NOW, form).unwrap().into_inner().0;
+            assert_eq!(between.read.load(Ordering::Relaxed), LENGTH);
+            let most = between.most.load(Ordering::Relaxed);
+            assert!(most <= 5 << 20, "{form:?}: {most} octets held on encrypting");
+
+            let between = Between::default();
+            let source = Source(&sealed[..], between.clone());
+            let mut sink = Sink(Vec::new(), between.clone());
+            let keys = [&key.secret_key];
+            decrypt(&keys, source, &mut sink, &Limits::for_input(sealed.len() as u64)).unwrap();
+            assert_eq!(sink.0.len() as u64, LENGTH);
+            let most = between.most.load(Ordering::Relaxed);
+            let armor = if form == Form::Armored { LENGTH / 2 } else { 0 };
+            assert!(most <= (5 << 20) + armor, "{form:?}: {most} octets held on decrypting");
+        }
+    }
+}

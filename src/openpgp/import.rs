@@ -9,6 +9,7 @@ use sequoia_openpgp::Cert;
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::parse::Parse;
+use std::panic::catch_unwind;
 use thiserror::Error;
 
 /// A certificate of somebody outside, as it is stored.
@@ -82,8 +83,10 @@ pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, Imp
     if file.len() > CERTIFICATE {
         return Err(ImportError::TooLarge { size: file.len() });
     }
-    let cert = only_one(file)?;
-    let parsed = Certificate::new(stripped(cert)?);
+    // A certificate at which the library ends with a panic is none.
+    let cert =
+        catch_unwind(|| only_one(file).and_then(stripped)).unwrap_or(Err(ImportError::NotACertificate))?;
+    let parsed = Certificate::new(cert);
     parsed.usable(now).map_err(ImportError::Unusable)?;
     if !parsed.names(&address.key(), now) {
         return Err(ImportError::WrongAddress { address: address.clone(), named: parsed.addresses() });
