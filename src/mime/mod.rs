@@ -15,5 +15,6 @@ pub mod parameter;
 pub mod part;
 pub mod problem;
 pub mod scan;
+pub mod scrub;
 pub mod structure;
 pub mod summary;

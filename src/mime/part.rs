@@ -334,7 +334,9 @@ impl Part {
     /// About how many octets the content has, its encoding taken off.
     pub fn decoded_size(&self) -> u64 {
         match self.encoding {
-            Encoding::Base64 => self.body.length().saturating_sub(self.lines.saturating_sub(1).saturating_mul(2)) / 4 * 3,
+            Encoding::Base64 => {
+                self.body.length().saturating_sub(self.lines.saturating_sub(1).saturating_mul(2)) / 4 * 3
+            }
             _ => self.body.length(),
         }
     }
