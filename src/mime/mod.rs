@@ -5,8 +5,10 @@
 
 pub mod address_list;
 pub mod charset;
+pub mod compose;
 pub mod display;
 pub mod dkim;
+pub mod encode;
 pub mod encoded_word;
 pub mod header;
 #[cfg(test)]
