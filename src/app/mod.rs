@@ -1,3 +1,7 @@
 //! Builds the appliance, opens its listeners, starts its workers and stops them in order.
 
+pub mod clock;
 pub mod demo_peer;
+pub mod error;
+pub mod keys;
+pub mod settings;

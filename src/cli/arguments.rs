@@ -72,9 +72,7 @@ pub enum Account {
     Add {
         /// Its address
         address: String,
-        /// What its owner reads: en, de
-        #[arg(long, value_name = "TAG")]
-        language: Option<String>,
+        /// Where passwords come from.
         #[command(flatten)]
         passwords: Passwords,
     },
@@ -89,6 +87,7 @@ pub enum Account {
     Password {
         /// Its address
         address: String,
+        /// Where passwords come from.
         #[command(flatten)]
         passwords: Passwords,
     },
@@ -112,6 +111,7 @@ pub enum AccountKey {
         /// The secret key; asks for the account's password
         #[arg(long)]
         secret: bool,
+        /// Where passwords come from.
         #[command(flatten)]
         passwords: Passwords,
     },
@@ -182,9 +182,6 @@ pub enum Key {
     Import {
         /// The certificate, binary or armored; - is standard input
         file: PathBuf,
-        /// For this address alone
-        #[arg(long)]
-        address: Option<String>,
     },
     /// List them
     List,

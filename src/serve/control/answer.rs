@@ -277,3 +277,212 @@ pub struct Health {
     /// `good`, `no-new-mail`, `read-only` or `poisoned`.
     pub store: String,
 }
+
+/// A line of `check`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Finding {
+    /// `ok`, `warning` or `error`.
+    pub level: String,
+    /// `configuration`, `master key`, `certificate`, `store`, `disk`, `clock`.
+    pub about: String,
+    /// What was found, and what to do about it.
+    pub finding: String,
+}
+
+/// `master-key create`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MasterKeyCreated {
+    /// Where it lies.
+    pub file: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use serde_json::json;
+    use std::path::Path;
+
+    fn text() -> String {
+        "x".into()
+    }
+
+    fn some() -> Option<String> {
+        Some(text())
+    }
+
+    /// Every field of an answer, one a line: `recipients[].address`.
+    fn fields(value: &Value, path: &str, out: &mut String) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| fields(value, &format!("{path}[]"), out)),
+            Value::Object(map) => {
+                for (name, value) in map {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    fields(value, &path, out);
+                }
+            }
+            Value::String(_) => *out += &format!("{path}\ttext\n"),
+            Value::Number(_) => *out += &format!("{path}\tnumber\n"),
+            Value::Bool(_) => *out += &format!("{path}\ttrue or false\n"),
+            Value::Null => panic!("{path} is not said"),
+        }
+    }
+
+    fn samples() -> Vec<(&'static str, Value)> {
+        let changed = || json!(Changed { address: text() });
+        let certificate = || json!(Certificate { address: text(), fingerprint: text(), certificate: text() });
+        vec![
+            ("account_add", changed()),
+            ("account_password", changed()),
+            ("account_remove", changed()),
+            (
+                "account_list",
+                json!([AccountListed {
+                    address: text(),
+                    created: text(),
+                    last_activity: text(),
+                    messages: 1,
+                    bytes: 1,
+                }]),
+            ),
+            (
+                "account_show",
+                json!(AccountShown {
+                    address: text(),
+                    created: text(),
+                    last_activity: text(),
+                    language: text(),
+                    fingerprint: text(),
+                    former_fingerprints: vec![text()],
+                    has_secret_key: true,
+                    folders: vec![FolderShown { name: text(), messages: 1, unseen: 1, bytes: 1 }],
+                    messages: 1,
+                    bytes: 1,
+                }),
+            ),
+            ("account_key_export", certificate()),
+            ("account_key_import", certificate()),
+            (
+                "account_key_export_secret",
+                json!(SecretKey {
+                    address: text(),
+                    fingerprint: text(),
+                    secret_key: text(),
+                    passphrase: text(),
+                }),
+            ),
+            ("mailbox_delete", changed()),
+            (
+                "mailbox_list",
+                json!([MailboxListed {
+                    address: text(),
+                    state: text(),
+                    created: text(),
+                    opened: some(),
+                    last_activity: text(),
+                    messages: 1,
+                    bytes: 1,
+                }]),
+            ),
+            (
+                "mailbox_show",
+                json!(MailboxShown {
+                    address: text(),
+                    state: text(),
+                    created: text(),
+                    opened: some(),
+                    last_activity: text(),
+                    inactive_until: text(),
+                    language: text(),
+                    invited_by: some(),
+                    correspondents: vec![text()],
+                    invitation: Some(InvitationShown {
+                        state: text(),
+                        created: text(),
+                        has_pin: true,
+                        tries: 1
+                    }),
+                    fingerprint: text(),
+                    messages: 1,
+                    bytes: 1,
+                }),
+            ),
+            (
+                "queue_list",
+                json!([QueueListed {
+                    id: text(),
+                    purpose: text(),
+                    sender: text(),
+                    created: text(),
+                    bytes: 1,
+                    waiting: 1,
+                    recipients: 1,
+                    next_attempt: some(),
+                }]),
+            ),
+            (
+                "queue_show",
+                json!(QueueShown {
+                    id: text(),
+                    purpose: text(),
+                    sender: text(),
+                    created: text(),
+                    bytes: 1,
+                    tls_policy: text(),
+                    recipients: vec![RecipientShown {
+                        address: text(),
+                        state: text(),
+                        attempts: 1,
+                        next_attempt: some(),
+                        reason: text(),
+                    }],
+                }),
+            ),
+            ("queue_retry", json!(Retried { recipients: 1 })),
+            ("queue_cancel", json!(Cancelled { id: text() })),
+            ("key_import", json!([KeyImported { address: text(), fingerprint: text() }])),
+            (
+                "key_list",
+                json!([KeyListed {
+                    address: text(),
+                    fingerprint: text(),
+                    imported: text(),
+                    expires: some(),
+                    usable: true,
+                }]),
+            ),
+            (
+                "key_show",
+                json!(KeyShown {
+                    address: text(),
+                    fingerprint: text(),
+                    imported: text(),
+                    expires: some(),
+                    usable: true,
+                    reason: some(),
+                    certificate: text(),
+                }),
+            ),
+            ("key_remove", changed()),
+            ("dns", json!(DnsRecords { lines: vec![text()] })),
+            ("check", json!([Finding { level: text(), about: text(), finding: text() }])),
+            ("master_key_create", json!(MasterKeyCreated { file: text() })),
+        ]
+    }
+
+    /// What scripts rely on is on record; a change is made with `UPDATE_GOLDEN=1`, and on purpose.
+    #[test]
+    fn the_fields_are_on_record() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/json");
+        for (name, sample) in samples() {
+            let mut now = String::new();
+            fields(&sample, "", &mut now);
+            let file = dir.join(format!("{name}.txt"));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::create_dir_all(&dir).unwrap();
+                std::fs::write(&file, &now).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), now, "{name}");
+        }
+    }
+}

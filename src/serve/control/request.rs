@@ -48,8 +48,6 @@ pub enum Request {
         address: String,
         /// Its first password.
         password: Password,
-        /// What its owner reads; the domain's language when none is said.
-        language: Option<String>,
     },
     /// Every account.
     #[serde(rename = "/account/list")]
@@ -134,15 +132,11 @@ pub enum Request {
         /// Which.
         id: String,
     },
-    /// A certificate of somebody outside.
+    /// A certificate of somebody outside, for every address that it names.
     #[serde(rename = "/key/import")]
     KeyImport {
         /// The file's content, base64.
         file: String,
-        /// For this address alone; nothing is every address that it names.
-        address: Option<String>,
-        /// May take another certificate's place.
-        replace: bool,
     },
     /// Every certificate of people outside.
     #[serde(rename = "/key/list")]
@@ -307,8 +301,7 @@ mod tests {
         let show = Request::AccountShow { address: "\"a b\"+%&@bücher.example".into() };
         assert!(show.to_wire().unwrap().target.starts_with("/account/show?address=%22a%20b%22%2B%25%26@"));
         assert_eq!(format!("{:?}", there_and_back(&show)), format!("{show:?}"));
-        let add =
-            Request::AccountAdd { address: "a@x".into(), password: password("pass word"), language: None };
+        let add = Request::AccountAdd { address: "a@x".into(), password: password("pass word") };
         let wire = add.to_wire().unwrap();
         assert_eq!((wire.method, wire.target.as_str()), ("POST", "/account/add"));
         let Request::AccountAdd { password, .. } = there_and_back(&add) else { panic!() };
@@ -321,8 +314,7 @@ mod tests {
 
     #[test]
     fn tells_no_password() {
-        let add =
-            Request::AccountAdd { address: "a@x".into(), password: password("hunter2"), language: None };
+        let add = Request::AccountAdd { address: "a@x".into(), password: password("hunter2") };
         assert!(!format!("{add:?}").contains("hunter2"));
         let odd = Request::from_wire("POST", "/account/add", "", br#"{"address":5,"password":"hunter2"}"#);
         assert!(!format!("{odd:?}").contains("hunter2"));

@@ -212,7 +212,7 @@ mod tests {
         let socket = ControlSocket::bind(dir.path(), 0).unwrap();
         let server = tokio::spawn(socket.serve(Arc::new(Echo), stop.clone()));
         let path = dir.path().join(SOCKET);
-        let request = Request::KeyImport { file: "A".repeat(BODY), address: None, replace: false };
+        let request = Request::KeyImport { file: "A".repeat(BODY) };
         let trouble = ask(&path, &request).await.unwrap_err();
         assert!(matches!(trouble.kind, TroubleKind::Usage | TroubleKind::Unavailable), "{trouble}");
         assert_eq!(ask(&path, &Request::Dns {}).await.unwrap(), Value::Null, "and goes on");

@@ -1,0 +1,79 @@
+//! Why the appliance does not start.
+
+use crate::config::complaint::Complaints;
+use crate::net::error::NetError;
+use crate::store::error::StoreError;
+use crate::vault::error::VaultError;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Trouble at the edge.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// guard.toml.
+    #[error(transparent)]
+    Configuration(#[from] Complaints),
+    /// No file where one was looked for.
+    #[error("no configuration: looked for {0}")]
+    NoConfiguration(String),
+    /// A file or directory refused.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The master key is not there yet.
+    #[error("{0} is not there: make it with \"guardpost master-key create\"")]
+    NoMasterKey(PathBuf),
+    /// Others may read it.
+    #[error("{0} may be read by others: chmod 600 it")]
+    OpenMasterKey(PathBuf),
+    /// There is one already, and it may be the only key to a keyring.
+    #[error("{0} is there already and stays as it is")]
+    MasterKeyExists(PathBuf),
+    /// A store without the keys to it.
+    #[error("{0} holds a store but no keyring: bring the keyring back from a backup")]
+    KeyringLost(PathBuf),
+    /// The keyring does not open.
+    #[error("{path}: {error}")]
+    Keyring {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: VaultError,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Certificates, listeners, resolver.
+    #[error(transparent)]
+    Net(#[from] NetError),
+}
+
+impl AppError {
+    /// A file or directory refused.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::File { path, error }
+    }
+
+    /// What the process ends with.
+    pub const fn exit(&self) -> u8 {
+        match self {
+            Self::Configuration(_)
+            | Self::NoConfiguration(_)
+            | Self::NoMasterKey(_)
+            | Self::OpenMasterKey(_)
+            | Self::Keyring { .. }
+            | Self::Store(StoreError::WrongKey) => 78,
+            Self::KeyringLost(_) | Self::Store(StoreError::Damaged { .. } | StoreError::Format { .. }) => 74,
+            Self::Store(StoreError::Poisoned) => 75,
+            Self::Store(StoreError::InUse | StoreError::DiskLow) | Self::Net(_) => 69,
+            Self::MasterKeyExists(_) | Self::File { .. } | Self::Store(_) => 1,
+        }
+    }
+}
