@@ -7,10 +7,13 @@
 use crate::base::id::BodyId;
 use crate::base::limits::BODY_INLINE;
 use crate::base::limits::FRAME;
+use crate::base::random::bytes;
 use crate::store::digest::Sha256;
-use crate::store::digest::random;
 use crate::store::error::StoreError;
 use crate::store::poison::Poison;
+use crate::vault::os_random;
+use minicbor::Decode;
+use minicbor::Encode;
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
@@ -30,17 +33,22 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 /// Where a body lies.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum Body {
     /// At most 8 KiB, committed with the record that names it.
-    Inline(Vec<u8>),
+    #[n(0)]
+    Inline(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
     /// A file, on disk and synced before the record that names it is committed.
+    #[n(1)]
     File {
         /// Its name.
+        #[n(0)]
         id: BodyId,
         /// Octets.
+        #[n(1)]
         length: u64,
         /// SHA-256 of them.
+        #[cbor(n(2), with = "minicbor::bytes")]
         sha256: [u8; 32],
     },
 }
@@ -91,7 +99,7 @@ impl Bodies {
 
     /// Begins a body that stays in memory up to 8 KiB and becomes a file above.
     pub fn begin(&self) -> Result<BodyWriter, StoreError> {
-        let id = BodyId::new(random()?);
+        let id = BodyId::new(bytes(os_random()));
         Ok(BodyWriter {
             bodies: self.clone(),
             id,

@@ -1,10 +1,8 @@
-//! SHA-256, and the random bytes that names of files are made of.
+//! SHA-256, piece by piece.
 
 use aws_lc_rs::digest::Context;
 use aws_lc_rs::digest::SHA256;
-use aws_lc_rs::rand;
 use std::fmt;
-use std::io;
 
 /// A SHA-256 under way.
 #[derive(Clone)]
@@ -30,18 +28,4 @@ impl Sha256 {
         out.copy_from_slice(self.0.finish().as_ref());
         out
     }
-}
-
-/// SHA-256 of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update(bytes);
-    digest.finish()
-}
-
-/// `N` bytes from the operating system.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| io::Error::other("no random bytes"))?;
-    Ok(bytes)
 }

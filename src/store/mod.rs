@@ -5,9 +5,11 @@
 
 pub mod body;
 mod change;
+mod codec;
 pub mod command;
 mod digest;
 pub mod error;
+mod key;
 pub mod model;
 mod poison;
 pub mod record;

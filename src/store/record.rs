@@ -1,4 +1,7 @@
 //! What the store keeps: records with numbered fields, sealed at rest.
+//!
+//! A number is never given to another field. A field that comes later is an `Option`, so that what was
+//! written before it still reads.
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
@@ -14,18 +17,23 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::body::Body;
 pub use crate::vault::slot::SlotKind;
+use minicbor::Decode;
+use minicbor::Encode;
 
 /// An OpenPGP fingerprint: 20 octets (v4) or 32 (v6).
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Fingerprint(pub Vec<u8>);
+#[derive(Clone, Debug, Decode, Encode, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cbor(transparent)]
+pub struct Fingerprint(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
 
 /// A message's number in its folder (RFC 3501 §2.3.1.1); 0 is none.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Uid(pub u32);
+#[derive(Clone, Copy, Debug, Decode, Default, Encode, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cbor(transparent)]
+pub struct Uid(#[n(0)] pub u32);
 
 /// A folder by number; the well-known ones are constants, a user's own follow from 16 on.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Folder(pub u16);
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cbor(transparent)]
+pub struct Folder(#[n(0)] pub u16);
 
 impl Folder {
     /// INBOX.
@@ -41,134 +49,182 @@ impl Folder {
 }
 
 /// Who a mailbox is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
 pub enum MailboxKind {
     /// A person of the organisation.
+    #[n(0)]
     Account,
     /// Somebody outside.
+    #[n(1)]
     Temporary,
 }
 
 /// Where a mailbox is in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
 pub enum MailboxState {
     /// A temporary mailbox whose invitation was not used yet.
+    #[n(0)]
     Unopened,
     /// Has a password.
+    #[n(1)]
     Open,
 }
 
 /// One mailbox: an account's or a temporary one. Small, and changed seldom.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct MailboxRecord {
     /// M.
+    #[n(0)]
     pub id: MailboxId,
     /// For whom.
+    #[n(1)]
     pub kind: MailboxKind,
     /// As it was first written.
+    #[n(2)]
     pub address: Address,
     /// Where in its life.
+    #[n(3)]
     pub state: MailboxState,
     /// What its owner reads.
+    #[n(4)]
     pub language: Language,
     /// When it was made.
+    #[n(5)]
     pub created: Time,
     /// When the password was chosen.
+    #[n(6)]
     pub opened: Option<Time>,
     /// Creation, sign-in, open session (once a day), reply, arriving mail.
+    #[n(7)]
     pub last_activity: Time,
     /// What mail is encrypted to on arrival.
+    #[n(8)]
     pub certificate: Fingerprint,
     /// Former certificates whose secret keys are still here, newest first.
+    #[n(9)]
     pub former: Vec<Fingerprint>,
     /// The ways to open it; at most 18.
+    #[n(10)]
     pub slots: Vec<SlotRecord>,
     /// The open invitation, if it has one.
+    #[n(11)]
     pub invitation: Option<InvitationId>,
     /// The account that made it, for a temporary one.
+    #[n(12)]
     pub inviter: Option<MailboxId>,
     /// Accounts that have written to it, the inviter first; at most 100.
+    #[n(13)]
     pub correspondents: Vec<MailboxId>,
     /// Raised whenever everything that was signed in before must end.
+    #[n(14)]
     pub generation: u32,
 }
 
 /// A slot: MUK sealed under what its kind needs, and a shred key.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct SlotRecord {
     /// s; for an invitation its id.
+    #[n(0)]
     pub id: SlotId,
     /// What opens it.
+    #[n(1)]
     pub kind: SlotKind,
     /// For Argon2id.
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub salt: [u8; 16],
     /// Version, m KiB, t, p.
+    #[n(3)]
     pub parameters: [u32; 4],
     /// Nonce, ciphertext, tag.
+    #[cbor(n(4), with = "minicbor::bytes")]
     pub sealed: Vec<u8>,
     /// Where its shred key is.
+    #[n(5)]
     pub shred: ShredRef,
 }
 
 /// Where a shred key lies, and which generation of that place it is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, Hash, PartialEq)]
 pub struct ShredRef {
     /// The place in the shred file.
+    #[n(0)]
     pub place: u32,
     /// Even while it lives.
+    #[n(1)]
     pub generation: u32,
 }
 
 /// An OpenPGP key of a mailbox.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct KeyRecord {
     /// Of the certificate.
+    #[n(0)]
     pub fingerprint: Fingerprint,
     /// The certificate, binary.
+    #[cbor(n(1), with = "minicbor::bytes")]
     pub certificate: Vec<u8>,
     /// The secret key under MUK; `None` when only the certificate was imported.
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub wrapped_secret: Option<Vec<u8>>,
     /// When it came.
+    #[n(3)]
     pub created: Time,
 }
 
 /// A folder with its counters; rewritten with every delivery, so it stays small.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct FolderRecord {
     /// Its number.
+    #[n(0)]
     pub folder: Folder,
     /// Its name as IMAP shows it, `/` between levels.
+    #[n(1)]
     pub name: String,
     /// RFC 3501 §2.3.1.1.
+    #[n(2)]
     pub uid_validity: u32,
     /// The next UID to be given.
+    #[n(3)]
     pub uid_next: Uid,
     /// Messages in it.
+    #[n(4)]
     pub messages: u32,
     /// Of these, without `\Seen`.
+    #[n(5)]
     pub unseen: u32,
     /// Octets of their bodies at rest.
+    #[n(6)]
     pub bytes: u64,
     /// Shown by LSUB.
+    #[n(7)]
     pub subscribed: bool,
 }
 
 /// A message's record: what must be known without a key.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct MessageRecord {
     /// m.
+    #[n(0)]
     pub id: MessageId,
     /// INTERNALDATE.
+    #[n(1)]
     pub arrived: Time,
     /// RFC822.SIZE: octets as IMAP shows it; computed at arrival, never changes.
+    #[n(2)]
     pub size: u64,
     /// Where the ciphertext lies.
+    #[n(3)]
     pub body: Body,
     /// What it was encrypted to.
+    #[n(4)]
     pub certificate: Fingerprint,
     /// The local account that sent it, if one did.
+    #[n(5)]
     pub sender: Option<MailboxId>,
     /// HMAC of the Message-ID under the index key, to find a copy again.
+    #[cbor(n(6), with = "minicbor::bytes")]
     pub message_id: Option<[u8; 32]>,
 }
 
@@ -184,161 +240,221 @@ pub struct Message {
 }
 
 /// RFC 3501 §2.3.2 flags and keywords.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
 pub struct Flags {
     /// `\Seen`.
+    #[n(0)]
     pub seen: bool,
     /// `\Answered`.
+    #[n(1)]
     pub answered: bool,
     /// `\Flagged`.
+    #[n(2)]
     pub flagged: bool,
     /// `\Deleted`.
+    #[n(3)]
     pub deleted: bool,
     /// `\Draft`.
+    #[n(4)]
     pub draft: bool,
     /// Keywords, sorted; at most 32 of at most 64 octets.
+    #[n(5)]
     pub keywords: Vec<String>,
 }
 
 /// Where an invitation is in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
 pub enum InvitationState {
     /// Waits for its recipient.
+    #[n(0)]
     Open,
     /// Ten wrong PINs.
+    #[n(1)]
     Dead,
     /// A password was chosen.
+    #[n(2)]
     Used,
     /// A newer invitation took its place.
+    #[n(3)]
     Replaced,
     /// The mailbox is gone.
+    #[n(4)]
     Deleted,
 }
 
 /// An invitation.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct InvitationRecord {
     /// i.
+    #[n(0)]
     pub id: InvitationId,
     /// Which mailbox it opens.
+    #[n(1)]
     pub mailbox: MailboxId,
     /// Where in its life.
+    #[n(2)]
     pub state: InvitationState,
     /// HMAC of the access token: tells "no link" from "wrong PIN".
+    #[cbor(n(3), with = "minicbor::bytes")]
     pub token_hash: [u8; 32],
     /// A PIN is needed.
+    #[n(4)]
     pub has_pin: bool,
     /// PINs tried.
+    #[n(5)]
     pub tries: u8,
     /// When it was made.
+    #[n(6)]
     pub created: Time,
     /// When `state` last changed.
+    #[n(7)]
     pub changed: Time,
     /// The account that can renew it.
+    #[n(8)]
     pub sender: MailboxId,
     /// The language of its pages.
+    #[n(9)]
     pub language: Language,
     /// When "I have no PIN" was last told to the sender.
+    #[n(10)]
     pub no_pin_told: Option<Time>,
 }
 
 /// The certificate of somebody outside.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct CertificateRecord {
     /// Whose.
+    #[n(0)]
     pub address: Address,
     /// Its fingerprint.
+    #[n(1)]
     pub fingerprint: Fingerprint,
     /// The certificate, binary, stripped of third-party signatures.
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub certificate: Vec<u8>,
     /// When it was imported.
+    #[n(3)]
     pub imported: Time,
 }
 
 /// What a queued message is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum Purpose {
     /// Somebody's mail.
+    #[n(0)]
     Mail,
     /// The first mail to a temporary mailbox's recipient, or its repetition; names the mailbox.
-    Invitation(MailboxId),
+    #[n(1)]
+    Invitation(#[n(0)] MailboxId),
     /// "There is a new message" to a recipient who has a password; names the mailbox.
-    Notice(MailboxId),
+    #[n(2)]
+    Notice(#[n(0)] MailboxId),
     /// RFC 3464.
+    #[n(3)]
     Bounce,
 }
 
 /// A message in the queue. Its body is always a file, of sealed frames.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct QueueRecord {
     /// q.
+    #[n(0)]
     pub id: QueueId,
     /// What for.
+    #[n(1)]
     pub purpose: Purpose,
     /// The envelope sender; `None` is `<>`.
+    #[n(2)]
     pub sender: Option<Address>,
     /// The account that is told.
+    #[n(3)]
     pub owner: Option<MailboxId>,
     /// The body file.
+    #[n(4)]
     pub body: Body,
     /// Where QK is, for mail that carries a token or a PIN.
+    #[n(5)]
     pub shred: Option<ShredRef>,
     /// The TLS policy in force when it was taken, as `policy::tls` writes it.
+    #[n(6)]
     pub tls_policy: String,
     /// When it was taken.
+    #[n(7)]
     pub created: Time,
     /// BODY=8BITMIME.
+    #[n(8)]
     pub eight_bit: bool,
     /// The header or an address needs SMTPUTF8.
+    #[n(9)]
     pub smtputf8: bool,
     /// RET=.
+    #[n(10)]
     pub ret: Option<Ret>,
     /// ENVID=.
+    #[n(11)]
     pub envid: Option<String>,
     /// Octets of the message in clear.
+    #[n(12)]
     pub size: u64,
 }
 
 /// One recipient of a queued message.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub struct QueuedRecipient {
     /// Which message.
+    #[n(0)]
     pub queue: QueueId,
     /// Its number in the message, from 0.
+    #[n(1)]
     pub number: u16,
     /// Where to.
+    #[n(2)]
     pub address: Address,
     /// NOTIFY=.
+    #[n(3)]
     pub notify: Option<Notify>,
     /// ORCPT=.
+    #[n(4)]
     pub orcpt: Option<String>,
     /// How it stands.
+    #[n(5)]
     pub state: RecipientState,
     /// Tries so far.
+    #[n(6)]
     pub attempts: u32,
     /// When the next try is due; meaningful while it waits.
+    #[n(7)]
     pub next: Time,
     /// Why it waits or ended: at most 1 KiB.
+    #[n(8)]
     pub reason: String,
     /// A delay was reported already.
+    #[n(9)]
     pub delay_reported: bool,
 }
 
 /// How one recipient of a queued message stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum RecipientState {
     /// For its next time.
+    #[n(0)]
     Waiting,
     /// A try is under way; it counts as waiting again after the lease or a restart.
+    #[n(1)]
     Leased {
         /// End of the lease.
+        #[n(0)]
         until: Time,
     },
     /// The peer said 250.
+    #[n(2)]
     Delivered,
     /// Given up.
+    #[n(3)]
     Failed,
     /// Taken out by an admin.
+    #[n(4)]
     Cancelled,
 }
 
@@ -360,10 +476,13 @@ pub struct SigningKey {
 }
 
 /// DKIM algorithms.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
 pub enum SigningAlgorithm {
     /// rsa-sha256, 2048 bits.
+    #[n(0)]
     Rsa,
     /// ed25519-sha256 (RFC 8463).
+    #[n(1)]
     Ed25519,
 }

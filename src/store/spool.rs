@@ -4,13 +4,16 @@
 //! that exists only in memory: never synced, without a name from the moment it is made, and worthless once
 //! the process is gone.
 
+use crate::base::base32;
 use crate::base::limits::FRAME;
 use crate::base::limits::SPOOL_MEMORY;
-use crate::base::secret::Key;
+use crate::base::random::bytes;
 use crate::base::secret::Secret;
 use crate::store::body::make_dir;
-use crate::store::digest::random;
-use aws_lc_rs::aead;
+use crate::vault::frames::FrameKey;
+use crate::vault::frames::SEALED_FRAME;
+use crate::vault::os_random;
+use crate::vault::primitives::OVERHEAD;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -50,11 +53,10 @@ impl SpoolDir {
 
     /// A new file that loses its name at once: it goes with its last handle.
     fn create(&self) -> io::Result<Framed> {
-        let name = random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let path = self.0.join(name);
+        let path = self.0.join(base32::lower(&bytes::<16>(os_random())));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         fs::remove_file(&path)?;
-        Ok(Framed { file, seal: FrameSeal::new(&Key::new(random()?))?, frames: 0 })
+        Ok(Framed { file, key: FrameKey::spool(os_random()), frames: 0 })
     }
 }
 
@@ -165,7 +167,7 @@ pub struct SpoolReader {
     content: Arc<Content>,
     at: u64,
     /// The last frame that was opened, and its number.
-    frame: Option<(u64, Zeroizing<Vec<u8>>)>,
+    frame: Option<(u64, Secret<Vec<u8>>)>,
 }
 
 impl fmt::Debug for SpoolReader {
@@ -188,7 +190,7 @@ impl BufRead for SpoolReader {
         if self.frame.as_ref().is_none_or(|(held, _)| *held != number) {
             self.frame = Some((number, file.read(number, self.content.length)?));
         }
-        Ok(self.frame.as_ref().and_then(|(_, frame)| frame.get(within..)).unwrap_or_default())
+        Ok(self.frame.as_ref().and_then(|(_, frame)| frame.expose().get(within..)).unwrap_or_default())
     }
 
     fn consume(&mut self, amount: usize) {
@@ -221,71 +223,26 @@ impl Seek for SpoolReader {
 #[derive(Debug)]
 struct Framed {
     file: File,
-    seal: FrameSeal,
+    key: FrameKey,
     frames: u64,
 }
 
 impl Framed {
     fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        let sealed = self.seal.seal(self.frames, frame)?;
-        self.file.write_all_at(&sealed, self.frames * (FRAME + OVERHEAD) as u64)?;
+        let sealed = self.key.seal_frame(bytes(os_random()), self.frames, false, frame);
+        self.file.write_all_at(&sealed, self.frames * SEALED_FRAME as u64)?;
         self.frames += 1;
         Ok(())
     }
 
-    fn read(&self, number: u64, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    fn read(&self, number: u64, length: u64) -> io::Result<Secret<Vec<u8>>> {
         let left = length.saturating_sub(number * FRAME as u64);
         let plain = usize::try_from(left).unwrap_or(FRAME).min(FRAME);
         let mut sealed = vec![0; plain + OVERHEAD];
-        self.file.read_exact_at(&mut sealed, number * (FRAME + OVERHEAD) as u64)?;
-        self.seal.open(number, sealed)
+        self.file.read_exact_at(&mut sealed, number * SEALED_FRAME as u64)?;
+        let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "a spool frame does not open");
+        self.key.open_frame(number, false, &sealed).map_err(damaged)
     }
-}
-
-/// Nonce and tag of a frame, octets.
-const OVERHEAD: usize = 12 + 16;
-
-/// Seals frames with their number as associated data.
-struct FrameSeal(aead::LessSafeKey);
-
-impl fmt::Debug for FrameSeal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FrameSeal")
-    }
-}
-
-impl FrameSeal {
-    fn new(key: &Secret<[u8; 32]>) -> io::Result<Self> {
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM_SIV, key.expose()).map_err(unsealed)?;
-        Ok(Self(aead::LessSafeKey::new(key)))
-    }
-
-    fn seal(&self, number: u64, frame: &[u8]) -> io::Result<Vec<u8>> {
-        let nonce: [u8; 12] = random()?;
-        let mut sealed = Vec::with_capacity(frame.len() + OVERHEAD);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(frame);
-        let text = sealed.get_mut(nonce.len()..).unwrap_or_default();
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let number = aead::Aad::from(number.to_be_bytes());
-        let tag = self.0.seal_in_place_separate_tag(nonce, number, text).map_err(unsealed)?;
-        sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
-    }
-
-    fn open(&self, number: u64, mut sealed: Vec<u8>) -> io::Result<Zeroizing<Vec<u8>>> {
-        let nonce = *sealed.first_chunk::<12>().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        sealed.drain(..nonce.len());
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let number = aead::Aad::from(number.to_be_bytes());
-        let plain = self.0.open_in_place(nonce, number, &mut sealed).map_err(unsealed)?.len();
-        sealed.truncate(plain);
-        Ok(Zeroizing::new(sealed))
-    }
-}
-
-fn unsealed(_: aws_lc_rs::error::Unspecified) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a spool frame does not open")
 }
 
 #[cfg(test)]

@@ -1,0 +1,252 @@
+//! How values are written: a format number, then CBOR (RFC 8949) with numbered fields.
+
+use crate::base::address::Address;
+use crate::base::address::Domain;
+use crate::base::envelope::Notify;
+use crate::base::envelope::Ret;
+use crate::base::id::Id;
+use crate::base::language::Language;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::store::body::Body;
+use crate::store::error::StoreError;
+use crate::store::record::Fingerprint;
+use crate::store::record::SigningAlgorithm;
+use crate::store::record::SigningKey;
+use crate::store::record::SlotKind;
+use minicbor::Decode;
+use minicbor::Decoder;
+use minicbor::Encode;
+use minicbor::Encoder;
+use minicbor::decode;
+use minicbor::encode;
+use minicbor::encode::Write;
+
+/// The format of every value that this version writes; it reads all from 1 on.
+pub(crate) const FORMAT: u8 = 1;
+
+/// A value as it is sealed.
+pub(crate) fn write<T: Encode<()>>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(128);
+    bytes.push(FORMAT);
+    minicbor::encode(value, &mut bytes).map_err(|_| StoreError::Misused { what: "a value encodes" })?;
+    Ok(bytes)
+}
+
+/// Reads what [`write`] wrote, to its last byte.
+pub(crate) fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, StoreError> {
+    const DAMAGED: StoreError = StoreError::Damaged { what: "a record does not decode" };
+    let (format, bytes) = bytes.split_first().ok_or(DAMAGED)?;
+    if *format > FORMAT {
+        return Err(StoreError::Format { found: u32::from(*format), known: u32::from(FORMAT) });
+    }
+    let mut decoder = Decoder::new(bytes);
+    let value = decoder.decode().map_err(|_| DAMAGED)?;
+    if decoder.position() == bytes.len() { Ok(value) } else { Err(DAMAGED) }
+}
+
+impl<C, Kind> Encode<C> for Id<Kind> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(self.bytes())?.ok()
+    }
+}
+
+impl<'b, C, Kind> Decode<'b, C> for Id<Kind> {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let bytes = d.bytes()?.try_into().map_err(|_| decode::Error::message("an id of another length"))?;
+        Ok(Self::new(bytes))
+    }
+}
+
+impl<C> Encode<C> for Time {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.i64(self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Time {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(Self(d.i64()?))
+    }
+}
+
+impl<C> Encode<C> for Address {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(&self.to_string())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Address {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Self::parse(d.str()?).map_err(|_| decode::Error::message("not an address"))
+    }
+}
+
+impl<C> Encode<C> for Domain {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(self.as_str())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Domain {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Self::parse(d.str()?).map_err(|_| decode::Error::message("not a domain"))
+    }
+}
+
+impl<C> Encode<C> for Language {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(self.tag())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Language {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Self::parse(d.str()?).ok_or_else(|| decode::Error::message("not a language"))
+    }
+}
+
+/// NOTIFY= as bits: success 1, failure 2, delay 4.
+impl<C> Encode<C> for Notify {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.u8(u8::from(self.success) | u8::from(self.failure) << 1 | u8::from(self.delay) << 2)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Notify {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        match d.u8()? {
+            bits @ 0..=7 => Ok(Self { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0 }),
+            _ => Err(decode::Error::message("not a NOTIFY")),
+        }
+    }
+}
+
+impl<C> Encode<C> for Ret {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        let number = match self {
+            Self::Full => 0,
+            Self::Headers => 1,
+        };
+        e.u8(number)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Ret {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        match d.u8()? {
+            0 => Ok(Self::Full),
+            1 => Ok(Self::Headers),
+            _ => Err(decode::Error::message("not a RET")),
+        }
+    }
+}
+
+/// As its place in [`SLOT_KINDS`].
+impl<C> Encode<C> for SlotKind {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        let number = match self {
+            Self::Password => 0,
+            Self::AppPassword => 1,
+            Self::Invitation => 2,
+            Self::Recovery => 3,
+        };
+        e.u8(number)?.ok()
+    }
+}
+
+const SLOT_KINDS: [SlotKind; 4] =
+    [SlotKind::Password, SlotKind::AppPassword, SlotKind::Invitation, SlotKind::Recovery];
+
+impl<'b, C> Decode<'b, C> for SlotKind {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let number = usize::from(d.u8()?);
+        SLOT_KINDS.get(number).copied().ok_or_else(|| decode::Error::message("not a kind of slot"))
+    }
+}
+
+/// A mailbox's key as a row: what is large lies in a file.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct KeyRow {
+    #[n(0)]
+    pub(crate) fingerprint: Fingerprint,
+    #[n(1)]
+    pub(crate) certificate: Body,
+    #[n(2)]
+    pub(crate) wrapped_secret: Option<Body>,
+    #[n(3)]
+    pub(crate) created: Time,
+}
+
+/// An outside certificate as a row.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct CertificateRow {
+    #[n(0)]
+    pub(crate) address: Address,
+    #[n(1)]
+    pub(crate) fingerprint: Fingerprint,
+    #[n(2)]
+    pub(crate) certificate: Body,
+    #[n(3)]
+    pub(crate) imported: Time,
+}
+
+/// A signing key as a row.
+#[derive(Decode, Encode)]
+pub(crate) struct SigningRow {
+    #[n(0)]
+    domain: Domain,
+    #[n(1)]
+    selector: String,
+    #[n(2)]
+    algorithm: SigningAlgorithm,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    private: Vec<u8>,
+    #[cbor(n(4), with = "minicbor::bytes")]
+    public: Vec<u8>,
+    #[n(5)]
+    created: Time,
+}
+
+impl From<&SigningKey> for SigningRow {
+    fn from(key: &SigningKey) -> Self {
+        Self {
+            domain: key.domain.clone(),
+            selector: key.selector.clone(),
+            algorithm: key.algorithm,
+            private: key.private.expose().clone(),
+            public: key.public.clone(),
+            created: key.created,
+        }
+    }
+}
+
+impl From<SigningRow> for SigningKey {
+    fn from(row: SigningRow) -> Self {
+        Self {
+            domain: row.domain,
+            selector: row.selector,
+            algorithm: row.algorithm,
+            private: Secret::new(row.private),
+            public: row.public,
+            created: row.created,
+        }
+    }
+}
+
+/// What the store says about itself: its first row.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct Header {
+    /// The layout of keys and files.
+    #[n(0)]
+    pub(crate) layout: u32,
+}
+
+/// A row that says all by its key.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct Mark {}
+
+/// A row that is one number.
+#[derive(Debug, Decode, Encode)]
+#[cbor(transparent)]
+pub(crate) struct Number(#[n(0)] pub(crate) u64);
