@@ -224,6 +224,11 @@ impl BodyWriter {
         self.length
     }
 
+    /// The name that its file gets, if it becomes one.
+    pub(crate) fn id(&self) -> BodyId {
+        self.id
+    }
+
     fn settle(&mut self, mut file: &File) -> Result<(), StoreError> {
         file.write_all(&self.buffer)?;
         let path = self.bodies.path(self.id);

@@ -250,3 +250,8 @@ pub(crate) struct Mark {}
 #[derive(Debug, Decode, Encode)]
 #[cbor(transparent)]
 pub(crate) struct Number(#[n(0)] pub(crate) u64);
+
+/// A row that is octets sealed elsewhere.
+#[derive(Debug, Decode, Encode)]
+#[cbor(transparent)]
+pub(crate) struct Octets(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) Vec<u8>);

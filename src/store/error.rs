@@ -42,6 +42,9 @@ pub enum StoreError {
         /// What it must be.
         what: &'static str,
     },
+    /// The store is older than the files beside it: it was set back, or its end is lost.
+    #[error("the store is older than the files beside it; it was set back or its end is lost")]
+    Behind,
     /// Another process has it open.
     #[error("the store is in use by another process")]
     InUse,

@@ -7,14 +7,23 @@ pub mod body;
 mod change;
 mod codec;
 pub mod command;
+mod deed_mailbox;
+mod deed_message;
+mod deed_queue;
 mod digest;
+mod disk;
+mod draft;
+pub mod engine;
 pub mod error;
 mod key;
 pub mod model;
+pub mod place;
 mod poison;
 pub mod record;
+mod shred;
 pub mod spool;
 mod watchers;
+mod writer;
 
 use crate::base::address::AddressKey;
 use crate::base::address::Domain;
@@ -26,6 +35,8 @@ use crate::base::time::Time;
 use crate::store::body::Bodies;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
+use crate::store::engine::Engine;
+use crate::store::engine::Options;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
@@ -40,7 +51,9 @@ use crate::store::record::QueuedRecipient;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::Uid;
+use crate::vault::keyring::Keys;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -122,6 +135,12 @@ pub trait Store: Send + Sync {
     fn bodies(&self) -> &Bodies;
     /// How it is.
     fn health(&self) -> Health;
+}
+
+/// Opens the store in the data directory `dir`, or makes it. Blocking; what it answers with is the engine on
+/// disk.
+pub fn open(dir: &Path, keys: &Keys, options: Options) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(Engine::open(dir, keys, options)?))
 }
 
 /// The largest page of any listing.

@@ -46,6 +46,11 @@ impl Index {
         self.0.mac(&lp(&[table.as_bytes(), address.as_str().as_bytes()]))
     }
 
+    /// HMAC(K_index, lp(table, name)), for names that are no addresses: domains, selectors.
+    pub fn name(&self, table: &str, name: &str) -> [u8; 32] {
+        self.0.mac(&lp(&[table.as_bytes(), name.as_bytes()]))
+    }
+
     /// HMAC(K_index, lp(table, M, Message-ID)): the same Message-ID differs from mailbox to mailbox.
     pub fn message_id(&self, table: &str, mailbox: MailboxId, message_id: &str) -> [u8; 32] {
         self.0.mac(&lp(&[table.as_bytes(), mailbox.bytes(), message_id.trim().as_bytes()]))

@@ -1,0 +1,416 @@
+//! What commands do to mailboxes, their slots, keys and invitations.
+
+use crate::base::address::AddressKey;
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::id::SlotId;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::store::PAGE;
+use crate::store::change;
+use crate::store::change::Stop;
+use crate::store::codec::CertificateRow;
+use crate::store::codec::KeyRow;
+use crate::store::codec::Mark;
+use crate::store::codec::Octets;
+use crate::store::codec::SigningRow;
+use crate::store::command::FirstUse;
+use crate::store::command::NewInvitation;
+use crate::store::command::NewMailbox;
+use crate::store::command::NewSlot;
+use crate::store::command::Outcome;
+use crate::store::command::Refusal;
+use crate::store::command::Renewal;
+use crate::store::disk::Source;
+use crate::store::draft::Draft;
+use crate::store::error::StoreError;
+use crate::store::key;
+use crate::store::record::CertificateRecord;
+use crate::store::record::InvitationRecord;
+use crate::store::record::InvitationState;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::MailboxState;
+use crate::store::record::MessageRecord;
+use crate::store::record::Purpose;
+use crate::store::record::QueueRecord;
+use crate::store::record::ShredRef;
+use crate::store::record::SigningKey;
+use crate::vault::seal::Index;
+
+/// The name of the address table in its HMAC.
+const ADDRESSES: &str = "mailbox";
+/// The name of the certificate table in its HMAC.
+const CERTIFICATES: &str = "certificate";
+
+/// Where an address's mailbox is noted.
+pub(crate) fn address(index: &Index, address: &AddressKey) -> Vec<u8> {
+    key::join(key::ADDRESS, &[&index.address(ADDRESSES, address)])
+}
+
+/// Where an outside address's certificate lies.
+pub(crate) fn certificate(index: &Index, address: &AddressKey) -> Vec<u8> {
+    key::join(key::CERTIFICATE, &[&index.address(CERTIFICATES, address)])
+}
+
+/// The keys that sign for a domain.
+pub(crate) fn signing(index: &Index, domain: &str) -> Vec<u8> {
+    key::join(key::SIGNING, &[&index.name("signing", domain)])
+}
+
+impl Draft<'_> {
+    pub(crate) fn create(&mut self, new: NewMailbox) -> Result<Outcome, Stop> {
+        let address = address(self.disk().index(), &new.address.key());
+        if self.holds(&address)? || self.holds(&key::mailbox(new.id))? {
+            return Err(Refusal::AddressTaken.into());
+        }
+        self.put(address, &new.id)?;
+        if let Some(invitation) = &new.invitation {
+            let record = change::invitation(invitation, new.id, new.language, new.created);
+            self.put_invitation(invitation, &record)?;
+        }
+        for folder in change::folders(new.kind, new.created) {
+            self.put(key::folder(new.id, folder.folder), &folder)?;
+        }
+        let shred = self.place_for(&new.slot)?;
+        let (id, record, key) = change::mailbox(new, shred);
+        self.put_key(id, key)?;
+        self.put_mailbox(&record)
+    }
+
+    fn put_mailbox(&mut self, record: &MailboxRecord) -> Result<Outcome, Stop> {
+        self.effects().changed.insert(record.id);
+        self.put(key::mailbox(record.id), record)?;
+        Ok(Outcome::Done)
+    }
+
+    /// An invitation, found by its id and by its mailbox, with the vault entry of who sent it.
+    fn put_invitation(&mut self, new: &NewInvitation, record: &InvitationRecord) -> Result<(), StoreError> {
+        self.put(key::invitation(record.id), record)?;
+        self.put(key::invitation_of(record.mailbox, record.id), &Mark {})?;
+        self.put_vault_entry(record.sender, record.mailbox, new.vault_entry.clone())
+    }
+
+    fn put_vault_entry(
+        &mut self,
+        account: MailboxId,
+        mailbox: MailboxId,
+        sealed: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        self.put(key::vault(account, mailbox), &Octets(sealed))?;
+        self.put(key::vault_of(mailbox, account), &Mark {})
+    }
+
+    fn place_for(&mut self, slot: &NewSlot) -> Result<ShredRef, StoreError> {
+        let key = Secret::new(*slot.shred_key.expose());
+        self.place(*slot.id.bytes(), key)
+    }
+
+    /// Writes a key; large parts of it go to files, and those of the row it replaces are dropped.
+    fn put_key(&mut self, mailbox: MailboxId, record: KeyRecord) -> Result<(), StoreError> {
+        let at = key::key(mailbox, &record.fingerprint);
+        if let Some(before) = self.row::<KeyRow>(&at)? {
+            self.drop_key(&before)?;
+        }
+        let row = KeyRow {
+            fingerprint: record.fingerprint,
+            certificate: self.spill(record.certificate)?,
+            wrapped_secret: record.wrapped_secret.map(|secret| self.spill(secret)).transpose()?,
+            created: record.created,
+        };
+        self.put(at, &row)
+    }
+
+    fn drop_key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
+        self.drop_file(&row.certificate)?;
+        row.wrapped_secret.as_ref().map_or(Ok(()), |secret| self.drop_file(secret))
+    }
+
+    pub(crate) fn mailbox(&self, mailbox: MailboxId) -> Result<Option<MailboxRecord>, StoreError> {
+        self.row(&key::mailbox(mailbox))
+    }
+
+    fn invitation(&self, invitation: InvitationId) -> Result<Option<InvitationRecord>, StoreError> {
+        self.row(&key::invitation(invitation))
+    }
+
+    fn open_invitation(&self, invitation: InvitationId) -> Result<InvitationRecord, Stop> {
+        let record = self.invitation(invitation)?.ok_or(Refusal::NotOpen)?;
+        if record.state == InvitationState::Open { Ok(record) } else { Err(Refusal::NotOpen.into()) }
+    }
+
+    pub(crate) fn count_attempt(&mut self, invitation: InvitationId, max: u8) -> Result<Outcome, Stop> {
+        let mut record = self.open_invitation(invitation)?;
+        if record.tries >= max {
+            return Err(Refusal::NoTriesLeft.into());
+        }
+        record.tries += 1;
+        self.put(key::invitation(invitation), &record)?;
+        Ok(Outcome::TriesLeft(max - record.tries))
+    }
+
+    pub(crate) fn kill_invitation(&mut self, invitation: InvitationId, now: Time) -> Result<Outcome, Stop> {
+        let mut record = self.open_invitation(invitation)?;
+        (record.state, record.changed) = (InvitationState::Dead, now);
+        self.put(key::invitation(invitation), &record)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn note_no_pin(
+        &mut self,
+        invitation: InvitationId,
+        now: Time,
+        not_since: Time,
+    ) -> Result<Outcome, Stop> {
+        let mut record = self.invitation(invitation)?.ok_or(Refusal::Gone)?;
+        if record.no_pin_told.is_some_and(|told| told >= not_since) {
+            return Err(Refusal::TooSoon.into());
+        }
+        record.no_pin_told = Some(now);
+        self.put(key::invitation(invitation), &record)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn complete(&mut self, first: FirstUse) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(first.mailbox)?.ok_or(Refusal::NotOpen)?;
+        let mut invitation = self.open_invitation(first.invitation)?;
+        if record.state != MailboxState::Unopened || record.invitation != Some(first.invitation) {
+            return Err(Refusal::NotOpen.into());
+        }
+        if record.certificate != first.former.fingerprint {
+            return Err(Refusal::NotCurrent.into());
+        }
+        (invitation.state, invitation.changed) = (InvitationState::Used, first.now);
+        self.put(key::invitation(invitation.id), &invitation)?;
+        let gone = change::drop_invitation_slots(&mut record);
+        self.shred(gone);
+        let shred = self.place_for(&first.slot)?;
+        let (key, former) = change::open_mailbox(&mut record, first, shred);
+        self.put_key(record.id, former)?;
+        self.put_key(record.id, key)?;
+        self.put_mailbox(&record)
+    }
+
+    pub(crate) fn renew(&mut self, renewal: Renewal) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(renewal.mailbox)?.ok_or(Refusal::NotOpen)?;
+        let mut old = self.invitation(renewal.old)?.ok_or(Refusal::NotOpen)?;
+        if record.state != MailboxState::Unopened
+            || record.invitation != Some(renewal.old)
+            || !matches!(old.state, InvitationState::Open | InvitationState::Dead)
+        {
+            return Err(Refusal::NotOpen.into());
+        }
+        (old.state, old.changed) = (InvitationState::Replaced, renewal.now);
+        self.put(key::invitation(old.id), &old)?;
+        let new = change::invitation(&renewal.new, record.id, record.language, renewal.now);
+        self.put_invitation(&renewal.new, &new)?;
+        let gone = change::drop_invitation_slots(&mut record);
+        self.shred(gone);
+        let shred = self.place_for(&renewal.slot)?;
+        record.slots.push(change::slot(renewal.slot, shred));
+        record.invitation = Some(new.id);
+        self.put_mailbox(&record)
+    }
+
+    pub(crate) fn change_password(
+        &mut self,
+        mailbox: MailboxId,
+        old: SlotId,
+        new: NewSlot,
+    ) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(mailbox)?.ok_or(Refusal::NotCurrent)?;
+        let at = record.slots.iter().position(|slot| slot.id == old).ok_or(Refusal::NotCurrent)?;
+        let shred = self.place_for(&new)?;
+        let gone = change::replace_slot(&mut record, at, change::slot(new, shred));
+        self.shred(gone);
+        self.put_mailbox(&record)
+    }
+
+    pub(crate) fn put_own(&mut self, mailbox: MailboxId, mut key: KeyRecord) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
+        change::set_certificate(&mut record, &key.fingerprint);
+        let at = key::key(mailbox, &key.fingerprint);
+        if key.wrapped_secret.is_none()
+            && let Some(before) = self.row::<KeyRow>(&at)?
+        {
+            key.wrapped_secret = before.wrapped_secret.map(|secret| self.unspill(secret)).transpose()?;
+        }
+        self.put_key(mailbox, key)?;
+        self.put_mailbox(&record)
+    }
+
+    pub(crate) fn note_activity(
+        &mut self,
+        mailbox: MailboxId,
+        at: Time,
+        correspondent: Option<MailboxId>,
+    ) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
+        if change::note_activity(&mut record, at, correspondent) {
+            return self.put_mailbox(&record);
+        }
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn keep_vault_entry(
+        &mut self,
+        account: MailboxId,
+        mailbox: MailboxId,
+        sealed: Vec<u8>,
+    ) -> Result<Outcome, Stop> {
+        if !self.holds(&key::mailbox(account))? || !self.holds(&key::mailbox(mailbox))? {
+            return Err(Refusal::Gone.into());
+        }
+        self.put_vault_entry(account, mailbox, sealed)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Drops all that makes a mailbox one; its messages follow in batches of their own ([`Draft::purge`]).
+    pub(crate) fn delete(&mut self, mailbox: MailboxId, now: Time) -> Result<Outcome, Stop> {
+        let record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
+        let address = address(self.disk().index(), &record.address.key());
+        self.remove(address);
+        self.remove(key::mailbox(mailbox));
+        for (at, row) in self.rows::<KeyRow>(&key::of(key::KEY, mailbox), None, usize::MAX)? {
+            self.drop_key(&row)?;
+            self.remove(at);
+        }
+        for (at, _) in self.page(&key::of(key::FOLDER, mailbox), None, usize::MAX)? {
+            self.remove(at);
+        }
+        self.delete_invitations(mailbox, now)?;
+        self.delete_vault_entries(mailbox)?;
+        if record.kind == MailboxKind::Temporary {
+            self.cancel_mail_for(mailbox)?;
+        }
+        self.shred(record.slots.iter().map(|slot| slot.shred));
+        self.put(key::of(key::LEFT, mailbox), &Mark {})?;
+        self.effects().gone.insert(mailbox);
+        Ok(Outcome::Done)
+    }
+
+    /// Every invitation of the mailbox stays as a trace: its link then says what happened.
+    fn delete_invitations(&mut self, mailbox: MailboxId, now: Time) -> Result<(), StoreError> {
+        for (at, _) in self.page(&key::of(key::INVITATION_OF, mailbox), None, usize::MAX)? {
+            let id = key::second_id(&at).map(InvitationId::new);
+            if let Some(id) = id
+                && let Some(mut record) = self.invitation(id)?
+            {
+                (record.state, record.changed) = (InvitationState::Deleted, now);
+                self.put(key::invitation(id), &record)?;
+            }
+            self.remove(at);
+        }
+        Ok(())
+    }
+
+    /// Its own vault, and what the vaults of others hold for it.
+    fn delete_vault_entries(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
+        for (at, _) in self.page(&key::of(key::VAULT, mailbox), None, usize::MAX)? {
+            if let Some(other) = key::second_id(&at).map(MailboxId::new) {
+                self.remove(key::vault_of(other, mailbox));
+            }
+            self.remove(at);
+        }
+        for (at, _) in self.page(&key::of(key::VAULT_OF, mailbox), None, usize::MAX)? {
+            if let Some(account) = key::second_id(&at).map(MailboxId::new) {
+                self.remove(key::vault(account, mailbox));
+            }
+            self.remove(at);
+        }
+        Ok(())
+    }
+
+    /// Takes the invitations and notices for it out of the queue.
+    fn cancel_mail_for(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.rows::<QueueRecord>(&[key::QUEUE], after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            let waiting: Vec<QueueId> = page
+                .iter()
+                .filter(|(_, record)| match record.purpose {
+                    Purpose::Invitation(of) | Purpose::Notice(of) => of == mailbox,
+                    Purpose::Mail | Purpose::Bounce => false,
+                })
+                .map(|(_, record)| record.id)
+                .collect();
+            for queue in waiting {
+                self.drop_queued(queue)?;
+            }
+        }
+    }
+
+    /// Removes at most `most` of the rows that a deleted mailbox has left. Answers whether all are gone.
+    pub(crate) fn purge(&mut self, mailbox: MailboxId, most: usize) -> Result<bool, StoreError> {
+        let mut left = most;
+        for (at, row) in self.rows(&key::of(key::MESSAGE, mailbox), None, left)? {
+            let record: MessageRecord = row;
+            self.drop_file(&record.body)?;
+            self.remove(at);
+            left -= 1;
+        }
+        for (at, row) in self.rows(&key::of(key::SUBMISSION, mailbox), None, left)? {
+            let until: Time = row;
+            let digest = at.get(17..).and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+            if let Some(digest) = digest {
+                self.remove(key::submission_end(until, mailbox, &digest));
+            }
+            self.remove(at);
+            left -= 1;
+        }
+        for table in [key::FLAGS, key::SUMMARY, key::MESSAGE_ID, key::CONVERSATION] {
+            for (at, _) in self.page(&key::of(table, mailbox), None, left)? {
+                self.remove(at);
+                left -= 1;
+            }
+        }
+        let all = left > 0;
+        if all {
+            self.remove(key::of(key::LEFT, mailbox));
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn put_certificate(
+        &mut self,
+        record: CertificateRecord,
+        replace: bool,
+    ) -> Result<Outcome, Stop> {
+        let at = certificate(self.disk().index(), &record.address.key());
+        if let Some(before) = self.row::<CertificateRow>(&at)? {
+            if !replace && before.fingerprint != record.fingerprint {
+                return Err(Refusal::AddressTaken.into());
+            }
+            self.drop_file(&before.certificate)?;
+        }
+        let row = CertificateRow {
+            address: record.address,
+            fingerprint: record.fingerprint,
+            certificate: self.spill(record.certificate)?,
+            imported: record.imported,
+        };
+        self.put(at, &row)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn remove_certificate(&mut self, address: &AddressKey) -> Result<Outcome, Stop> {
+        let at = certificate(self.disk().index(), address);
+        if let Some(before) = self.row::<CertificateRow>(&at)? {
+            self.drop_file(&before.certificate)?;
+            self.remove(at);
+        }
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn put_signing_key(&mut self, key: &SigningKey) -> Result<Outcome, Stop> {
+        let index = self.disk().index();
+        let mut at = signing(index, key.domain.as_str());
+        at.extend_from_slice(&index.name("selector", &key.selector));
+        self.put(at, &SigningRow::from(key))?;
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,187 @@
+//! What commands do to the queue.
+//!
+//! A recipient that waits stands in a table of times. A lease is not written: it lies in memory beside that
+//! table, so that every lease ends with the process that took it.
+
+use crate::base::id::QueueId;
+use crate::base::time::Time;
+use crate::store::PAGE;
+use crate::store::change;
+use crate::store::change::Stop;
+use crate::store::codec::Mark;
+use crate::store::codec::Number;
+use crate::store::command::NewQueued;
+use crate::store::command::Outcome;
+use crate::store::command::Refusal;
+use crate::store::command::Settlement;
+use crate::store::disk::Source;
+use crate::store::draft::Draft;
+use crate::store::draft::Leases;
+use crate::store::error::StoreError;
+use crate::store::key;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::RecipientState;
+
+impl Draft<'_> {
+    pub(crate) fn enqueue(&mut self, new: NewQueued) -> Result<Outcome, Stop> {
+        change::check_queued(&new)?;
+        let mut record = new.record;
+        let at = key::queue(key::QUEUE, record.id);
+        if self.holds(&at)? {
+            return Err(Refusal::AlreadyDone.into());
+        }
+        record.shred = new.queue_key.map(|key| self.place(*record.id.bytes(), key)).transpose()?;
+        self.name_file(&record.body)?;
+        let mut waiting = 0;
+        for recipient in change::number(record.id, new.recipients) {
+            if change::waits(recipient.state) {
+                waiting += 1;
+                self.put(key::due(recipient.next, record.id, recipient.number), &Mark {})?;
+            }
+            self.put(key::recipient(record.id, recipient.number), &recipient)?;
+        }
+        self.put(key::queue(key::WAITING, record.id), &Number(waiting))?;
+        self.put(at, &record)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn lease(&mut self, now: Time, until: Time, limit: usize) -> Result<Outcome, Stop> {
+        let limit = limit.min(PAGE);
+        let mut leased = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        'pages: while leased.len() < limit {
+            let page = self.page(&[key::DUE], after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (at, _) in page {
+                let Some((next, queue, number)) = key::read_due(&at) else { continue };
+                if next > now || leased.len() == limit {
+                    break 'pages;
+                }
+                if self.leases().get(&(queue, number)).is_some_and(|until| *until > now) {
+                    continue;
+                }
+                let mut recipient = self.recipient(queue, number)?;
+                recipient.state = RecipientState::Leased { until };
+                self.leases_mut().insert((queue, number), until);
+                leased.push(recipient);
+            }
+        }
+        Ok(Outcome::Leased(leased))
+    }
+
+    /// A recipient that another row names.
+    fn recipient(&self, queue: QueueId, number: u16) -> Result<QueuedRecipient, StoreError> {
+        self.row(&key::recipient(queue, number))?
+            .ok_or(StoreError::Damaged { what: "a recipient that is due is not there" })
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        queue: QueueId,
+        number: u16,
+        outcome: Settlement,
+    ) -> Result<Outcome, Stop> {
+        if !self.leases().contains_key(&(queue, number)) {
+            return Err(Refusal::Gone.into());
+        }
+        self.leases_mut().remove(&(queue, number));
+        let mut recipient = self.recipient(queue, number)?;
+        self.remove(key::due(recipient.next, queue, number));
+        change::settle(&mut recipient, outcome);
+        if change::waits(recipient.state) {
+            self.put(key::due(recipient.next, queue, number), &Mark {})?;
+        } else {
+            let Number(waiting) = self.row(&key::queue(key::WAITING, queue))?.unwrap_or(Number(1));
+            if waiting <= 1 {
+                self.drop_queued(queue)?;
+                return Ok(Outcome::Done);
+            }
+            self.put(key::queue(key::WAITING, queue), &Number(waiting - 1))?;
+        }
+        self.put(key::recipient(queue, number), &recipient)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn retry(&mut self, queue: Option<QueueId>, now: Time) -> Result<Outcome, Stop> {
+        let prefix = match queue {
+            Some(queue) => key::queue(key::RECIPIENT, queue),
+            None => vec![key::RECIPIENT],
+        };
+        let mut count = 0;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.rows::<QueuedRecipient>(&prefix, after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (at, mut recipient) in page {
+                let place = (recipient.queue, recipient.number);
+                if recipient.state != RecipientState::Waiting || self.leases().contains_key(&place) {
+                    continue;
+                }
+                count += 1;
+                if recipient.next > now {
+                    self.remove(key::due(recipient.next, place.0, place.1));
+                    recipient.next = now;
+                    self.put(key::due(now, place.0, place.1), &Mark {})?;
+                    self.put(at, &recipient)?;
+                }
+            }
+        }
+        Ok(Outcome::Count(count))
+    }
+
+    pub(crate) fn cancel(&mut self, queue: QueueId) -> Result<Outcome, Stop> {
+        if !self.holds(&key::queue(key::QUEUE, queue))? {
+            return Err(Refusal::Gone.into());
+        }
+        self.drop_queued(queue)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Drops a queued message with its recipients, its body and its key.
+    pub(crate) fn drop_queued(&mut self, queue: QueueId) -> Result<(), StoreError> {
+        let Some(record) = self.row::<QueueRecord>(&key::queue(key::QUEUE, queue))? else { return Ok(()) };
+        for (at, recipient) in
+            self.rows::<QueuedRecipient>(&key::queue(key::RECIPIENT, queue), None, usize::MAX)?
+        {
+            self.remove(key::due(recipient.next, queue, recipient.number));
+            self.remove(at);
+            if self.leases().contains_key(&(queue, recipient.number)) {
+                self.leases_mut().remove(&(queue, recipient.number));
+            }
+        }
+        self.remove(key::queue(key::WAITING, queue));
+        self.remove(key::queue(key::QUEUE, queue));
+        self.drop_file(&record.body)?;
+        self.shred(record.shred);
+        Ok(())
+    }
+}
+
+/// A recipient as a reader sees it: leased when it is.
+pub(crate) fn with_lease(mut recipient: QueuedRecipient, leases: &Leases) -> QueuedRecipient {
+    if let Some(until) = leases.get(&(recipient.queue, recipient.number)) {
+        recipient.state = RecipientState::Leased { until: *until };
+    }
+    recipient
+}
+
+/// When the next recipient is due.
+pub(crate) fn next_due(source: &impl Source, leases: &Leases) -> Result<Option<Time>, StoreError> {
+    let mut soonest = leases.values().min().copied();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = source.page(&[key::DUE], after.as_deref(), 64)?;
+        let Some((last, _)) = page.last() else { return Ok(soonest) };
+        after = Some(last.clone());
+        for (at, _) in page {
+            let Some((next, queue, number)) = key::read_due(&at) else { continue };
+            if !leases.contains_key(&(queue, number)) {
+                soonest = Some(soonest.map_or(next, |soonest| soonest.min(next)));
+                return Ok(soonest);
+            }
+        }
+    }
+}

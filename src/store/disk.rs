@@ -1,0 +1,244 @@
+//! The rows on disk: sled behind one door, every value sealed with its key as associated data.
+//!
+//! `sled::Db::flush` alone is no fsync on Linux, so every batch is followed by our own on the log's file.
+//! Values above 16 KiB would go to files that sled never syncs: they are refused.
+
+use crate::base::limits::VALUE;
+use crate::store::body::sync_dir;
+use crate::store::codec;
+use crate::store::error::StoreError;
+use crate::store::poison::Poison;
+use crate::vault::keyring::Keys;
+use crate::vault::os_random;
+use crate::vault::primitives::OVERHEAD;
+use crate::vault::seal::Index;
+use crate::vault::seal::ValueSeal;
+use minicbor::Decode;
+use std::collections::BTreeMap;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::RwLockReadGuard;
+
+/// Segments of the log, octets; fixed when the store is made.
+const SEGMENT: usize = 4 << 20;
+/// What sled keeps in memory, octets.
+const CACHE: u64 = 32 << 20;
+/// How often sled writes on its own, milliseconds.
+const FLUSH_EVERY: u64 = 500;
+
+/// A key and what is stored under it, in clear.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// Where rows are read from: the disk, or a draft above it.
+pub(crate) trait Source {
+    /// The value under `key`.
+    fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Whether there is a value under `key`.
+    fn holds(&self, key: &[u8]) -> Result<bool, StoreError>;
+    /// At most `limit` rows whose keys begin with `prefix` and are above `after`, ascending.
+    fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StoreError>;
+
+    /// The row under `key`, read.
+    fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.fetch(key)?.map(|bytes| codec::read(&bytes)).transpose()
+    }
+
+    /// A page of rows, read.
+    fn rows<T: for<'b> Decode<'b, ()>>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, T)>, StoreError> {
+        let page = self.page(prefix, after, limit)?;
+        page.into_iter().map(|(key, bytes)| Ok((key, codec::read(&bytes)?))).collect()
+    }
+}
+
+/// sled, opened.
+pub(crate) struct Disk {
+    db: sled::Db,
+    /// Our own handle on the log, to sync it.
+    log: File,
+    seal: ValueSeal,
+    index: Index,
+    poison: Poison,
+    /// Taken to write by each batch, to read by readings of more than one row.
+    still: RwLock<()>,
+}
+
+impl Disk {
+    /// Opens `dir`, or makes it and syncs what was made. Damage is an error, not a panic.
+    pub(crate) fn open(dir: &Path, keys: &Keys, poison: Poison) -> Result<Self, StoreError> {
+        let fresh = !dir.join("db").exists();
+        let config = sled::Config::default()
+            .path(dir)
+            .segment_size(SEGMENT)
+            .cache_capacity(CACHE)
+            .flush_every_ms(Some(FLUSH_EVERY));
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let db =
+            opened.map_err(|_| StoreError::Damaged { what: "the log of the store" })?.map_err(trouble)?;
+        let log = File::options().read(true).write(true).open(dir.join("db"))?;
+        if fresh {
+            log.sync_all()?;
+            File::open(dir.join("conf"))?.sync_all()?;
+            sync_dir(&dir.join("blobs"))?;
+            sync_dir(dir)?;
+            sync_dir(dir.parent().unwrap_or(Path::new("/")))?;
+        }
+        let disk = Self {
+            db,
+            log,
+            seal: ValueSeal::new(keys),
+            index: Index::new(keys),
+            poison,
+            still: RwLock::new(()),
+        };
+        disk.check_blobs(dir)?;
+        Ok(disk)
+    }
+
+    /// Nothing may lie in `blobs`.
+    pub(crate) fn check_blobs(&self, dir: &Path) -> Result<(), StoreError> {
+        match fs::read_dir(dir.join("blobs"))?.next() {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Damaged { what: "blobs is not empty" }),
+        }
+    }
+
+    /// HMACs of what must not stand in keys.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Seals octets for a file whose name is `id`.
+    pub(crate) fn seal_file(&self, id: &[u8], bytes: &[u8]) -> Vec<u8> {
+        self.seal.seal(id, bytes, os_random())
+    }
+
+    /// Opens what [`Disk::seal_file`] sealed.
+    pub(crate) fn open_file(&self, id: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.seal.open(id, sealed).map_err(|_| StoreError::Damaged { what: "a sealed file does not open" })
+    }
+
+    /// Whether there is no row at all.
+    pub(crate) fn is_empty(&self) -> Result<bool, StoreError> {
+        self.guarded(|| Ok(self.db.first()?.is_none()))
+    }
+
+    /// Writes `rows` as one, durably: when this returns they survive a power cut.
+    pub(crate) fn write(&self, rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            match value {
+                Some(value) => {
+                    let sealed = self.seal.seal(&key, &value, os_random());
+                    if sealed.len() > VALUE {
+                        return Err(StoreError::TooLarge { size: value.len() });
+                    }
+                    batch.insert(key, sealed);
+                }
+                None => batch.remove(key),
+            }
+        }
+        let moving = self.still.write().unwrap_or_else(PoisonError::into_inner);
+        self.guarded(|| self.db.apply_batch(batch))?;
+        drop(moving);
+        self.guarded(|| self.db.flush().map(drop))?;
+        self.log.sync_data().inspect_err(|_| self.poison.set("the log could not be synced"))?;
+        Ok(())
+    }
+
+    /// Between two batches: rows read while this is held belong together.
+    pub(crate) fn still(&self) -> RwLockReadGuard<'_, ()> {
+        self.still.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses what [`Disk::write`] would refuse.
+    pub(crate) fn check_size(value: &[u8]) -> Result<(), StoreError> {
+        if value.len() + OVERHEAD > VALUE {
+            return Err(StoreError::TooLarge { size: value.len() });
+        }
+        Ok(())
+    }
+
+    fn opened(&self, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.seal.open(key, sealed).map_err(|_| {
+            self.poison.set("a record does not open");
+            StoreError::Damaged { what: "a record does not open" }
+        })
+    }
+
+    /// Calls sled; an error or a panic of it poisons.
+    fn guarded<T>(&self, deed: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+        let done = match catch_unwind(AssertUnwindSafe(deed)) {
+            Ok(done) => done.map_err(trouble),
+            Err(_) => Err(StoreError::Damaged { what: "the store broke off" }),
+        };
+        done.inspect_err(|_| self.poison.set("the log of the store failed"))
+    }
+
+    /// The raw rows of a range: `prefix`, above `after`; keys only as far as the caller takes them.
+    pub(crate) fn range<'d>(
+        &'d self,
+        prefix: &'d [u8],
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + 'd {
+        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let mut rows = self.db.range::<&[u8], _>((from, Bound::Unbounded));
+        std::iter::from_fn(move || match self.guarded(|| rows.next().transpose()) {
+            Ok(Some((key, value))) => key.starts_with(prefix).then_some(Ok((key, value))),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Opens a raw row.
+    pub(crate) fn pair(&self, (key, sealed): (sled::IVec, sled::IVec)) -> Result<Pair, StoreError> {
+        let value = self.opened(&key, &sealed)?;
+        Ok((key.to_vec(), value))
+    }
+}
+
+impl Source for Disk {
+    fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let sealed = self.guarded(|| self.db.get(key))?;
+        sealed.map(|sealed| self.opened(key, &sealed)).transpose()
+    }
+
+    fn holds(&self, key: &[u8]) -> Result<bool, StoreError> {
+        self.guarded(|| self.db.contains_key(key))
+    }
+
+    fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        self.range(prefix, after).take(limit).map(|row| self.pair(row?)).collect()
+    }
+}
+
+/// What sled says, in the words of the store.
+fn trouble(error: sled::Error) -> StoreError {
+    match error {
+        // sled reports its own lock on the file so; ours comes first, so this is a foreign opener.
+        sled::Error::Io(error) if error.kind() == io::ErrorKind::Other => {
+            if error.to_string().starts_with("could not acquire lock") {
+                StoreError::InUse
+            } else {
+                error.into()
+            }
+        }
+        sled::Error::Io(error) => error.into(),
+        sled::Error::Corruption { .. } => StoreError::Damaged { what: "the log of the store" },
+        sled::Error::Unsupported(_) => StoreError::Damaged { what: "the settings of the store" },
+        sled::Error::CollectionNotFound(_) | sled::Error::ReportableBug(_) => {
+            StoreError::Damaged { what: "the store broke off" }
+        }
+    }
+}

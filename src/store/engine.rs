@@ -1,0 +1,576 @@
+//! The store on disk.
+
+use crate::base::address::AddressKey;
+use crate::base::address::Domain;
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::secret::Key;
+use crate::base::time::Time;
+use crate::store::Answer;
+use crate::store::Health;
+use crate::store::PAGE;
+use crate::store::Store;
+use crate::store::body::Bodies;
+use crate::store::change;
+use crate::store::codec;
+use crate::store::codec::CertificateRow;
+use crate::store::codec::Header;
+use crate::store::codec::KeyRow;
+use crate::store::codec::Number;
+use crate::store::codec::Octets;
+use crate::store::codec::SigningRow;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::deed_mailbox;
+use crate::store::deed_queue;
+use crate::store::disk::Disk;
+use crate::store::disk::Source;
+use crate::store::draft::Leases;
+use crate::store::draft::unspill;
+use crate::store::error::StoreError;
+use crate::store::key;
+use crate::store::place;
+use crate::store::place::CommitMark;
+use crate::store::place::Reserve;
+use crate::store::place::SpaceProbe;
+use crate::store::poison::Poison;
+use crate::store::record::CertificateRecord;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::FolderRecord;
+use crate::store::record::InvitationRecord;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxRecord;
+use crate::store::record::Message;
+use crate::store::record::MessageRecord;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::ShredRef;
+use crate::store::record::SigningKey;
+use crate::store::record::Uid;
+use crate::store::shred::Book;
+use crate::store::shred::Name;
+use crate::store::shred::ShredFiles;
+use crate::store::watchers::Watchers;
+use crate::store::writer::Request;
+use crate::store::writer::Writer;
+use crate::vault::keyring::Keys;
+use minicbor::Decode;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::future::ready;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+/// The layout of keys and files that this version writes.
+const LAYOUT: u32 = 1;
+/// Lists of commands that wait for the writer.
+const WAITING: usize = 1_024;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Goes on from a store that is older than the files beside it: what came later is lost.
+    pub accept_rollback: bool,
+    /// Disk space that is kept back for a day when it is full, octets.
+    pub reserve: u64,
+    /// Where free disk is asked for.
+    pub space: SpaceProbe,
+    /// Free disk is looked at this often, at most.
+    pub look_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            accept_rollback: false,
+            reserve: 64 << 20,
+            space: SpaceProbe::default(),
+            look_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What the writer and the readers share.
+pub(crate) struct Shared {
+    pub(crate) disk: Disk,
+    pub(crate) bodies: Bodies,
+    pub(crate) watchers: Watchers,
+    pub(crate) poison: Poison,
+    pub(crate) leases: RwLock<Leases>,
+    pub(crate) options: Options,
+    shreds: Arc<ShredFiles>,
+    space: AtomicU8,
+    dir: PathBuf,
+    /// The lock of the data directory; held by whoever may still read.
+    _lock: File,
+}
+
+impl Shared {
+    /// Asks how much room there is.
+    pub(crate) fn look_at_space(&self) {
+        match self.options.space.ask(&self.dir) {
+            Ok(space) => {
+                let health = space.health();
+                let before = self.space.swap(health as u8, Ordering::Relaxed);
+                if before != health as u8 {
+                    tracing::warn!(free = space.free, ?health, "free disk crossed a mark");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "free disk is not known"),
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let of = [Health::Good, Health::NoNewMail, Health::ReadOnly];
+        if self.poison.is_set() {
+            return Health::Poisoned;
+        }
+        let space = self.space.load(Ordering::Relaxed);
+        of.into_iter().find(|health| *health as u8 == space).unwrap_or(Health::ReadOnly)
+    }
+}
+
+/// The engine: rows in sled, bodies and shred keys in files, one writer.
+pub struct Engine {
+    shared: Arc<Shared>,
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("health", &self.shared.health()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the data directory `dir`, or makes it. Blocking.
+    pub fn open(dir: &Path, keys: &Keys, options: Options) -> Result<Self, StoreError> {
+        let lock = place::lock(dir)?;
+        let reserve = Reserve::of(dir, options.reserve);
+        let poison = Poison::default();
+        let opened = match Disk::open(&dir.join("store"), keys, poison.clone()) {
+            Err(error) if full(&error, dir, &options) && reserve.give_up() => {
+                tracing::warn!(%error, "the disk is full: the reserve was given up");
+                Disk::open(&dir.join("store"), keys, poison.clone())
+            }
+            opened => opened,
+        };
+        let disk = opened?;
+        let (mut mark, marked) = CommitMark::open(dir)?;
+        let mut commit = begin(&disk, &mut mark, marked)?;
+        if options.accept_rollback {
+            commit = commit.max(marked).max(Book::last_commit(dir)?);
+        } else if commit < marked {
+            return Err(StoreError::Behind);
+        }
+        let named = names(&disk)?;
+        let (book, stale) = Book::open(dir, &named, commit, options.accept_rollback)?;
+        let shared = Arc::new(Shared {
+            bodies: Bodies::guarded(&dir.join("bodies"), poison.clone())?,
+            disk,
+            watchers: Watchers::default(),
+            poison,
+            leases: RwLock::default(),
+            shreds: book.files(),
+            space: AtomicU8::new(Health::Good as u8),
+            dir: dir.into(),
+            options,
+            _lock: lock,
+        });
+        shared.look_at_space();
+        if let Ok(space) = shared.options.space.ask(dir) {
+            reserve.take(space);
+        }
+        let (requests, receiver) = mpsc::channel(WAITING);
+        let mut writer = Writer::new(Arc::clone(&shared), receiver, book, mark, commit);
+        settle(&mut writer, &stale)?;
+        let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
+        Ok(Self { shared, requests: Some(requests), writer: Some(thread) })
+    }
+
+    fn now<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Shared) -> Result<T, StoreError>,
+    ) -> Answer<'_, T> {
+        Box::pin(ready(question(&self.shared)))
+    }
+
+    /// For what may take longer than a moment.
+    fn aside<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || question(&shared));
+            asked.await.map_err(|_| StoreError::Damaged { what: "a reading broke off" })?
+        })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the store broke off");
+        }
+    }
+}
+
+/// Whether opening failed for lack of space.
+fn full(error: &StoreError, dir: &Path, options: &Options) -> bool {
+    let short = || options.space.ask(dir).is_ok_and(|space| space.free < 16 << 20);
+    match error {
+        StoreError::Io(error) => error.kind() == io::ErrorKind::StorageFull || short(),
+        StoreError::Damaged { .. } => short(),
+        _ => false,
+    }
+}
+
+/// Reads the header and the number of the last commit, or writes the first.
+fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64) -> Result<u64, StoreError> {
+    let wrong = |error| match error {
+        StoreError::Damaged { .. } => StoreError::WrongKey,
+        other => other,
+    };
+    if let Some(header) = disk.row::<Header>(&key::HEADER).map_err(wrong)? {
+        if header.layout > LAYOUT {
+            return Err(StoreError::Format { found: header.layout, known: LAYOUT });
+        }
+        let counter = disk.row::<Number>(&key::COUNTER)?;
+        let Number(commit) = counter.ok_or(StoreError::Damaged { what: "the commit counter" })?;
+        return Ok(commit);
+    }
+    if !disk.is_empty()? {
+        return Err(StoreError::Damaged { what: "the header of the store" });
+    }
+    if marked > 0 {
+        return Err(StoreError::Behind);
+    }
+    let rows = BTreeMap::from([
+        (key::HEADER.to_vec(), Some(codec::write(&Header { layout: LAYOUT })?)),
+        (key::COUNTER.to_vec(), Some(codec::write(&Number(1))?)),
+    ]);
+    disk.write(rows)?;
+    mark.write(1)?;
+    mark.sync()?;
+    Ok(1)
+}
+
+/// Every row of a table, page by page.
+fn each<T: for<'b> Decode<'b, ()>>(
+    disk: &Disk,
+    table: u8,
+    mut deed: impl FnMut(T) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = disk.rows::<T>(&[table], after.as_deref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (_, row) in page {
+            deed(row)?;
+        }
+    }
+}
+
+/// The shred keys that records name.
+fn names(disk: &Disk) -> Result<HashMap<u32, Name>, StoreError> {
+    let mut named: HashMap<u32, Name> = HashMap::new();
+    let mut add = |shred: ShredRef, owner: [u8; 16]| {
+        let name = Name { generation: shred.generation, owner };
+        match named.insert(shred.place, name) {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Damaged { what: "a shred key with two names" }),
+        }
+    };
+    each(disk, key::MAILBOX, |record: MailboxRecord| {
+        record.slots.iter().try_for_each(|slot| add(slot.shred, *slot.id.bytes()))
+    })?;
+    each(disk, key::QUEUE, |record: QueueRecord| {
+        record.shred.map_or(Ok(()), |shred| add(shred, *record.id.bytes()))
+    })?;
+    Ok(named)
+}
+
+/// Before the first request: records whose key was destroyed go, mailboxes that are being deleted are found.
+fn settle(writer: &mut Writer, stale: &[ShredRef]) -> Result<(), StoreError> {
+    let shared = Arc::clone(&writer.shared);
+    if !stale.is_empty() {
+        let mut mailboxes = Vec::new();
+        let mut queued = Vec::new();
+        each(&shared.disk, key::MAILBOX, |record: MailboxRecord| {
+            mailboxes.extend(record.slots.iter().any(|slot| stale.contains(&slot.shred)).then_some(record));
+            Ok(())
+        })?;
+        each(&shared.disk, key::QUEUE, |record: QueueRecord| {
+            queued.extend(record.shred.is_some_and(|shred| stale.contains(&shred)).then_some(record.id));
+            Ok(())
+        })?;
+        writer.own(|draft| {
+            for mut record in mailboxes {
+                record.slots.retain(|slot| !stale.contains(&slot.shred));
+                draft.put(key::mailbox(record.id), &record)?;
+            }
+            queued.into_iter().try_for_each(|queue| draft.drop_queued(queue))
+        })?;
+    }
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = shared.disk.page(&[key::LEFT], after.as_deref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let ids = page.iter().filter_map(|(at, _)| at.get(1..)?.try_into().ok());
+        writer.left.extend(ids.map(MailboxId::new));
+    }
+}
+
+impl Store for Engine {
+    fn commit(&self, commands: Vec<Command>) -> Answer<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let requests = self.requests.as_ref().ok_or(StoreError::Poisoned)?;
+            requests.send(Request { commands, answer }).await.map_err(|_| StoreError::Poisoned)?;
+            answered.await.map_err(|_| StoreError::Poisoned)?
+        })
+    }
+
+    fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {
+        self.now(|shared| shared.disk.row(&deed_mailbox::address(shared.disk.index(), address)))
+    }
+
+    fn mailbox(&self, mailbox: MailboxId) -> Answer<'_, Option<Arc<MailboxRecord>>> {
+        self.now(|shared| Ok(shared.disk.row(&key::mailbox(mailbox))?.map(Arc::new)))
+    }
+
+    fn mailboxes(&self, after: Option<MailboxId>, limit: usize) -> Answer<'_, Vec<Arc<MailboxRecord>>> {
+        self.aside(move |shared| {
+            let after = after.map(key::mailbox);
+            let page = shared.disk.rows(&[key::MAILBOX], after.as_deref(), limit.min(PAGE))?;
+            Ok(page.into_iter().map(|(_, record)| Arc::new(record)).collect())
+        })
+    }
+
+    fn key(&self, mailbox: MailboxId, fingerprint: &Fingerprint) -> Answer<'_, Option<Arc<KeyRecord>>> {
+        self.now(|shared| {
+            let Some(row) = shared.disk.row::<KeyRow>(&key::key(mailbox, fingerprint))? else {
+                return Ok(None);
+            };
+            let whole = |body| unspill(&shared.disk, &shared.bodies, body);
+            Ok(Some(Arc::new(KeyRecord {
+                fingerprint: row.fingerprint,
+                certificate: whole(row.certificate)?,
+                wrapped_secret: row.wrapped_secret.map(whole).transpose()?,
+                created: row.created,
+            })))
+        })
+    }
+
+    fn folders(&self, mailbox: MailboxId) -> Answer<'_, Vec<FolderRecord>> {
+        self.now(|shared| {
+            let page = shared.disk.rows(&key::of(key::FOLDER, mailbox), None, usize::MAX)?;
+            Ok(page.into_iter().map(|(_, folder)| folder).collect())
+        })
+    }
+
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        folder: Folder,
+        after: Uid,
+        limit: usize,
+    ) -> Answer<'_, Vec<Message>> {
+        self.aside(move |shared| messages(&shared.disk, mailbox, folder, after, limit.min(PAGE)))
+    }
+
+    fn message(&self, mailbox: MailboxId, folder: Folder, uid: Uid) -> Answer<'_, Option<Message>> {
+        self.now(|shared| {
+            let _still = shared.disk.still();
+            if !shared.disk.holds(&key::folder(mailbox, folder))? {
+                return Ok(None);
+            }
+            let at = |table| key::message(table, mailbox, folder, uid);
+            let record: Option<MessageRecord> = shared.disk.row(&at(key::MESSAGE))?;
+            let Some(record) = record else { return Ok(None) };
+            let flags = shared.disk.row(&at(key::FLAGS))?.unwrap_or_default();
+            Ok(Some(Message { uid, record, flags }))
+        })
+    }
+
+    fn summaries(
+        &self,
+        mailbox: MailboxId,
+        folder: Folder,
+        after: Uid,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Uid, Vec<u8>)>> {
+        self.aside(move |shared| {
+            let _still = shared.disk.still();
+            if !shared.disk.holds(&key::folder(mailbox, folder))? {
+                return Ok(Vec::new());
+            }
+            let prefix = key::inside(key::SUMMARY, mailbox, folder);
+            let after = key::message(key::SUMMARY, mailbox, folder, after);
+            let page = shared.disk.rows::<Octets>(&prefix, Some(&after), limit.min(PAGE))?;
+            Ok(page.into_iter().filter_map(|(at, summary)| Some((key::uid(&at)?, summary.0))).collect())
+        })
+    }
+
+    fn conversation(&self, account: MailboxId, digest: &[u8; 32]) -> Answer<'_, bool> {
+        self.now(|shared| {
+            let _still = shared.disk.still();
+            Ok(shared.disk.holds(&key::mailbox(account))?
+                && shared.disk.holds(&key::conversation(account, digest))?)
+        })
+    }
+
+    fn invitation(&self, invitation: InvitationId) -> Answer<'_, Option<InvitationRecord>> {
+        self.now(|shared| shared.disk.row(&key::invitation(invitation)))
+    }
+
+    fn vault_entry(&self, account: MailboxId, mailbox: MailboxId) -> Answer<'_, Option<Vec<u8>>> {
+        self.now(|shared| {
+            let entry = shared.disk.row::<Octets>(&key::vault(account, mailbox))?;
+            Ok(entry.map(|entry| entry.0))
+        })
+    }
+
+    fn shred_key(&self, shred: ShredRef) -> Answer<'_, Option<Key>> {
+        self.now(|shared| shared.shreds.key(shred))
+    }
+
+    fn certificate(&self, address: &AddressKey) -> Answer<'_, Option<Arc<CertificateRecord>>> {
+        self.now(|shared| {
+            let at = deed_mailbox::certificate(shared.disk.index(), address);
+            let row = shared.disk.row::<CertificateRow>(&at)?;
+            row.map(|row| certificate(shared, row)).transpose()
+        })
+    }
+
+    fn certificates(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Answer<'_, Vec<([u8; 32], Arc<CertificateRecord>)>> {
+        self.aside(move |shared| {
+            let after = after.map(|after| key::join(key::CERTIFICATE, &[&after]));
+            let page = shared.disk.rows(&[key::CERTIFICATE], after.as_deref(), limit.min(PAGE))?;
+            let mut records = Vec::with_capacity(page.len());
+            for (at, row) in page {
+                let at = at.get(1..).and_then(|at| at.try_into().ok());
+                let at = at.ok_or(StoreError::Damaged { what: "a key of a certificate" })?;
+                records.push((at, certificate(shared, row)?));
+            }
+            Ok(records)
+        })
+    }
+
+    fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>> {
+        self.now(|shared| Ok(shared.disk.row(&key::queue(key::QUEUE, queue))?.map(Arc::new)))
+    }
+
+    fn queued_recipients(&self, queue: QueueId) -> Answer<'_, Vec<QueuedRecipient>> {
+        self.now(|shared| {
+            let page = shared.disk.rows(&key::queue(key::RECIPIENT, queue), None, usize::MAX)?;
+            let leases = shared.leases.read().unwrap_or_else(PoisonError::into_inner);
+            Ok(page.into_iter().map(|(_, recipient)| deed_queue::with_lease(recipient, &leases)).collect())
+        })
+    }
+
+    fn queue(&self, after: Option<QueueId>, limit: usize) -> Answer<'_, Vec<Arc<QueueRecord>>> {
+        self.aside(move |shared| {
+            let after = after.map(|after| key::queue(key::QUEUE, after));
+            let page = shared.disk.rows(&[key::QUEUE], after.as_deref(), limit.min(PAGE))?;
+            Ok(page.into_iter().map(|(_, record)| Arc::new(record)).collect())
+        })
+    }
+
+    fn next_due(&self) -> Answer<'_, Option<Time>> {
+        self.now(|shared| {
+            let leases = shared.leases.read().unwrap_or_else(PoisonError::into_inner);
+            deed_queue::next_due(&shared.disk, &leases)
+        })
+    }
+
+    fn signing_keys(&self, domain: &Domain) -> Answer<'_, Vec<SigningKey>> {
+        self.now(|shared| {
+            let prefix = deed_mailbox::signing(shared.disk.index(), domain.as_str());
+            let page = shared.disk.rows::<SigningRow>(&prefix, None, usize::MAX)?;
+            let mut keys: Vec<SigningKey> = page.into_iter().map(|(_, row)| row.into()).collect();
+            keys.sort_by(change::newest_first);
+            Ok(keys)
+        })
+    }
+
+    fn watch(&self, mailbox: MailboxId) -> watch::Receiver<u64> {
+        let watch = self.shared.watchers.watch(mailbox, false);
+        match self.shared.disk.holds(&key::mailbox(mailbox)) {
+            Ok(false) => self.shared.watchers.watch(mailbox, true),
+            Ok(true) | Err(_) => watch,
+        }
+    }
+
+    fn bodies(&self) -> &Bodies {
+        &self.shared.bodies
+    }
+
+    fn health(&self) -> Health {
+        self.shared.health()
+    }
+}
+
+fn certificate(shared: &Shared, row: CertificateRow) -> Result<Arc<CertificateRecord>, StoreError> {
+    Ok(Arc::new(CertificateRecord {
+        address: row.address,
+        fingerprint: row.fingerprint,
+        certificate: unspill(&shared.disk, &shared.bodies, row.certificate)?,
+        imported: row.imported,
+    }))
+}
+
+/// A page of messages, joined with their flags.
+fn messages(
+    disk: &Disk,
+    mailbox: MailboxId,
+    folder: Folder,
+    after: Uid,
+    limit: usize,
+) -> Result<Vec<Message>, StoreError> {
+    let _still = disk.still();
+    if !disk.holds(&key::folder(mailbox, folder))? {
+        return Ok(Vec::new());
+    }
+    let prefix = key::inside(key::MESSAGE, mailbox, folder);
+    let from = key::message(key::MESSAGE, mailbox, folder, after);
+    let records: Vec<(Vec<u8>, MessageRecord)> = disk.rows(&prefix, Some(&from), limit)?;
+    let prefix = key::inside(key::FLAGS, mailbox, folder);
+    let from = key::message(key::FLAGS, mailbox, folder, after);
+    let flags: Vec<(Vec<u8>, Flags)> = disk.rows(&prefix, Some(&from), limit)?;
+    let mut flags: HashMap<Uid, Flags> =
+        flags.into_iter().filter_map(|(at, flags)| Some((key::uid(&at)?, flags))).collect();
+    let message = |(at, record): (Vec<u8>, MessageRecord)| {
+        let uid = key::uid(&at)?;
+        Some(Message { uid, record, flags: flags.remove(&uid).unwrap_or_default() })
+    };
+    Ok(records.into_iter().filter_map(message).collect())
+}

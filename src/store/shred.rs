@@ -1,0 +1,363 @@
+//! The shred file: keys that must be unrecoverable once they are destroyed, outside the log.
+//!
+//! A log keeps what was deleted from it; a place in a file can be overwritten. There are two files of the same
+//! content, so that a torn write never costs a key: a new key is written to the first and synced, to the
+//! second and synced, and only then named by a commit; a destroyed one is overwritten with random octets in
+//! the first, synced and read back, then in the second, after the commit that drops its name.
+//!
+//! ```text
+//! slot, 64 octets   owner 16 · key 32 · generation 4 (even lives, odd is destroyed) · commit 8 · CRC-32C 4
+//! ```
+
+use crate::base::random::bytes;
+use crate::base::secret::Key;
+use crate::store::body::sync_dir;
+use crate::store::error::StoreError;
+use crate::store::record::ShredRef;
+use crate::vault::os_random;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Octets of one slot.
+const SLOT: usize = 64;
+/// Slots that a file grows by.
+const GROWTH: u32 = 64;
+/// Unnamed keys that a crash can leave: those of one batch.
+const LEFTOVERS: usize = 256;
+/// A place whose generation is above this is not used again.
+const WORN: u32 = u32::MAX - 4;
+
+const DAMAGED: StoreError = StoreError::Damaged { what: "the shred file" };
+
+/// One slot, decoded.
+struct Slot {
+    owner: [u8; 16],
+    key: Zeroizing<[u8; 32]>,
+    generation: u32,
+    commit: u64,
+}
+
+impl Slot {
+    /// A destroyed one: random octets where the key was.
+    fn destroyed(generation: u32, commit: u64) -> Self {
+        Self { owner: [0; 16], key: Zeroizing::new(bytes(os_random())), generation, commit }
+    }
+
+    fn encode(&self) -> Zeroizing<[u8; SLOT]> {
+        let mut out = Zeroizing::new([0; SLOT]);
+        let fields: [&[u8]; 4] =
+            [&self.owner, &*self.key, &self.generation.to_be_bytes(), &self.commit.to_be_bytes()];
+        out.iter_mut().zip(fields.into_iter().flatten()).for_each(|(to, from)| *to = *from);
+        let (body, crc) = out.split_at_mut(SLOT - 4);
+        crc.copy_from_slice(&crc32c::crc32c(body).to_be_bytes());
+        out
+    }
+
+    /// `None` when the checksum does not hold.
+    fn decode(slot: &[u8; SLOT]) -> Option<Self> {
+        let (body, crc) = slot.split_last_chunk::<4>()?;
+        if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
+            return None;
+        }
+        let (owner, body) = body.split_first_chunk::<16>()?;
+        let (key, body) = body.split_first_chunk::<32>()?;
+        let (generation, commit) = body.split_first_chunk::<4>()?;
+        Some(Self {
+            owner: *owner,
+            key: Zeroizing::new(*key),
+            generation: u32::from_be_bytes(*generation),
+            commit: u64::from_be_bytes(commit.try_into().ok()?),
+        })
+    }
+
+    fn lives(&self) -> bool {
+        self.generation.is_multiple_of(2)
+    }
+}
+
+/// Both files, for reading from anywhere.
+#[derive(Debug)]
+pub(crate) struct ShredFiles {
+    files: [File; 2],
+}
+
+impl ShredFiles {
+    /// The key at `shred`; `None` when it was destroyed.
+    pub(crate) fn key(&self, shred: ShredRef) -> Result<Option<Key>, StoreError> {
+        let mut newest: Option<Slot> = None;
+        for file in &self.files {
+            match read_slot(file, shred.place)? {
+                Some(slot) if slot.generation == shred.generation && slot.lives() => {
+                    return Ok(Some(Key::new(*slot.key)));
+                }
+                Some(slot) => newest = Some(slot),
+                None => {}
+            }
+        }
+        match newest {
+            Some(slot) if slot.generation > shred.generation => Ok(None),
+            _ => Err(DAMAGED),
+        }
+    }
+}
+
+fn read_slot(file: &File, place: u32) -> io::Result<Option<Slot>> {
+    let mut slot = Zeroizing::new([0; SLOT]);
+    match file.read_exact_at(&mut *slot, offset(place)) {
+        Ok(()) => Ok(Slot::decode(&slot)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn offset(place: u32) -> u64 {
+    u64::from(place) * SLOT as u64
+}
+
+/// A key that waits for its place to be written.
+#[derive(Debug)]
+pub(crate) struct NewShred {
+    pub(crate) at: ShredRef,
+    pub(crate) owner: [u8; 16],
+    pub(crate) key: Key,
+}
+
+/// A name that a record holds for a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Name {
+    pub(crate) generation: u32,
+    pub(crate) owner: [u8; 16],
+}
+
+/// The writer's book over both files: which places are taken, which are free.
+#[derive(Debug)]
+pub(crate) struct Book {
+    files: Arc<ShredFiles>,
+    /// The generation that is on disk, by place.
+    generations: Vec<u32>,
+    free: BTreeSet<u32>,
+}
+
+impl Book {
+    /// Opens both files in `dir` and settles them with what the records name and with the number of the last
+    /// commit. Answers with the names whose key was destroyed already: their records are to go. `accept` takes it
+    /// that more keys than a crash can leave have lost their names.
+    pub(crate) fn open(
+        dir: &Path,
+        named: &HashMap<u32, Name>,
+        commit: u64,
+        accept: bool,
+    ) -> Result<(Self, Vec<ShredRef>), StoreError> {
+        let files = [open_file(dir, "shred.a")?, open_file(dir, "shred.b")?];
+        let places = places(&files)?.max(named.keys().map(|place| place + 1).max().unwrap_or(0));
+        let mut slots = Vec::new();
+        for place in 0..places {
+            let [one, other] = [read_slot(&files[0], place)?, read_slot(&files[1], place)?];
+            slots.push(newer(one, other));
+        }
+        if slots.iter().flatten().any(|slot| slot.commit > commit.saturating_add(1)) {
+            return Err(StoreError::Behind);
+        }
+        let stale = compare(&slots, named)?;
+        let mut book = Self {
+            files: Arc::new(ShredFiles { files }),
+            generations: vec![0; slots.len()],
+            free: BTreeSet::new(),
+        };
+        let held = |place: u32| {
+            named
+                .get(&place)
+                .is_some_and(|name| !stale.contains(&ShredRef { place, generation: name.generation }))
+        };
+        book.repair(slots, &held, commit, accept)?;
+        Ok((book, stale))
+    }
+
+    /// The highest commit that a slot of `dir` names: what a store that was set back must go on from.
+    pub(crate) fn last_commit(dir: &Path) -> Result<u64, StoreError> {
+        let files = [open_file(dir, "shred.a")?, open_file(dir, "shred.b")?];
+        let mut last = 0;
+        for place in 0..places(&files)? {
+            for file in &files {
+                last = last.max(read_slot(file, place)?.map_or(0, |slot| slot.commit));
+            }
+        }
+        Ok(last)
+    }
+
+    /// For reading keys.
+    pub(crate) fn files(&self) -> Arc<ShredFiles> {
+        Arc::clone(&self.files)
+    }
+
+    /// Takes a free place; it is written by [`Book::write`] or given back by [`Book::release`].
+    pub(crate) fn place(&mut self) -> Result<ShredRef, StoreError> {
+        if self.free.is_empty() {
+            self.grow()?;
+        }
+        let place = self.free.pop_first().ok_or(DAMAGED)?;
+        let generation = self.generations.get(place as usize).ok_or(DAMAGED)? + 1;
+        Ok(ShredRef { place, generation })
+    }
+
+    /// Gives places back that were not written.
+    pub(crate) fn release(&mut self, places: impl IntoIterator<Item = ShredRef>) {
+        self.free.extend(places.into_iter().map(|shred| shred.place));
+    }
+
+    /// Writes new keys, synced in both files; `commit` is the number of the commit that will name them.
+    pub(crate) fn write(&mut self, new: &[NewShred], commit: u64) -> Result<(), StoreError> {
+        let slots: Vec<_> = new
+            .iter()
+            .map(|new| {
+                let key = Zeroizing::new(*new.key.expose());
+                let slot = Slot { owner: new.owner, key, generation: new.at.generation, commit };
+                (new.at.place, slot)
+            })
+            .collect();
+        self.put(&slots)
+    }
+
+    /// Destroys keys whose names are gone; their places are free afterwards.
+    pub(crate) fn destroy(&mut self, gone: &[ShredRef], commit: u64) -> Result<(), StoreError> {
+        let dead =
+            |shred: &ShredRef| (shred.place, Slot::destroyed(shred.generation.saturating_add(1), commit));
+        let current =
+            |shred: &&ShredRef| self.generations.get(shred.place as usize) == Some(&shred.generation);
+        let slots: Vec<_> = gone.iter().filter(current).map(dead).collect();
+        self.put(&slots)?;
+        let reusable = slots.iter().filter(|(_, slot)| slot.generation < WORN);
+        self.free.extend(reusable.map(|(place, _)| *place));
+        Ok(())
+    }
+
+    /// Writes slots into the first file, syncs, reads back; into the second the same.
+    fn put(&mut self, slots: &[(u32, Slot)]) -> Result<(), StoreError> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        for file in &self.files.files {
+            for (place, slot) in slots {
+                file.write_all_at(&*slot.encode(), offset(*place))?;
+            }
+            file.sync_data()?;
+            for (place, slot) in slots {
+                let back = read_slot(file, *place)?.ok_or(DAMAGED)?;
+                if back.encode() != slot.encode() {
+                    return Err(DAMAGED);
+                }
+            }
+        }
+        for (place, slot) in slots {
+            if let Some(generation) = self.generations.get_mut(*place as usize) {
+                *generation = slot.generation;
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self) -> Result<(), StoreError> {
+        let from = u32::try_from(self.generations.len()).map_err(|_| DAMAGED)?;
+        let to = from.checked_add(GROWTH).ok_or(DAMAGED)?;
+        self.generations.resize(to as usize, 0);
+        let slots: Vec<_> = (from..to).map(|place| (place, Slot::destroyed(1, 0))).collect();
+        self.put(&slots)?;
+        self.free.extend(from..to);
+        Ok(())
+    }
+
+    /// Makes both files say the same, destroys what lives without a name, and finds the free places.
+    fn repair(
+        &mut self,
+        slots: Vec<Option<Slot>>,
+        held: &dyn Fn(u32) -> bool,
+        commit: u64,
+        accept: bool,
+    ) -> Result<(), StoreError> {
+        let highest = slots.iter().flatten().map(|slot| slot.generation).max().unwrap_or(0);
+        let mut differing = Vec::new();
+        let mut leftovers = Vec::new();
+        for (place, slot) in (0..).zip(slots) {
+            // Unreadable and unnamed, as growth that was cut off: above every generation that ever was.
+            let slot = slot.unwrap_or_else(|| Slot::destroyed((highest + 1) | 1, 0));
+            if let Some(generation) = self.generations.get_mut(place as usize) {
+                *generation = slot.generation;
+            }
+            if slot.lives() && !held(place) {
+                leftovers.push(ShredRef { place, generation: slot.generation });
+            } else if !slot.lives() && slot.generation < WORN {
+                self.free.insert(place);
+            }
+            if !self.agrees(place, &slot)? {
+                differing.push((place, slot));
+            }
+        }
+        if leftovers.len() > LEFTOVERS && !accept {
+            return Err(StoreError::Behind);
+        }
+        self.put(&differing)?;
+        self.destroy(&leftovers, commit)
+    }
+
+    fn agrees(&self, place: u32, slot: &Slot) -> Result<bool, StoreError> {
+        for file in &self.files.files {
+            if read_slot(file, place)?.is_none_or(|there| there.encode() != slot.encode()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The slot that holds: the good one, or of two good ones that of the higher generation.
+fn newer(one: Option<Slot>, other: Option<Slot>) -> Option<Slot> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.generation > one.generation => Some(other),
+        (Some(one), _) => Some(one),
+        (None, other) => other,
+    }
+}
+
+/// Compares the slots with the names that records hold. A name older than its slot is stale; one that is
+/// newer, or whose slot cannot be read, is damage.
+fn compare(slots: &[Option<Slot>], named: &HashMap<u32, Name>) -> Result<Vec<ShredRef>, StoreError> {
+    let mut stale = Vec::new();
+    for (place, name) in named {
+        let slot = slots.get(*place as usize).and_then(Option::as_ref).ok_or(DAMAGED)?;
+        if slot.generation > name.generation {
+            stale.push(ShredRef { place: *place, generation: name.generation });
+        } else if slot.generation < name.generation || slot.owner != name.owner {
+            return Err(DAMAGED);
+        }
+    }
+    Ok(stale)
+}
+
+/// Places that either file has, a cut one at the end included.
+fn places(files: &[File; 2]) -> Result<u32, StoreError> {
+    let mut longest = 0;
+    for file in files {
+        longest = longest.max(file.metadata()?.len());
+    }
+    u32::try_from(longest.div_ceil(SLOT as u64)).map_err(|_| DAMAGED)
+}
+
+fn open_file(dir: &Path, name: &str) -> Result<File, StoreError> {
+    let path = dir.join(name);
+    let fresh = !path.exists();
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if fresh {
+        file.sync_all()?;
+        sync_dir(dir)?;
+    }
+    Ok(file)
+}

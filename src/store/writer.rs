@@ -1,0 +1,453 @@
+//! The one writer: collects lists of commands into a batch, makes it durable, then answers everybody.
+//!
+//! ```text
+//! lists → draft → new shred keys, synced → rows in one batch, flushed, synced → mark → old shred keys destroyed
+//!       → leases and watchers → answers → body files that nothing names any more
+//! ```
+//!
+//! After an error nothing is written any more: an fsync that failed once is not tried again.
+
+use crate::base::id::MailboxId;
+use crate::store::Health;
+use crate::store::change::Stop;
+use crate::store::codec;
+use crate::store::codec::Number;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::disk::Source;
+use crate::store::draft::Draft;
+use crate::store::draft::Effects;
+use crate::store::draft::Leases;
+use crate::store::draft::Rows;
+use crate::store::engine::Shared;
+use crate::store::error::StoreError;
+use crate::store::key;
+use crate::store::place::CommitMark;
+use crate::store::shred::Book;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Wake;
+use std::task::Waker;
+use std::thread;
+use std::thread::Thread;
+use std::time::Duration;
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+/// Commands of one batch.
+const BATCH_COMMANDS: usize = 256;
+/// Octets of one batch.
+const BATCH_SIZE: usize = 4 << 20;
+/// Octets of one list of commands; above [`BATCH_SIZE`] it is a batch of its own.
+const LIST_SIZE: usize = 16 << 20;
+/// Rows of a deleted mailbox that one batch removes.
+const PURGE: usize = 1_000;
+/// Between two looks at mark, disk and sweeper when nothing comes.
+const IDLE: Duration = Duration::from_secs(1);
+/// An unnamed body file is swept when it is older than this.
+const ORPHAN: Duration = Duration::from_secs(3_600);
+
+/// A list of commands and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) answer: oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
+}
+
+type Answered = (oneshot::Sender<Result<Vec<Outcome>, StoreError>>, Result<Vec<Outcome>, StoreError>);
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) book: Book,
+    pub(crate) mark: CommitMark,
+    /// The number of the last commit.
+    pub(crate) commit: u64,
+    /// Deleted mailboxes that have rows left.
+    pub(crate) left: Vec<MailboxId>,
+    leases: Leases,
+    /// A request that did not fit into the last batch.
+    carried: Option<Request>,
+    /// The subdirectory of bodies to be swept next.
+    sweep: u8,
+    looked: Instant,
+}
+
+/// What the writer does next.
+enum Next {
+    Batch(Request),
+    Purge(MailboxId),
+    Look,
+    End,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        requests: mpsc::Receiver<Request>,
+        book: Book,
+        mark: CommitMark,
+        commit: u64,
+    ) -> Self {
+        Self {
+            shared,
+            requests,
+            book,
+            mark,
+            commit,
+            left: Vec::new(),
+            leases: Leases::new(),
+            carried: None,
+            sweep: 0,
+            looked: Instant::now(),
+        }
+    }
+
+    /// Works until every sender is gone.
+    pub(crate) fn run(mut self) {
+        loop {
+            let next = self.next();
+            let done = match next {
+                Next::Batch(first) => catch_unwind(AssertUnwindSafe(|| self.batch(first))),
+                Next::Purge(mailbox) => catch_unwind(AssertUnwindSafe(|| self.purge(mailbox))),
+                Next::Look => catch_unwind(AssertUnwindSafe(|| self.look())),
+                Next::End => break,
+            };
+            if done.is_err() {
+                self.shared.poison.set("the writer broke off");
+            }
+        }
+        if !self.shared.poison.is_set()
+            && let Err(error) = self.mark.sync()
+        {
+            tracing::warn!(%error, "committed.seq could not be synced at the end");
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        if let Some(request) = self.carried.take().or_else(|| self.requests.try_recv().ok()) {
+            return Next::Batch(request);
+        }
+        if !self.shared.poison.is_set()
+            && let Some(mailbox) = self.left.last()
+        {
+            return Next::Purge(*mailbox);
+        }
+        match receive(&mut self.requests, IDLE) {
+            Received::Request(request) => Next::Batch(request),
+            Received::Nothing => Next::Look,
+            Received::Closed => Next::End,
+        }
+    }
+
+    /// One batch, from its first request on.
+    fn batch(&mut self, first: Request) {
+        if self.shared.poison.is_set() {
+            let _ = first.answer.send(Err(StoreError::Poisoned));
+            return;
+        }
+        if self.looked.elapsed() >= self.shared.options.look_every {
+            self.look();
+        }
+        let health = self.shared.health();
+        let mut answers: Vec<Answered> = Vec::new();
+        let mut draft = Draft::new(&self.shared.disk, &self.shared.bodies, &mut self.book, &self.leases);
+        let mut commands = 0;
+        let mut next = Some(first);
+        while let Some(request) = next.take() {
+            commands += request.commands.len();
+            let outcome = carry_out(&mut draft, request.commands, health);
+            let broken = matches!(&outcome, Err(error) if is_trouble(error));
+            answers.push((request.answer, outcome));
+            if broken {
+                self.shared.poison.set("the store could not read or write");
+                break;
+            }
+            if commands >= BATCH_COMMANDS || draft.size() >= BATCH_SIZE {
+                break;
+            }
+            next = self.requests.try_recv().ok();
+            if let Some(held) = next.take_if(|request| {
+                commands + request.commands.len() > BATCH_COMMANDS
+                    || draft.size() + size(&request.commands) > BATCH_SIZE
+            }) {
+                self.carried = Some(held);
+            }
+        }
+        let (rows, effects) = draft.finish();
+        let done =
+            if self.shared.poison.is_set() { Err(StoreError::Poisoned) } else { self.write(rows, &effects) };
+        self.answer(answers, done, effects);
+    }
+
+    /// Makes a batch durable, with what must happen before and after it.
+    fn write(&mut self, mut rows: Rows, effects: &Effects) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let commit = self.commit + 1;
+        let deed = || {
+            self.book.write(&effects.new_shreds, commit)?;
+            rows.insert(key::COUNTER.to_vec(), Some(codec::write(&Number(commit))?));
+            self.shared.disk.write(rows)?;
+            self.commit = commit;
+            self.mark.write(commit)?;
+            self.book.destroy(&effects.dead_shreds, commit)
+        };
+        deed().inspect_err(|_| self.shared.poison.set("a batch could not be written"))
+    }
+
+    /// Tells everybody, then removes what nothing names any more.
+    fn answer(&mut self, answers: Vec<Answered>, done: Result<(), StoreError>, effects: Effects) {
+        match done {
+            Ok(()) => {
+                if let Some(leases) = effects.leases {
+                    *self.shared.leases.write().unwrap_or_else(PoisonError::into_inner) = leases.clone();
+                    self.leases = leases;
+                }
+                for mailbox in effects.changed.difference(&effects.gone) {
+                    self.shared.watchers.tell(*mailbox, false);
+                }
+                for mailbox in &effects.gone {
+                    self.shared.watchers.tell(*mailbox, true);
+                }
+                for (answer, outcome) in answers {
+                    let _ = answer.send(outcome);
+                }
+                self.left.extend(effects.gone);
+                for id in effects.dropped {
+                    if let Err(error) = self.shared.bodies.remove(id) {
+                        tracing::warn!(%error, "a body file stays for the sweeper");
+                    }
+                }
+            }
+            Err(error) => {
+                for (answer, outcome) in answers {
+                    let _ = answer.send(outcome.and(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    /// Removes some of the rows that a deleted mailbox has left.
+    fn purge(&mut self, mailbox: MailboxId) {
+        let mut draft = Draft::new(&self.shared.disk, &self.shared.bodies, &mut self.book, &self.leases);
+        let purged = draft.purge(mailbox, PURGE);
+        draft.keep();
+        let (rows, effects) = draft.finish();
+        match purged.and_then(|all| self.write(rows, &effects).map(|()| all)) {
+            Ok(all) => {
+                self.answer(Vec::new(), Ok(()), effects);
+                if all {
+                    self.left.retain(|left| *left != mailbox);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "what a deleted mailbox left could not be removed");
+                self.shared.poison.set("a deleted mailbox could not be removed");
+            }
+        }
+    }
+
+    /// Once a second at most: the mark, the free space, a step of the sweeper.
+    fn look(&mut self) {
+        self.looked = Instant::now();
+        if self.shared.poison.is_set() {
+            return;
+        }
+        self.shared.look_at_space();
+        if self.mark.sync().is_err() {
+            self.shared.poison.set("committed.seq could not be synced");
+            return;
+        }
+        if let Err(error) = self.sweep(self.sweep, ORPHAN) {
+            tracing::warn!(%error, "a directory of bodies could not be swept");
+        }
+        self.sweep = self.sweep.wrapping_add(1);
+    }
+
+    /// Removes unnamed body files of one subdirectory.
+    pub(crate) fn sweep(&self, first: u8, age: Duration) -> Result<usize, StoreError> {
+        let disk = &self.shared.disk;
+        self.shared.bodies.sweep(first, age, &mut |id| disk.holds(&key::file(id)))
+    }
+
+    /// A batch of the writer's own, before it takes any request.
+    pub(crate) fn own(
+        &mut self,
+        deed: impl FnOnce(&mut Draft<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut draft = Draft::new(&self.shared.disk, &self.shared.bodies, &mut self.book, &self.leases);
+        deed(&mut draft)?;
+        draft.keep();
+        let (rows, effects) = draft.finish();
+        self.write(rows, &effects)?;
+        self.answer(Vec::new(), Ok(()), effects);
+        Ok(())
+    }
+}
+
+/// Carries out one list in a draft; kept whole or not at all.
+fn carry_out(
+    draft: &mut Draft<'_>,
+    commands: Vec<Command>,
+    health: Health,
+) -> Result<Vec<Outcome>, StoreError> {
+    let deed = |draft: &mut Draft<'_>| {
+        if commands.iter().any(|command| !may(command, health)) {
+            return Err(StoreError::DiskLow);
+        }
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for (index, command) in commands.into_iter().enumerate() {
+            outcomes.push(apply(draft, command).map_err(|stop| stop.at(index))?);
+        }
+        if draft.list_size() > LIST_SIZE {
+            return Err(StoreError::TooLarge { size: draft.list_size() });
+        }
+        Ok(outcomes)
+    };
+    let outcomes = deed(draft);
+    match &outcomes {
+        Ok(_) => draft.keep(),
+        Err(_) => draft.discard()?,
+    }
+    outcomes
+}
+
+/// An error of the disk, not of the command.
+fn is_trouble(error: &StoreError) -> bool {
+    match error {
+        StoreError::Refused { .. }
+        | StoreError::DiskLow
+        | StoreError::TooLarge { .. }
+        | StoreError::Misused { .. } => false,
+        StoreError::Poisoned
+        | StoreError::Damaged { .. }
+        | StoreError::Behind
+        | StoreError::InUse
+        | StoreError::Format { .. }
+        | StoreError::WrongKey
+        | StoreError::Io(_) => true,
+    }
+}
+
+/// Whether a command may be carried out with so much room on the disk.
+///
+/// The outcome of a try is always written: forgotten, the mail would go out twice.
+fn may(command: &Command, health: Health) -> bool {
+    match health {
+        Health::Good => true,
+        Health::NoNewMail => !matches!(
+            command,
+            Command::CreateMailbox(_)
+                | Command::Deliver(_)
+                | Command::DeliverOnce(_)
+                | Command::Copy { .. }
+                | Command::PutCertificate { .. }
+                | Command::Enqueue(_)
+        ),
+        Health::ReadOnly => matches!(command, Command::Settle { .. }),
+        Health::Poisoned => false,
+    }
+}
+
+fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
+    match command {
+        Command::CreateMailbox(new) => draft.create(*new),
+        Command::Deliver(delivery) => draft.deliver(*delivery),
+        Command::DeliverOnce(delivery) => draft.deliver_once(*delivery),
+        Command::SetFlags { mailbox, folder, uids, change, flags } => {
+            draft.set_flags(mailbox, folder, uids, change, &flags)
+        }
+        Command::Copy { mailbox, from, to, uids } => draft.copy(mailbox, from, to, uids, false),
+        Command::Move { mailbox, from, to, uids } => draft.copy(mailbox, from, to, uids, true),
+        Command::Expunge { mailbox, folder, uids } => draft.expunge(mailbox, folder, uids),
+        Command::Subscribe { mailbox, folder, on } => draft.subscribe(mailbox, folder, on),
+        Command::ReplaceSummary { mailbox, folder, uid, old, new } => {
+            draft.replace_summary(mailbox, (folder, uid), old, new)
+        }
+        Command::CountPinAttempt { invitation, max } => draft.count_attempt(invitation, max),
+        Command::KillInvitation { invitation, now } => draft.kill_invitation(invitation, now),
+        Command::NoteNoPin { invitation, now, not_since } => draft.note_no_pin(invitation, now, not_since),
+        Command::CompleteFirstUse(first) => draft.complete(*first),
+        Command::RenewInvitation(renewal) => draft.renew(*renewal),
+        Command::ChangePassword { mailbox, old, new } => draft.change_password(mailbox, old, new),
+        Command::PutOwnCertificate { mailbox, key } => draft.put_own(mailbox, key),
+        Command::NoteActivity { mailbox, at, correspondent } => {
+            draft.note_activity(mailbox, at, correspondent)
+        }
+        Command::PutVaultEntry { account, mailbox, sealed } => {
+            draft.keep_vault_entry(account, mailbox, sealed)
+        }
+        Command::DeleteMailbox { mailbox, now } => draft.delete(mailbox, now),
+        Command::PutCertificate { record, replace } => draft.put_certificate(*record, replace),
+        Command::RemoveCertificate { address } => draft.remove_certificate(&address),
+        Command::Enqueue(new) => draft.enqueue(*new),
+        Command::LeaseDue { now, until, limit } => draft.lease(now, until, limit),
+        Command::Settle { queue, number, outcome } => draft.settle(queue, number, outcome),
+        Command::RetryQueued { queue, now } => draft.retry(queue, now),
+        Command::CancelQueued { queue } => draft.cancel(queue),
+        Command::PutSigningKey(key) => draft.put_signing_key(&key),
+        Command::RememberSubmission { account, digest, now, until } => {
+            draft.remember_submission(account, &digest, now, until)
+        }
+        Command::RememberConversation { account, digest, now } => {
+            draft.remember_conversation(account, &digest, now)
+        }
+    }
+}
+
+/// About how much a list will write, octets.
+fn size(commands: &[Command]) -> usize {
+    let one = |command: &Command| match command {
+        Command::Deliver(delivery) | Command::DeliverOnce(delivery) => {
+            let body = delivery.record.body.file().map_or(delivery.record.body.length(), |_| 0);
+            usize::try_from(body).unwrap_or(usize::MAX) + delivery.summary.len() + 512
+        }
+        Command::ReplaceSummary { new, .. } => new.len() + 64,
+        Command::SetFlags { uids, .. } => 64 * uids.len(),
+        Command::Copy { uids, .. } | Command::Move { uids, .. } => 4_096 * uids.len(),
+        _ => 4_096,
+    };
+    commands.iter().map(one).fold(0, usize::saturating_add)
+}
+
+enum Received {
+    Request(Request),
+    Nothing,
+    Closed,
+}
+
+/// Wakes a parked thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a request, at most `wait`.
+fn receive(requests: &mut mpsc::Receiver<Request>, wait: Duration) -> Received {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let until = Instant::now() + wait;
+    loop {
+        match requests.poll_recv(&mut context) {
+            Poll::Ready(Some(request)) => return Received::Request(request),
+            Poll::Ready(None) => return Received::Closed,
+            Poll::Pending => {}
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Received::Nothing;
+        }
+        thread::park_timeout(left);
+    }
+}
