@@ -228,7 +228,8 @@ pub enum Command {
     },
     /// A DKIM key.
     PutSigningKey(Box<SigningKey>),
-    /// The digest of a submission; refused ([`Refusal::AlreadyDone`]) if it is there and not expired.
+    /// The digest of a submission; refused ([`Refusal::AlreadyDone`]) if it is there and not expired,
+    /// [`Refusal::Gone`] if there is no such account.
     RememberSubmission {
         /// Whose.
         account: MailboxId,
@@ -239,7 +240,8 @@ pub enum Command {
         /// Forgotten after this.
         until: Time,
     },
-    /// This account sent or received a message of this Message-ID digest encrypted.
+    /// This account sent or received a message of this Message-ID digest encrypted; refused
+    /// ([`Refusal::Gone`]) if there is no such account.
     RememberConversation {
         /// Whose.
         account: MailboxId,

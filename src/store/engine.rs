@@ -175,12 +175,12 @@ impl Engine {
         };
         let disk = opened?;
         let (mut mark, marked) = CommitMark::open(dir)?;
-        let mut commit = begin(&disk, &mut mark, marked)?;
-        if options.accept_rollback {
-            commit = commit.max(marked).max(Book::last_commit(dir)?);
-        } else if commit < marked {
-            return Err(StoreError::Behind);
-        }
+        let found = begin(&disk, &mut mark, marked, options.accept_rollback)?;
+        let commit = match options.accept_rollback {
+            true => found.max(marked).max(Book::last_commit(dir)?),
+            false if found < marked => return Err(StoreError::Behind),
+            false => found,
+        };
         let named = names(&disk)?;
         let (book, stale) = Book::open(dir, &named, commit, options.accept_rollback)?;
         let shared = Arc::new(Shared {
@@ -201,7 +201,7 @@ impl Engine {
         }
         let (requests, receiver) = mpsc::channel(WAITING);
         let mut writer = Writer::new(Arc::clone(&shared), receiver, book, mark, commit);
-        settle(&mut writer, &stale)?;
+        settle(&mut writer, &stale, commit > found)?;
         let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
         Ok(Self { shared, requests: Some(requests), writer: Some(thread) })
     }
@@ -248,7 +248,7 @@ fn full(error: &StoreError, dir: &Path, options: &Options) -> bool {
 }
 
 /// Reads the header and the number of the last commit, or writes the first.
-fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64) -> Result<u64, StoreError> {
+fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64, accept: bool) -> Result<u64, StoreError> {
     let wrong = |error| match error {
         StoreError::Damaged { .. } => StoreError::WrongKey,
         other => other,
@@ -264,7 +264,7 @@ fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64) -> Result<u64, StoreEr
     if !disk.is_empty()? {
         return Err(StoreError::Damaged { what: "the header of the store" });
     }
-    if marked > 0 {
+    if marked > 0 && !accept {
         return Err(StoreError::Behind);
     }
     let rows = BTreeMap::from([
@@ -272,8 +272,10 @@ fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64) -> Result<u64, StoreEr
         (key::COUNTER.to_vec(), Some(codec::write(&Number(1))?)),
     ]);
     disk.write(rows)?;
-    mark.write(1)?;
-    mark.sync()?;
+    if marked == 0 {
+        mark.write(1)?;
+        mark.sync()?;
+    }
     Ok(1)
 }
 
@@ -314,8 +316,12 @@ fn names(disk: &Disk) -> Result<HashMap<u32, Name>, StoreError> {
 }
 
 /// Before the first request: records whose key was destroyed go, mailboxes that are being deleted are found.
-fn settle(writer: &mut Writer, stale: &[ShredRef]) -> Result<(), StoreError> {
+fn settle(writer: &mut Writer, stale: &[ShredRef], jumped: bool) -> Result<(), StoreError> {
     let shared = Arc::clone(&writer.shared);
+    if jumped {
+        // A rollback was accepted: the new number is written at once, so that it is accepted only here.
+        writer.own(|draft| draft.put(key::HEADER.to_vec(), &Header { layout: LAYOUT }))?;
+    }
     if !stale.is_empty() {
         let mut mailboxes = Vec::new();
         let mut queued = Vec::new();

@@ -7,6 +7,8 @@ pub mod body;
 mod change;
 mod codec;
 pub mod command;
+#[cfg(test)]
+mod conformance;
 mod deed_mailbox;
 mod deed_message;
 mod deed_queue;
@@ -20,6 +22,8 @@ pub mod model;
 pub mod place;
 mod poison;
 pub mod record;
+#[cfg(test)]
+mod sample;
 mod shred;
 pub mod spool;
 mod watchers;

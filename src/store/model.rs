@@ -390,12 +390,14 @@ impl State {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));
             }
             Command::RememberSubmission { account, digest, now, until } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
                 if self.submissions.get(&(account, digest)).is_some_and(|until| now <= *until) {
                     return Err(Refusal::AlreadyDone.into());
                 }
                 self.submissions.insert((account, digest), until);
             }
             Command::RememberConversation { account, digest, now: _ } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
                 self.conversations.insert((account, digest));
             }
             // The others are in `apply`.

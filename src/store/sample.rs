@@ -1,0 +1,367 @@
+//! What the tests of the store are made of: a stage with an engine on it, and small specimens of everything.
+
+use crate::base::address::Address;
+use crate::base::id::BodyId;
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
+use crate::base::id::MessageId;
+use crate::base::id::QueueId;
+use crate::base::id::SlotId;
+use crate::base::language::Language;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::store::Answer;
+use crate::store::Store;
+use crate::store::body::Body;
+use crate::store::command::Command;
+use crate::store::command::Delivery;
+use crate::store::command::FirstUse;
+use crate::store::command::NewInvitation;
+use crate::store::command::NewMailbox;
+use crate::store::command::NewQueued;
+use crate::store::command::NewSlot;
+use crate::store::command::Outcome;
+use crate::store::command::Refusal;
+use crate::store::command::Renewal;
+use crate::store::engine::Engine;
+use crate::store::engine::Options;
+use crate::store::error::StoreError;
+use crate::store::model::Model;
+use crate::store::record::CertificateRecord;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxKind;
+use crate::store::record::MessageRecord;
+use crate::store::record::Purpose;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::RecipientState;
+use crate::store::record::SlotKind;
+use crate::store::record::Uid;
+use crate::vault::keyring::Keys;
+use crate::vault::tests::Seeded;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// The keys of every store in the tests.
+pub(crate) fn keys() -> Keys {
+    Keys::generate(&Seeded::new(7))
+}
+
+/// Options without a reserve.
+pub(crate) fn options() -> Options {
+    Options { reserve: 0, ..Options::default() }
+}
+
+pub(crate) fn open(dir: &Path) -> Result<Engine, StoreError> {
+    Engine::open(dir, &keys(), options())
+}
+
+/// Which engine stands on a stage.
+enum On {
+    Model(Arc<Model>),
+    Disk(Option<Arc<Engine>>),
+}
+
+/// An engine in a directory of its own.
+pub(crate) struct Stage {
+    on: On,
+    pub(crate) dir: TempDir,
+    runtime: Runtime,
+}
+
+/// Plays `scene` on every engine.
+pub(crate) fn on_each(scene: impl Fn(&mut Stage)) {
+    for stage in [Stage::model, Stage::disk] {
+        scene(&mut stage());
+    }
+}
+
+impl Stage {
+    pub(crate) fn model() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let on = On::Model(Arc::new(Model::new(dir.path()).unwrap()));
+        Self { on, dir, runtime: runtime() }
+    }
+
+    pub(crate) fn disk() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let on = On::Disk(Some(Arc::new(open(&dir.path().join("data")).unwrap())));
+        Self { on, dir, runtime: runtime() }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self.on {
+            On::Model(_) => "model",
+            On::Disk(_) => "disk",
+        }
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match &self.on {
+            On::Model(model) => Arc::clone(model) as Arc<dyn Store>,
+            On::Disk(engine) => Arc::clone(engine.as_ref().unwrap()) as Arc<dyn Store>,
+        }
+    }
+
+    /// Closes it and opens it again.
+    pub(crate) fn restart(&mut self) {
+        match &mut self.on {
+            On::Model(model) => model.restart(),
+            On::Disk(engine) => {
+                drop(engine.take());
+                *engine = Some(Arc::new(open(&self.dir.path().join("data")).unwrap()));
+            }
+        }
+    }
+
+    pub(crate) fn commit(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        self.runtime.block_on(self.store().commit(commands))
+    }
+
+    /// One command that must go through.
+    pub(crate) fn ok(&self, command: Command) -> Outcome {
+        let shown = format!("{command:.80?}");
+        self.commit(vec![command])
+            .unwrap_or_else(|error| panic!("{}: {error} for {shown}", self.name()))
+            .remove(0)
+    }
+
+    /// One command that must be refused.
+    pub(crate) fn refused(&self, command: Command) -> Refusal {
+        match self.commit(vec![command]) {
+            Err(StoreError::Refused { index: 0, why }) => why,
+            other => panic!("{}: {other:?}", self.name()),
+        }
+    }
+
+    pub(crate) fn ask<'a, T>(&self, answer: Answer<'a, T>) -> T {
+        self.runtime.block_on(answer).unwrap()
+    }
+
+    /// Waits until the writer has done everything that follows earlier answers.
+    pub(crate) fn settle(&self) {
+        self.commit(Vec::new()).unwrap();
+    }
+
+    /// Body files, unfinished ones included.
+    pub(crate) fn files(&self) -> usize {
+        let root = match self.on {
+            On::Model(_) => self.dir.path().join("bodies"),
+            On::Disk(_) => self.dir.path().join("data/bodies"),
+        };
+        files(&root)
+    }
+
+    /// A body that is a file.
+    pub(crate) fn file(&self, bytes: &[u8]) -> Body {
+        let mut writer = self.store().bodies().begin_file().unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+}
+
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+pub(crate) fn files(root: &Path) -> usize {
+    let inner = |dir: fs::DirEntry| fs::read_dir(dir.path()).unwrap().count();
+    fs::read_dir(root).unwrap().map(|dir| inner(dir.unwrap())).sum()
+}
+
+pub(crate) fn mailbox(n: u8) -> MailboxId {
+    MailboxId::new([n; 16])
+}
+
+pub(crate) fn invitation(n: u8) -> InvitationId {
+    InvitationId::new([n; 16])
+}
+
+pub(crate) fn queue(n: u8) -> QueueId {
+    QueueId::new([n; 16])
+}
+
+pub(crate) fn address(n: u8) -> Address {
+    Address::parse(&format!("person{n}@example.org")).unwrap()
+}
+
+/// The certificate number `n`.
+pub(crate) fn print(n: u8) -> Fingerprint {
+    Fingerprint(vec![n; 20])
+}
+
+pub(crate) fn key(n: u8) -> KeyRecord {
+    KeyRecord {
+        fingerprint: print(n),
+        certificate: vec![n; 100],
+        wrapped_secret: Some(vec![n; 90]),
+        created: Time(n.into()),
+    }
+}
+
+/// A slot whose shred key is `n` throughout, at least where no other key of the tests is.
+pub(crate) fn slot(n: u8, kind: SlotKind) -> NewSlot {
+    NewSlot {
+        id: SlotId::new([n; 16]),
+        kind,
+        salt: [n; 16],
+        parameters: [1, 64, 1, 1],
+        sealed: vec![n; 60],
+        shred_key: Secret::new([n; 32]),
+    }
+}
+
+/// An account `n` with certificate `n`.
+pub(crate) fn account(n: u8) -> Command {
+    Command::CreateMailbox(Box::new(NewMailbox {
+        id: mailbox(n),
+        kind: MailboxKind::Account,
+        address: address(n),
+        language: Language::De,
+        created: Time(1_000),
+        key: key(n),
+        slot: slot(n, SlotKind::Password),
+        invitation: None,
+    }))
+}
+
+pub(crate) fn new_invitation(n: u8, sender: u8) -> NewInvitation {
+    NewInvitation {
+        id: invitation(n),
+        token_hash: [n; 32],
+        has_pin: true,
+        sender: mailbox(sender),
+        vault_entry: vec![n; 40],
+    }
+}
+
+/// A temporary mailbox `n` with certificate and invitation `n`, made by account `sender`.
+pub(crate) fn temporary(n: u8, sender: u8) -> Command {
+    Command::CreateMailbox(Box::new(NewMailbox {
+        id: mailbox(n),
+        kind: MailboxKind::Temporary,
+        address: address(n),
+        language: Language::En,
+        created: Time(2_000),
+        key: key(n),
+        slot: slot(n, SlotKind::Invitation),
+        invitation: Some(new_invitation(n, sender)),
+    }))
+}
+
+/// The first use of temporary mailbox `n`; certificate and slot `new` come.
+pub(crate) fn first_use(n: u8, new: u8) -> Command {
+    Command::CompleteFirstUse(Box::new(FirstUse {
+        mailbox: mailbox(n),
+        invitation: invitation(n),
+        key: key(new),
+        former: KeyRecord { wrapped_secret: Some(vec![new; 95]), ..key(n) },
+        slot: slot(new, SlotKind::Password),
+        language: Language::De,
+        now: Time(3_000),
+    }))
+}
+
+pub(crate) fn renewal(n: u8, old: u8, new: u8, sender: u8) -> Command {
+    Command::RenewInvitation(Box::new(Renewal {
+        mailbox: mailbox(n),
+        old: invitation(old),
+        new: new_invitation(new, sender),
+        slot: slot(new, SlotKind::Invitation),
+        now: Time(2_500),
+    }))
+}
+
+/// A message for the INBOX of mailbox `n`, encrypted to certificate `n`.
+pub(crate) fn delivery(n: u8, message: u8) -> Delivery {
+    Delivery {
+        mailbox: mailbox(n),
+        folder: Folder::INBOX,
+        certificate: print(n),
+        record: MessageRecord {
+            id: MessageId::new([message; 16]),
+            arrived: Time(5_000 + i64::from(message)),
+            size: 1_234,
+            body: Body::Inline(vec![message; 100]),
+            certificate: print(n),
+            sender: None,
+            message_id: Some([message; 32]),
+        },
+        flags: Flags::default(),
+        summary: vec![message; 50],
+        quota_bytes: None,
+        quota_messages: None,
+    }
+}
+
+pub(crate) fn deliver(n: u8, message: u8) -> Command {
+    Command::Deliver(Box::new(delivery(n, message)))
+}
+
+pub(crate) fn seen() -> Flags {
+    Flags { seen: true, ..Flags::default() }
+}
+
+pub(crate) fn deleted() -> Flags {
+    Flags { deleted: true, ..Flags::default() }
+}
+
+pub(crate) fn uids(numbers: impl IntoIterator<Item = u32>) -> Vec<Uid> {
+    numbers.into_iter().map(Uid).collect()
+}
+
+/// Queued mail `n` for `recipients`, due at the times given.
+pub(crate) fn queued(n: u8, body: Body, purpose: Purpose, due: &[i64]) -> NewQueued {
+    let recipient = |next: &i64| QueuedRecipient {
+        queue: queue(0),
+        number: 99,
+        address: address(n),
+        notify: None,
+        orcpt: None,
+        state: RecipientState::Waiting,
+        attempts: 0,
+        next: Time(*next),
+        reason: String::new(),
+        delay_reported: false,
+    };
+    NewQueued {
+        record: QueueRecord {
+            id: queue(n),
+            purpose,
+            sender: Some(address(1)),
+            owner: Some(mailbox(1)),
+            body,
+            shred: None,
+            tls_policy: "encrypt".into(),
+            created: Time(4_000),
+            eight_bit: true,
+            smtputf8: false,
+            ret: None,
+            envid: Some("e".into()),
+            size: 77,
+        },
+        recipients: due.iter().map(recipient).collect(),
+        queue_key: matches!(purpose, Purpose::Invitation(_)).then(|| Secret::new([n; 32])),
+    }
+}
+
+/// A body of which nothing but its name exists: for what never reads it.
+pub(crate) fn nowhere(n: u8) -> Body {
+    Body::File { id: BodyId::new([n; 16]), length: 10, sha256: [n; 32] }
+}
+
+pub(crate) fn certificate(n: u8, of: u8, size: usize) -> Box<CertificateRecord> {
+    Box::new(CertificateRecord {
+        address: address(of),
+        fingerprint: print(n),
+        certificate: vec![n; size],
+        imported: Time(6_000),
+    })
+}
