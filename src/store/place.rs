@@ -201,7 +201,9 @@ impl Space {
 
 /// Where the room on the disk is asked for.
 #[derive(Clone)]
-pub struct SpaceProbe(Arc<dyn Fn(&Path) -> io::Result<Space> + Send + Sync>);
+pub struct SpaceProbe(Arc<Probe>);
+
+type Probe = dyn Fn(&Path) -> io::Result<Space> + Send + Sync;
 
 impl SpaceProbe {
     /// One that a test sets.

@@ -8,11 +8,12 @@ use crate::base::base32;
 use crate::base::limits::FRAME;
 use crate::base::limits::SPOOL_MEMORY;
 use crate::base::random::bytes;
+use crate::base::secret::Key;
 use crate::base::secret::Secret;
 use crate::store::body::make_dir;
-use crate::vault::frames::FrameKey;
 use crate::vault::frames::SEALED_FRAME;
 use crate::vault::os_random;
+use crate::vault::primitives::Aead;
 use crate::vault::primitives::OVERHEAD;
 use std::fmt;
 use std::fs;
@@ -56,7 +57,7 @@ impl SpoolDir {
         let path = self.0.join(base32::lower(&bytes::<16>(os_random())));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         fs::remove_file(&path)?;
-        Ok(Framed { file, key: FrameKey::spool(os_random()), frames: 0 })
+        Ok(Framed { file, key: Aead::new(&Key::new(bytes(os_random()))), frames: 0 })
     }
 }
 
@@ -223,13 +224,14 @@ impl Seek for SpoolReader {
 #[derive(Debug)]
 struct Framed {
     file: File,
-    key: FrameKey,
+    /// Frames are sealed with their number as associated data.
+    key: Aead,
     frames: u64,
 }
 
 impl Framed {
     fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        let sealed = self.key.seal_frame(bytes(os_random()), self.frames, false, frame);
+        let sealed = self.key.seal(os_random(), frame, &self.frames.to_be_bytes());
         self.file.write_all_at(&sealed, self.frames * SEALED_FRAME as u64)?;
         self.frames += 1;
         Ok(())
@@ -241,7 +243,7 @@ impl Framed {
         let mut sealed = vec![0; plain + OVERHEAD];
         self.file.read_exact_at(&mut sealed, number * SEALED_FRAME as u64)?;
         let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "a spool frame does not open");
-        self.key.open_frame(number, false, &sealed).map_err(damaged)
+        self.key.open(&sealed, &number.to_be_bytes()).map_err(damaged)
     }
 }
 
