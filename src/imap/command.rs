@@ -10,6 +10,7 @@ use crate::imap::name;
 use crate::imap::search::Query;
 use crate::imap::sequence::End;
 use crate::imap::sequence::Set;
+use data_encoding::BASE64;
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_types::auth::AuthMechanism;
@@ -34,7 +35,6 @@ use imap_types::sequence::SeqOrUid;
 use imap_types::sequence::Sequence;
 use imap_types::sequence::SequenceSet;
 use imap_types::status::StatusDataItemName;
-use std::borrow::Cow;
 use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
@@ -272,9 +272,14 @@ pub fn read(bytes: &[u8]) -> Result<Tagged, BadCommand> {
     if tag != "*" && verb.eq_ignore_ascii_case(b" STARTTLS\r\n") {
         return Ok(Tagged { tag, command: Command::StartTls });
     }
-    let bytes = literal_for_eight_bit(bytes);
     let bad = || BadCommand { tag: tag.clone() };
-    let (rest, command) = CommandCodec::default().decode(&bytes).map_err(|_| bad())?;
+    if let Some(first) = first_answer(verb) {
+        let command = Command::AuthenticatePlain(Some(first.ok_or_else(bad)?));
+        return Ok(Tagged { tag, command });
+    }
+    let rewritten = with_literals(bytes);
+    let bytes = rewritten.as_ref().map_or(bytes, |rewritten| rewritten.as_slice());
+    let (rest, command) = CommandCodec::default().decode(bytes).map_err(|_| bad())?;
     if !rest.is_empty() {
         return Err(bad());
     }
@@ -302,28 +307,40 @@ pub fn append_head(head: &[u8]) -> Option<Tagged> {
     read(&whole).ok().filter(|tagged| matches!(tagged.command, Command::Append(_)))
 }
 
-/// Turns quoted strings with octets above 127 into literals. RFC 3501 §4.3 wants a client to send them so; many
-/// do not.
-fn literal_for_eight_bit(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() {
-        return Cow::Borrowed(bytes);
+/// The answer that comes along with AUTHENTICATE PLAIN (RFC 4959 §3); `None` inside if it is no base64. Read here
+/// and not by the codec, which would leave a copy of the password behind.
+fn first_answer(verb: &[u8]) -> Option<Option<Secret<Vec<u8>>>> {
+    let (head, answer) = verb.split_at_checked(b" AUTHENTICATE PLAIN ".len())?;
+    if !head.eq_ignore_ascii_case(b" AUTHENTICATE PLAIN ") {
+        return None;
     }
-    let mut out = Vec::with_capacity(bytes.len() + 64);
+    let answer = answer.strip_suffix(b"\r\n").unwrap_or(answer);
+    let answer = if answer == b"=" { b"" } else { answer };
+    Some(BASE64.decode(answer).ok().map(Secret::new))
+}
+
+/// Turns quoted strings with octets above 127 into literals: RFC 3501 §4.3 wants a client to send them so, and
+/// many do not. Those with a backslash too, so that the codec borrows a password and makes no copy of it.
+fn with_literals(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if bytes.is_ascii() && !bytes.contains(&b'\\') {
+        return None;
+    }
+    // Room for the worst case, so that growing leaves no copies behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(4 * bytes.len() + 64));
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'{')) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let taken = if special.starts_with(b"\"") {
-            quoted_end(special).map(|end| {
+            quoted_end(special).inspect(|&end| {
                 let quoted = special.get(..end).unwrap_or_default();
-                if quoted.is_ascii() {
+                if quoted.is_ascii() && !quoted.contains(&b'\\') {
                     out.extend_from_slice(quoted);
                 } else {
                     let inside = unescaped(quoted.get(1..end - 1).unwrap_or_default());
                     out.extend_from_slice(format!("{{{}}}\r\n", inside.len()).as_bytes());
                     out.extend_from_slice(&inside);
                 }
-                end
             })
         } else {
             literal_end(special).inspect(|end| out.extend_from_slice(special.get(..*end).unwrap_or_default()))
@@ -335,7 +352,7 @@ fn literal_for_eight_bit(bytes: &[u8]) -> Cow<'_, [u8]> {
         rest = special.get(taken..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
-    Cow::Owned(out)
+    Some(out)
 }
 
 /// The index behind the closing quote.
@@ -380,9 +397,8 @@ fn translate(body: CommandBody<'_>) -> Option<Command> {
         B::Noop => Command::Noop,
         B::Logout => Command::Logout,
         B::Id { .. } => Command::Id,
-        B::Authenticate { mechanism: AuthMechanism::Plain, initial_response } => {
-            let first = initial_response.map(|first| Secret::new(first.declassify().clone().into_owned()));
-            Command::AuthenticatePlain(first)
+        B::Authenticate { mechanism: AuthMechanism::Plain, initial_response: None } => {
+            Command::AuthenticatePlain(None)
         }
         B::Authenticate { .. } => Command::AuthenticateOther,
         B::Login { username, password } => Command::Login {
@@ -636,7 +652,9 @@ mod tests {
             ("a login bob \"pässwörd\"", "Login { user: \"bob\", password: Secret(..) }"),
             ("a authenticate plain", "AuthenticatePlain(None)"),
             ("a authenticate PLAIN AGEAYg==", "AuthenticatePlain(Some(Secret(..)))"),
+            ("a authenticate PLAIN =", "AuthenticatePlain(Some(Secret(..)))"),
             ("a authenticate gssapi", "AuthenticateOther"),
+            ("a login bob \"back\\\\slash \\\"\"", "Login { user: \"bob\", password: Secret(..) }"),
             ("a select inBox", "Select { folder: \"INBOX\", read_only: false }"),
             ("a examine \"Entw&APw-rfe\"", "Select { folder: \"Entwürfe\", read_only: true }"),
             ("a list \"\" %", "List { pattern: \"%\", subscribed: false }"),
@@ -660,8 +678,30 @@ mod tests {
             ("x1 fetch 1 binary[1]", "bad x1"),
             ("x1 login {30}\r\nshort", "bad x1"),
             ("x1 noop\r\nx2 noop", "bad x1"),
+            ("x1 authenticate plain !", "bad x1"),
+            ("x1 login bob \"\\n\" extra", "bad x1"),
         ] {
             assert_eq!(shown(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn passwords_come_as_they_were_meant() {
+        for (line, want) in [
+            ("a login bob x", "x"),
+            ("a login bob \"a\\\\b\\\"c\"", "a\\b\"c"),
+            ("a login bob \"pässwörd\"", "pässwörd"),
+            ("a login \"bob\" {3}\r\n\\\"ä", "\\\"ä"),
+            ("a login {3}\r\n\"\"\" \"ß\"", "ß"),
+        ] {
+            // A literal's length counts octets; "ä" has two.
+            let line = line.replace("{3}\r\n\\\"ä", "{4}\r\n\\\"ä");
+            let Ok(Tagged { command: Command::Login { password, .. }, .. }) =
+                read(format!("{line}\r\n").as_bytes())
+            else {
+                panic!("{line}")
+            };
+            assert_eq!(password.expose(), want, "{line}");
         }
     }
 

@@ -231,7 +231,7 @@ def check_with_imaplib(uids, index):
         assert box.uid("EXPUNGE", "%d" % uids[0])[0] == "OK"
         assert box.search(None, "DELETED")[1] == [b"1 2"]
         kind, data = box.expunge()
-        assert kind == "OK" and data == [b"2", b"1"], data
+        assert kind == "OK" and data[-2:] == [b"2", b"1"], data
         assert box.check()[0] == "OK" and box.noop()[0] == "OK"
         assert box.uid("MOVE", "%d" % uids[3], "Trash")[0] == "OK"
         assert box.close()[0] == "OK"

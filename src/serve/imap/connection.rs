@@ -1,5 +1,6 @@
 //! One connection: frames in, words out, with every wait bounded.
 
+use crate::base::secret::Secret;
 use crate::imap::ask::Answer;
 use crate::imap::ask::Ask;
 use crate::imap::ask::Trouble;
@@ -11,6 +12,7 @@ use crate::imap::session::Link;
 use crate::imap::session::Session;
 use crate::net::stream::Stream;
 use crate::serve::imap::Imap;
+use crate::serve::imap::mailbox::Incoming;
 use crate::serve::imap::mailbox::Mailbox;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -150,7 +152,7 @@ impl Connection {
         }
     }
 
-    async fn sign_in(&mut self, user: &str, password: crate::base::secret::Secret<String>) -> Answer {
+    async fn sign_in(&mut self, user: &str, password: Secret<String>) -> Answer {
         let Some(peer) = self.stream.as_ref().map(Stream::peer) else {
             return Answer::Trouble(Trouble::Broken);
         };
@@ -166,10 +168,11 @@ impl Connection {
 
     /// The mailbox was deleted, or its password changed: nothing more is told.
     async fn still_open(&mut self) -> Result<(), Ended> {
-        match &mut self.mailbox {
-            Some(mailbox) if !mailbox.is_open().await => Err(Ended::With(reply::BYE_CLOSED)),
-            _ => Ok(()),
-        }
+        let open = match &mut self.mailbox {
+            Some(mailbox) => mailbox.is_open().await,
+            None => true,
+        };
+        if open { Ok(()) } else { Err(Ended::With(reply::BYE_CLOSED)) }
     }
 
     async fn start_tls(&mut self) -> Result<(), Ended> {
@@ -274,11 +277,11 @@ impl Connection {
     }
 
     /// The message of an APPEND. The outer error ends the connection, the inner one the command.
-    async fn receive(&mut self) -> Result<Result<super::mailbox::Incoming, Trouble>, Ended> {
+    async fn receive(&mut self) -> Result<Result<Incoming, Trouble>, Ended> {
         if self.framer.take_message() {
             self.say(b"+ go on\r\n").await?;
         }
-        let mut incoming = super::mailbox::Incoming::begin(&self.imap.spools, self.imap.limits.message_size);
+        let mut incoming = Incoming::begin(&self.imap.flow.spools, self.imap.limits.message_size);
         loop {
             match self.next_frame().await? {
                 Frame::Octets(octets) => match incoming.add(octets).await {

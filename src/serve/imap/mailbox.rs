@@ -68,7 +68,7 @@ impl Mailbox {
         let source = Source { ip, device: None };
         let who = imap.flow.sign_in(user, password, &source, Realm::Everybody).await.map_err(no_sign_in)?;
         let place = imap.places.take(who.mailbox).ok_or(Trouble::TooManySessions)?;
-        let changes = imap.store.watch(who.mailbox);
+        let changes = imap.flow.store.watch(who.mailbox);
         let checked = *changes.borrow();
         let mut mailbox =
             Self { imap: imap.clone(), who, changes, listed: None, checked, last: None, _place: place };
@@ -86,7 +86,7 @@ impl Mailbox {
         if now == GONE {
             return false;
         }
-        match self.imap.store.mailbox(self.who.mailbox).await {
+        match self.imap.flow.store.mailbox(self.who.mailbox).await {
             Ok(Some(record)) => record.generation == self.who.generation,
             // The store's trouble is told when it is asked for something.
             Ok(None) => false,
@@ -129,19 +129,19 @@ impl Mailbox {
     }
 
     async fn commit(&self, command: Command) -> Result<Outcome, Trouble> {
-        let outcomes = self.imap.store.commit(vec![command]).await.map_err(no_store)?;
+        let outcomes = self.imap.flow.store.commit(vec![command]).await.map_err(no_store)?;
         outcomes.into_iter().next().ok_or(Trouble::Broken)
     }
 
     async fn folders(&mut self) -> Result<Vec<FolderFacts>, Trouble> {
-        let folders = self.imap.store.folders(self.who.mailbox).await.map_err(no_store)?;
+        let folders = self.imap.flow.store.folders(self.who.mailbox).await.map_err(no_store)?;
         Ok(folders.into_iter().map(facts).collect())
     }
 
     async fn listing(&mut self, folder: Folder) -> Result<Listing, Trouble> {
         // The counter first: what changes while the pages are read is seen the next time.
         let counter = *self.changes.borrow_and_update();
-        let store = &self.imap.store;
+        let store = &self.imap.flow.store;
         let folders = store.folders(self.who.mailbox).await.map_err(no_store)?;
         let record = folders.into_iter().find(|record| record.folder == folder).ok_or(Trouble::NoFolder)?;
         let mut listing = Listing {
@@ -202,7 +202,7 @@ impl Mailbox {
                 Command::Copy { mailbox, from, to, uids }
             }
         });
-        let outcomes = self.imap.store.commit(commands.collect()).await.map_err(no_store)?;
+        let outcomes = self.imap.flow.store.commit(commands.collect()).await.map_err(no_store)?;
         let mut copied = (0, Vec::new());
         for outcome in outcomes {
             let Outcome::Copied { uid_validity, pairs } = outcome else { return Err(Trouble::Broken) };
@@ -232,10 +232,9 @@ impl Mailbox {
     ) -> Answer {
         let taken = async {
             let (spooled, structure) = incoming.finish().await?;
-            let flow = &self.imap.flow;
-            flow.append(&self.who, Folder(folder), stored(&flags), arrived, spooled, structure)
-                .await
-                .map_err(not_taken)
+            let (flow, folder) = (&self.imap.flow, Folder(folder));
+            let appended = flow.append(&self.who, folder, stored(&flags), arrived, spooled, &structure);
+            appended.await.map_err(not_taken)
         };
         match taken.await {
             Ok(appended) => Answer::Appended { uid_validity: appended.uid_validity, uid: appended.uid.0 },

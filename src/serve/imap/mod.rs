@@ -14,8 +14,6 @@ use crate::net::stream::Stream;
 use crate::net::tls::TlsServer;
 use crate::serve::imap::connection::Connection;
 use crate::serve::imap::places::Places;
-use crate::store::Store;
-use crate::store::spool::SpoolDir;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +21,6 @@ use tokio_util::sync::CancellationToken;
 /// Speaks IMAP on connections: inside TLS, or plain with STARTTLS.
 pub struct Imap {
     flow: Arc<Flow>,
-    store: Arc<dyn Store>,
-    spools: SpoolDir,
     /// For STARTTLS.
     tls: Option<TlsServer>,
     places: Places,
@@ -62,15 +58,9 @@ impl Default for Limits {
 }
 
 impl Imap {
-    /// With what it needs; `tls` is what STARTTLS offers.
-    pub fn new(
-        flow: Arc<Flow>,
-        store: Arc<dyn Store>,
-        spools: SpoolDir,
-        tls: Option<TlsServer>,
-        limits: Limits,
-    ) -> Self {
-        Self { flow, store, spools, tls, places: Places::default(), limits }
+    /// With the flows behind it; `tls` is what STARTTLS offers.
+    pub fn new(flow: Arc<Flow>, tls: Option<TlsServer>, limits: Limits) -> Self {
+        Self { flow, tls, places: Places::default(), limits }
     }
 }
 
