@@ -9,18 +9,13 @@ pub fn text_to_html(text: &str) -> String {
     let mut rest = text;
     let mut before = ' ';
     while let Some(c) = rest.chars().next() {
-        let link = if before.is_alphanumeric() { None } else { link_at(rest) };
-        let length = match link {
-            Some(length) => {
-                push_link(&mut out, rest.get(..length).unwrap_or_default());
-                length
-            }
-            None => {
-                push_escaped(&mut out, c);
-                c.len_utf8()
-            }
-        };
+        let found = if before.is_alphanumeric() { None } else { url_at(rest) };
+        let length = found.as_ref().map_or(c.len_utf8(), |url| url.length);
         let (taken, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        match found {
+            Some(url) if url.is_link => push_link(&mut out, taken),
+            _ => taken.chars().for_each(|c| push_escaped(&mut out, c)),
+        }
         before = taken.chars().next_back().unwrap_or(' ');
         rest = after;
     }
@@ -47,8 +42,16 @@ fn push_escaped(out: &mut String, c: char) {
     }
 }
 
-/// The length of the link at the start of `text`.
-fn link_at(text: &str) -> Option<usize> {
+/// What looks like a URL.
+struct Url {
+    /// Octets.
+    length: usize,
+    /// It leads where it seems to lead.
+    is_link: bool,
+}
+
+/// The URL at the start of `text`. Nothing in it is looked at twice, whether it becomes a link or not.
+fn url_at(text: &str) -> Option<Url> {
     let scheme = ["https://", "http://", "mailto:"]
         .into_iter()
         .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
@@ -63,24 +66,32 @@ fn link_at(text: &str) -> Option<usize> {
                 || turns_direction(c)
         })
         .map_or(text.len(), |(at, _)| at);
-    let mut url = text.get(..end)?;
-    while let Some(c) = url.chars().next_back().filter(|c| ".,;:!?'*_)]»”’".contains(*c)) {
-        // A closing bracket belongs to the link if it was opened in it.
-        let opened = match c {
-            ')' => url.matches('(').count() >= url.matches(')').count(),
-            ']' => url.matches('[').count() >= url.matches(']').count(),
-            _ => false,
-        };
-        if opened {
-            break;
-        }
-        url = url.get(..url.len() - c.len_utf8())?;
-    }
-    let rest = url.get(scheme.len()..).filter(|rest| !rest.is_empty())?;
+    let url = without_punctuation(text.get(..end)?);
+    let rest = url.get(scheme.len()..).unwrap_or_default();
     // A name in front of an @ passes for the host: no link.
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let fits = scheme == "mailto:" || (!authority.contains('@') && host(authority).is_some());
-    fits.then_some(url.len())
+    let leads = scheme == "mailto:" || (!authority.contains('@') && host(authority).is_some());
+    let is_link = !rest.is_empty() && leads;
+    Some(Url { length: if is_link { url.len() } else { end }, is_link })
+}
+
+/// Without what ends a sentence; a closing bracket belongs to the URL if it was opened in it.
+fn without_punctuation(url: &str) -> &str {
+    let count = |c| url.matches(c).count();
+    let mut round = count(')').saturating_sub(count('('));
+    let mut square = count(']').saturating_sub(count('['));
+    let mut url = url;
+    while let Some(c) = url.chars().next_back().filter(|c| ".,;:!?'*_)]»”’".contains(*c)) {
+        match c {
+            ')' if round == 0 => break,
+            ']' if square == 0 => break,
+            ')' => round -= 1,
+            ']' => square -= 1,
+            _ => {}
+        }
+        url = url.strip_suffix(c).unwrap_or_default();
+    }
+    url
 }
 
 /// The host of an authority as DNS knows it.

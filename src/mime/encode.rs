@@ -71,6 +71,11 @@ impl<W: Write> QuotedPrintableWriter<W> {
         Self { out, column: 0, held: None }
     }
 
+    /// Nothing stands on the last line yet.
+    pub const fn is_at_line_start(&self) -> bool {
+        self.column == 0 && self.held.is_none()
+    }
+
     /// Writes what is left; adds no line end.
     pub fn finish(mut self) -> io::Result<W> {
         if let Some(held) = self.held.take() {

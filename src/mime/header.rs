@@ -250,7 +250,8 @@ impl Field {
         Self { raw, name: clean.len(), value: value_at }
     }
 
-    fn from_line(line: &[u8]) -> Self {
+    /// A field as it came.
+    pub(crate) fn from_line(line: &[u8]) -> Self {
         let name = scan::field_name(line).map_or(0, <[u8]>::len);
         let colon = if name == 0 { None } else { line.iter().position(|&byte| byte == b':') };
         Self { raw: line.to_vec(), name, value: colon.map_or(0, |colon| colon + 1) }
@@ -304,22 +305,25 @@ pub fn mailbox(name: Option<&str>, address: &Address, script: Script) -> String 
 /// A word of this many octets and more is not left to folding (RFC 5322 §2.1.1: a line has at most 998).
 const LONG_WORD: usize = 900;
 
-/// Writes ` value CRLF`, folded at blanks so that lines have at most 78 octets where they can.
+/// Writes ` value CRLF`, folded in front of blanks so that lines have at most 78 octets where they can. Blanks
+/// stay as many as they are; only those at the ends go.
 fn fold(raw: &mut Vec<u8>, value: &str) {
     const WIDTH: usize = 78;
+    raw.push(b' ');
     let mut column = raw.len();
-    let mut words = value.split(' ').filter(|word| !word.is_empty()).peekable();
-    if words.peek().is_none() {
-        raw.push(b' ');
-    }
-    for (index, word) in words.enumerate() {
-        if index > 0 && column + 1 + word.len() > WIDTH {
+    let mut rest = value.trim_matches(' ');
+    while !rest.is_empty() {
+        let blanks = rest.len() - rest.trim_start_matches(' ').len();
+        let after = rest.get(blanks..).unwrap_or_default();
+        let length = blanks + after.find(' ').unwrap_or(after.len());
+        let (token, left) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        if blanks > 0 && column + token.len() > WIDTH {
             raw.extend_from_slice(b"\r\n");
             column = 0;
         }
-        raw.push(b' ');
-        raw.extend_from_slice(word.as_bytes());
-        column += 1 + word.len();
+        raw.extend_from_slice(token.as_bytes());
+        column += token.len();
+        rest = left;
     }
     raw.extend_from_slice(b"\r\n");
 }
@@ -432,7 +436,7 @@ mod tests {
     fn writes_fields() {
         let address = Address::parse("a@x.example").unwrap();
         let show = |field: Field| String::from_utf8(field.bytes().to_vec()).unwrap();
-        assert_eq!(show(Field::text("Subject", "Hi\r\nBcc: x", Script::Ascii)), "Subject: Hi Bcc: x\r\n");
+        assert_eq!(show(Field::text("Subject", "Hi\r\nBcc: x", Script::Ascii)), "Subject: Hi  Bcc: x\r\n");
         assert_eq!(
             show(Field::text("Subject", "Grüße", Script::Ascii)),
             "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
