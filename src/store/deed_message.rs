@@ -172,10 +172,7 @@ impl Draft<'_> {
         let mut record = self.the_folder(mailbox, folder)?;
         let mut now = Vec::with_capacity(uids.len());
         let mut changed = false;
-        for uid in change::in_order(uids) {
-            if !self.holds(&key::message(key::MESSAGE, mailbox, folder, uid))? {
-                continue;
-            }
+        for uid in self.there(mailbox, folder, uids)? {
             let before = self.flags(mailbox, folder, uid)?;
             let after = change::flags(&before, change, given);
             if after != before {
@@ -196,6 +193,17 @@ impl Draft<'_> {
         Ok(Outcome::Flagged(now))
     }
 
+    /// Those of `uids` that are in the folder now: copies into the same folder are not copied again.
+    fn there(&self, mailbox: MailboxId, folder: Folder, uids: Vec<Uid>) -> Result<Vec<Uid>, StoreError> {
+        let mut there = Vec::with_capacity(uids.len());
+        for uid in change::in_order(uids) {
+            if self.holds(&key::message(key::MESSAGE, mailbox, folder, uid))? {
+                there.push(uid);
+            }
+        }
+        Ok(there)
+    }
+
     pub(crate) fn copy(
         &mut self,
         mailbox: MailboxId,
@@ -209,7 +217,7 @@ impl Draft<'_> {
         let uid_validity = target.uid_validity;
         let mut pairs = Vec::with_capacity(uids.len());
         let mut taken = Vec::new();
-        for uid in change::in_order(uids) {
+        for uid in self.there(mailbox, from, uids)? {
             let Some(message) = self.message(mailbox, from, uid)? else { continue };
             let summary = self.row::<Octets>(&key::message(key::SUMMARY, mailbox, from, uid))?;
             let summary = summary.ok_or(StoreError::Damaged { what: "a message without a summary" })?;

@@ -206,6 +206,12 @@ impl Engine {
         Ok(Self { shared, requests: Some(requests), writer: Some(thread) })
     }
 
+    /// The rows, for tests that compare them.
+    #[cfg(test)]
+    pub(crate) fn rows(&self) -> &Disk {
+        &self.shared.disk
+    }
+
     fn now<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Shared) -> Result<T, StoreError>,

@@ -21,6 +21,8 @@ mod key;
 pub mod model;
 pub mod place;
 mod poison;
+#[cfg(test)]
+mod random;
 pub mod record;
 #[cfg(test)]
 mod sample;

@@ -23,6 +23,7 @@ use crate::store::command::NewSlot;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
 use crate::store::command::Renewal;
+use crate::store::disk::Disk;
 use crate::store::engine::Engine;
 use crate::store::engine::Options;
 use crate::store::error::StoreError;
@@ -85,13 +86,13 @@ pub(crate) fn on_each(scene: impl Fn(&mut Stage)) {
 
 impl Stage {
     pub(crate) fn model() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let on = On::Model(Arc::new(Model::new(dir.path()).unwrap()));
         Self { on, dir, runtime: runtime() }
     }
 
     pub(crate) fn disk() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let on = On::Disk(Some(Arc::new(open(&dir.path().join("data")).unwrap())));
         Self { on, dir, runtime: runtime() }
     }
@@ -107,6 +108,14 @@ impl Stage {
         match &self.on {
             On::Model(model) => Arc::clone(model) as Arc<dyn Store>,
             On::Disk(engine) => Arc::clone(engine.as_ref().unwrap()) as Arc<dyn Store>,
+        }
+    }
+
+    /// The rows below the engine on disk.
+    pub(crate) fn disk_rows(&self) -> &Disk {
+        match &self.on {
+            On::Disk(Some(engine)) => engine.rows(),
+            _ => panic!("the model has no rows"),
         }
     }
 
@@ -165,6 +174,12 @@ impl Stage {
         writer.write_all(bytes).unwrap();
         writer.finish().unwrap()
     }
+}
+
+/// A directory in memory where there is one: what these tests show does not rest on the disk.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 pub(crate) fn runtime() -> Runtime {

@@ -1,0 +1,373 @@
+//! Random commands on both engines: every answer and everything that can be read must be the same, and the
+//! rows on disk must agree with each other.
+
+use crate::base::address::Domain;
+use crate::base::id::BodyId;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+use crate::store::PAGE;
+use crate::store::body::Body;
+use crate::store::codec::CertificateRow;
+use crate::store::codec::KeyRow;
+use crate::store::codec::Number;
+use crate::store::codec::Octets;
+use crate::store::command::Command;
+use crate::store::command::FlagChange;
+use crate::store::command::Settlement;
+use crate::store::disk::Disk;
+use crate::store::disk::Source;
+use crate::store::key;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::FolderRecord;
+use crate::store::record::KeyRecord;
+use crate::store::record::MessageRecord;
+use crate::store::record::Purpose;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::SigningAlgorithm;
+use crate::store::record::SigningKey;
+use crate::store::record::SlotKind;
+use crate::store::record::Uid;
+use crate::store::sample::*;
+use crate::vault::primitives::sha256;
+use proptest::collection::vec;
+use proptest::prelude::ProptestConfig;
+use proptest::prelude::Strategy;
+use proptest::prelude::any;
+use proptest::test_runner::RngAlgorithm;
+use proptest::test_runner::TestRng;
+use proptest::test_runner::TestRunner;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// A command as numbers, so that it can be made twice and shrunk.
+type Op = [u8; 5];
+
+/// Lists of commands; the number in front says whether a restart comes first.
+fn ops() -> impl Strategy<Value = Vec<(u8, Vec<Op>)>> {
+    vec((0u8..40, vec(any::<Op>(), 1..4)), 1..60)
+}
+
+const FOLDERS: [Folder; 4] = [Folder::INBOX, Folder::SENT, Folder::TRASH, Folder(30)];
+
+/// Mailboxes 1 to 4: 1 and 2 accounts, 3 and 4 temporary.
+fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
+    let box_ = 1 + a % 4;
+    let (folder, other) = (FOLDERS[usize::from(b % 4)], FOLDERS[usize::from(c % 4)]);
+    let some = uids((0..8).filter(|bit| d & (1 << bit) != 0).map(|bit| bit + 1));
+    match kind % 40 {
+        0..=2 if box_ <= 2 => account(box_),
+        0..=2 => temporary(box_, 1 + b % 2),
+        3..=7 => Command::Deliver(delivery_of(box_, folder, c, d)),
+        8 => Command::DeliverOnce(delivery_of(box_, folder, c, d)),
+        9..=11 => Command::SetFlags {
+            mailbox: mailbox(box_),
+            folder,
+            uids: some,
+            change: [FlagChange::Add, FlagChange::Remove, FlagChange::Replace][usize::from(c % 3)],
+            flags: flags(c / 3),
+        },
+        12 => Command::Copy { mailbox: mailbox(box_), from: folder, to: other, uids: some },
+        13 => Command::Move { mailbox: mailbox(box_), from: folder, to: other, uids: some },
+        14 => {
+            let uids = (c % 2 == 0).then_some(some);
+            Command::Expunge { mailbox: mailbox(box_), folder, uids }
+        }
+        15 => Command::Subscribe { mailbox: mailbox(box_), folder, on: c % 2 == 0 },
+        16 => Command::ReplaceSummary {
+            mailbox: mailbox(box_),
+            folder,
+            uid: Uid(1 + u32::from(c % 5)),
+            old: sha256(&[d % 4; 20]),
+            new: vec![c % 4; 20],
+        },
+        17 => Command::CountPinAttempt { invitation: invitation(3 + a % 6), max: 2 + b % 2 },
+        18 => Command::KillInvitation { invitation: invitation(3 + a % 6), now: Time(now) },
+        19 => {
+            let not_since = Time(now - i64::from(b % 8));
+            Command::NoteNoPin { invitation: invitation(3 + a % 6), now: Time(now), not_since }
+        }
+        20 => first_use(3 + a % 2, 20 + b % 3),
+        21 => renewal(3 + a % 2, 3 + b % 6, 5 + c % 4, 1 + d % 2),
+        22 => {
+            let old = crate::base::id::SlotId::new([[1, 2, 20, 21, 40][usize::from(b % 5)]; 16]);
+            Command::ChangePassword { mailbox: mailbox(box_), old, new: slot(40 + c % 3, SlotKind::Password) }
+        }
+        23 => {
+            let key = KeyRecord { wrapped_secret: None, ..key([box_, 50, 51][usize::from(b % 3)]) };
+            Command::PutOwnCertificate { mailbox: mailbox(box_), key }
+        }
+        24 => Command::NoteActivity {
+            mailbox: mailbox(box_),
+            at: Time(now - i64::from(b)),
+            correspondent: (c % 2 == 0).then(|| mailbox(1 + d % 5)),
+        },
+        25 => {
+            Command::PutVaultEntry { account: mailbox(1 + b % 2), mailbox: mailbox(box_), sealed: vec![c; 9] }
+        }
+        26 if b % 3 == 0 => Command::DeleteMailbox { mailbox: mailbox(box_), now: Time(now) },
+        27 => {
+            let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
+            Command::PutCertificate { record, replace: d % 2 == 0 }
+        }
+        28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
+        28 => Command::PutSigningKey(Box::new(SigningKey {
+            domain: Domain::parse("example.org").unwrap(),
+            selector: format!("s{}", b % 3),
+            algorithm: SigningAlgorithm::Rsa,
+            private: Secret::new(vec![c; 9]),
+            public: vec![d; 9],
+            created: Time(i64::from(c % 4)),
+        })),
+        29 => {
+            let digest = [b % 3; 32];
+            let until = Time(now + i64::from(c % 16));
+            Command::RememberSubmission { account: mailbox(box_), digest, now: Time(now), until }
+        }
+        30 => Command::RememberConversation { account: mailbox(box_), digest: [b % 3; 32], now: Time(now) },
+        _ => queue_command([kind, a, b, c, d], now),
+    }
+}
+
+fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
+    let id = 1 + a % 4;
+    match (kind ^ b) % 8 {
+        0 | 1 => {
+            let purpose = [Purpose::Mail, Purpose::Invitation(mailbox(3)), Purpose::Notice(mailbox(4))];
+            let due: Vec<i64> = (0..=c % 3).map(|n| now + i64::from(d % 7) - 3 * i64::from(n)).collect();
+            Command::Enqueue(Box::new(queued(id, nowhere(100 + id), purpose[usize::from(b % 3)], &due)))
+        }
+        2 | 3 => {
+            let limit = usize::from(1 + d % 4);
+            Command::LeaseDue { now: Time(now), until: Time(now + i64::from(c % 9)), limit }
+        }
+        4 | 5 => {
+            let outcome = match d % 3 {
+                0 => Settlement::Delivered { proof: "proof".into() },
+                1 => Settlement::Again {
+                    next: Time(now + i64::from(c % 9)),
+                    reason: "busy".into(),
+                    delay_reported: c % 2 == 0,
+                },
+                _ => Settlement::Failed { reason: "x".repeat(2_000) },
+            };
+            Command::Settle { queue: queue(id), number: u16::from(c % 3), outcome }
+        }
+        6 => Command::RetryQueued { queue: (c % 2 == 0).then(|| queue(id)), now: Time(now) },
+        _ => Command::CancelQueued { queue: queue(id) },
+    }
+}
+
+fn flags(bits: u8) -> Flags {
+    Flags {
+        seen: bits & 1 != 0,
+        answered: bits & 2 != 0,
+        deleted: bits & 4 != 0,
+        keywords: (0..bits % 3).map(|n| format!("word{n}")).collect(),
+        ..Flags::default()
+    }
+}
+
+fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command::Delivery> {
+    let mut delivery = delivery(n, c % 6);
+    delivery.folder = folder;
+    delivery.flags = flags(d);
+    delivery.summary = vec![d % 4; 20];
+    delivery.quota_messages = (d % 5 == 0).then_some(4);
+    delivery.quota_bytes = (d % 7 == 0).then_some(500);
+    if c % 5 == 0 {
+        delivery.record.body = nowhere(150 + c % 10);
+    }
+    if d % 11 == 0 {
+        delivery.certificate = print([20, 50][usize::from(c % 2)]);
+        delivery.record.certificate = delivery.certificate.clone();
+    }
+    if c % 4 == 0 {
+        delivery.record.message_id = None;
+    }
+    Box::new(delivery)
+}
+
+/// Everything that can be read, as text; places of shred keys replaced by the keys.
+fn everything(stage: &Stage) -> String {
+    let store = stage.store();
+    let mut out = String::new();
+    for n in 1..=4 {
+        let id = mailbox(n);
+        let _ = writeln!(out, "of {n}: {:?}", stage.ask(store.mailbox_of(&address(n).key())));
+        if let Some(record) = stage.ask(store.mailbox(id)) {
+            let mut record = record.as_ref().clone();
+            for slot in &mut record.slots {
+                let key = stage.ask(store.shred_key(slot.shred)).map(|key| *key.expose());
+                let _ = writeln!(out, "  {:?} {key:?}", slot.id);
+                slot.shred.place = 0;
+                slot.shred.generation = 0;
+            }
+            let _ = writeln!(out, "  {record:?}");
+        }
+        for print in [n, 20, 21, 22, 50, 51].map(print) {
+            let _ = writeln!(out, "  {:?}", stage.ask(store.key(id, &print)));
+        }
+        for folder in stage.ask(store.folders(id)) {
+            let _ = writeln!(out, "  {folder:?}");
+        }
+        for folder in FOLDERS {
+            let messages = stage.ask(store.messages(id, folder, Uid(0), PAGE));
+            let summaries = stage.ask(store.summaries(id, folder, Uid(0), PAGE));
+            let _ = writeln!(out, "  {folder:?} {messages:?} {summaries:?}");
+        }
+        for other in 1..=5 {
+            let _ = writeln!(out, "  {:?}", stage.ask(store.vault_entry(id, mailbox(other))));
+        }
+        for digest in 0..3 {
+            let _ = writeln!(out, "  {}", stage.ask(store.conversation(id, &[digest; 32])));
+        }
+        let queued = stage.ask(store.queued(queue(n)));
+        if let Some(queued) = queued {
+            let mut queued = queued.as_ref().clone();
+            let key =
+                queued.shred.take().map(|shred| stage.ask(store.shred_key(shred)).map(|key| *key.expose()));
+            let _ = writeln!(out, "  {queued:?} {key:?}");
+        }
+        let _ = writeln!(out, "  {:?}", stage.ask(store.queued_recipients(queue(n))));
+    }
+    for n in 1..10 {
+        let _ = writeln!(out, "{:?}", stage.ask(store.invitation(invitation(n))));
+    }
+    for n in 70..73 {
+        let _ = writeln!(out, "{:?}", stage.ask(store.certificate(&address(n).key())));
+    }
+    let _ = writeln!(out, "{}", stage.ask(store.certificates(None, PAGE)).len());
+    let _ = writeln!(out, "{:?}", stage.ask(store.mailboxes(None, PAGE)).len());
+    let _ = writeln!(out, "{:?}", stage.ask(store.queue(None, PAGE)).len());
+    let _ = writeln!(out, "{:?}", stage.ask(store.next_due()));
+    let keys = stage.ask(store.signing_keys(&Domain::parse("example.org").unwrap()));
+    for key in keys {
+        let _ = writeln!(out, "{key:?} {:?}", key.private.expose());
+    }
+    out
+}
+
+/// The rows must agree: counters with what they count, names of files with the records that hold them.
+pub(crate) fn check_rows(disk: &Disk) {
+    let mut files: HashMap<BodyId, u64> = HashMap::new();
+    let mut name = |body: &Body| body.file().into_iter().for_each(|id| *files.entry(id).or_insert(0) += 1);
+    let mailboxes: Vec<(Vec<u8>, crate::store::record::MailboxRecord)> =
+        disk.rows(&[key::MAILBOX], None, usize::MAX).unwrap();
+    let left: Vec<MailboxId> = disk
+        .page(&[key::LEFT], None, usize::MAX)
+        .unwrap()
+        .iter()
+        .map(|(at, _)| MailboxId::new(at[1..].try_into().unwrap()))
+        .collect();
+    let mut messages: HashMap<(MailboxId, Folder), (u32, u32, u64)> = HashMap::new();
+    for (at, record) in disk.rows::<MessageRecord>(&[key::MESSAGE], None, usize::MAX).unwrap() {
+        name(&record.body);
+        let id = MailboxId::new(at[1..17].try_into().unwrap());
+        if left.contains(&id) {
+            continue;
+        }
+        let folder = Folder(u16::from_be_bytes(at[17..19].try_into().unwrap()));
+        let uid = key::uid(&at).unwrap();
+        assert!(mailboxes.iter().any(|(_, record)| record.id == id), "a message without a mailbox");
+        let flags: Flags = disk.row(&key::message(key::FLAGS, id, folder, uid)).unwrap().unwrap_or_default();
+        assert!(disk.row::<Octets>(&key::message(key::SUMMARY, id, folder, uid)).unwrap().is_some());
+        if let Some(digest) = &record.message_id {
+            assert!(disk.holds(&key::message_id(id, folder, digest, uid)).unwrap());
+        }
+        let count = messages.entry((id, folder)).or_default();
+        *count = (count.0 + 1, count.1 + u32::from(!flags.seen), count.2 + record.body.length());
+    }
+    let summaries = disk.page(&[key::SUMMARY], None, usize::MAX).unwrap();
+    assert!(summaries.iter().all(|(at, _)| {
+        left.iter().any(|left| left.bytes()[..] == at[1..17])
+            || disk.holds(&[&[key::MESSAGE], &at[1..]].concat()).unwrap()
+    }));
+    for (_, record) in &mailboxes {
+        for (_, folder) in
+            disk.rows::<FolderRecord>(&key::of(key::FOLDER, record.id), None, usize::MAX).unwrap()
+        {
+            let counted = messages.get(&(record.id, folder.folder)).copied().unwrap_or_default();
+            assert_eq!((folder.messages, folder.unseen, folder.bytes), counted);
+        }
+    }
+    for (_, row) in disk.rows::<KeyRow>(&[key::KEY], None, usize::MAX).unwrap() {
+        name(&row.certificate);
+        row.wrapped_secret.iter().for_each(&mut name);
+    }
+    for (_, row) in disk.rows::<CertificateRow>(&[key::CERTIFICATE], None, usize::MAX).unwrap() {
+        name(&row.certificate);
+    }
+    for (_, record) in disk.rows::<QueueRecord>(&[key::QUEUE], None, usize::MAX).unwrap() {
+        name(&record.body);
+    }
+    let mut waiting: HashMap<QueueId, u64> = HashMap::new();
+    for (_, recipient) in disk.rows::<QueuedRecipient>(&[key::RECIPIENT], None, usize::MAX).unwrap() {
+        let waits = crate::store::change::waits(recipient.state);
+        *waiting.entry(recipient.queue).or_insert(0) += u64::from(waits);
+        let due = disk.holds(&key::due(recipient.next, recipient.queue, recipient.number)).unwrap();
+        assert_eq!(due, waits);
+    }
+    let due = disk.page(&[key::DUE], None, usize::MAX).unwrap().len() as u64;
+    assert_eq!(due, waiting.values().sum::<u64>());
+    for (at, Number(count)) in disk.rows::<Number>(&[key::WAITING], None, usize::MAX).unwrap() {
+        let id = QueueId::new(at[1..].try_into().unwrap());
+        assert_eq!(waiting.get(&id), Some(&count));
+        assert!(count > 0);
+    }
+    let named = disk.rows::<Number>(&[key::FILE], None, usize::MAX).unwrap();
+    let named: HashMap<BodyId, u64> = named
+        .into_iter()
+        .map(|(at, Number(names))| (BodyId::new(at[1..].try_into().unwrap()), names))
+        .collect();
+    assert_eq!(named, files);
+}
+
+#[test]
+fn the_engine_does_what_the_model_does() {
+    let config = ProptestConfig {
+        cases: 200,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let carried_out = RefCell::new(BTreeSet::new());
+    let played = runner.run(&ops(), |lists| {
+        play(&lists, &carried_out);
+        Ok(())
+    });
+    played.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(carried_out.borrow().len(), 29, "every kind of command went through: {carried_out:?}");
+}
+
+fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {
+    let (mut model, mut disk) = (Stage::model(), Stage::disk());
+    for stage in [&model, &disk] {
+        stage.commit(vec![account(1), account(2), temporary(3, 1), temporary(4, 2)]).unwrap();
+    }
+    for (step, (restart, list)) in (100i64..).zip(lists) {
+        if *restart == 0 {
+            model.restart();
+            disk.restart();
+        }
+        let make = || list.iter().map(|op| command(*op, step)).collect::<Vec<_>>();
+        let (said, want) = (disk.commit(make()), model.commit(make()));
+        assert_eq!(format!("{said:?}"), format!("{want:?}"), "{:?}", make());
+        if said.is_ok() {
+            let kind =
+                |command: &Command| format!("{command:?}").split([' ', '(']).next().unwrap().to_owned();
+            carried_out.borrow_mut().extend(make().iter().map(kind));
+        }
+    }
+    assert_eq!(everything(&disk), everything(&model));
+    model.restart();
+    disk.restart();
+    assert_eq!(everything(&disk), everything(&model));
+    check_rows(disk.disk_rows());
+}
