@@ -32,6 +32,8 @@ pub struct Listen {
     pub submission: Vec<SocketAddr>,
     /// Submission, TLS from the first byte.
     pub submissions: Vec<SocketAddr>,
+    /// IMAP, STARTTLS.
+    pub imap: Vec<SocketAddr>,
     /// IMAP, TLS from the first byte.
     pub imaps: Vec<SocketAddr>,
     /// The portal.
@@ -47,18 +49,19 @@ pub(super) fn read_listen(s: &Section<'_>) -> Listen {
         smtp: sockets("smtp"),
         submission: sockets("submission"),
         submissions: sockets("submissions"),
+        imap: sockets("imap"),
         imaps: sockets("imaps"),
         https: sockets("https"),
         http: sockets("http"),
     };
-    s.only_none("imap");
     s.only_none("metrics");
-    let Listen { smtp, submission, submissions, imaps, https, http } = &listen;
+    let Listen { smtp, submission, submissions, imap, imaps, https, http } = &listen;
     let mut taken: Vec<SocketAddr> = Vec::new();
     for (key, sockets) in [
         ("smtp", smtp),
         ("submission", submission),
         ("submissions", submissions),
+        ("imap", imap),
         ("imaps", imaps),
         ("https", https),
         ("http", http),

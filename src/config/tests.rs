@@ -150,11 +150,11 @@ fn says_everything_at_once() {
         ),
         (
             &format!(
-                "{LEAST}[listen]\nimap = [\"[::]:143\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane-only\"\n\
+                "{LEAST}[listen]\nmetrics = [\"[::]:9100\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane-only\"\n\
                  smarthost_user = \"u\"\n[dns]\ntrust = \"builtin\"\n[[outbound.tls_policy]]\ndomain = \"x\"\n"
             ),
             &[
-                "g:8: listen.imap: \"[::]:143\": this is not in this version",
+                "g:8: listen.metrics: \"[::]:9100\": this is not in this version",
                 "g:9: listen.http: [::]:443 is taken twice",
                 "g:11: outbound.tls: \"dane-only\" is not in this version",
                 "g:12: outbound.smarthost_user: needs a smarthost",

@@ -116,7 +116,7 @@ pub fn line(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// A contact: like [`line`], and no telephone number, since mails must not carry one.
+/// A contact: like [`line()`], and no telephone number, since mails must not carry one.
 pub fn contact(text: &str) -> Result<Option<String>, String> {
     let number = text.chars().filter(char::is_ascii_digit).count() >= 6 && !text.contains(['@', '/']);
     if number || text.starts_with("tel:") {
