@@ -1,8 +1,66 @@
 //! APPEND: what a mail client puts into a folder is encrypted like what arrives.
 
-// signatures:
-pub struct Appended { pub uid_validity: u32, pub uid: Uid, pub fresh: bool }
+use crate::base::time::Time;
+use crate::flow::Flow;
+use crate::flow::assembled::Piece;
+use crate::flow::intake::RACES;
+use crate::flow::refusal::TakeError;
+use crate::flow::sealing::Composed;
+use crate::flow::sealing::Place;
+use crate::flow::sign_in::Unlocked;
+use crate::mime::header::Header;
+use crate::mime::structure::Structure;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::Uid;
+use crate::store::spool::Spooled;
+
+/// Where the message is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Appended {
+    /// RFC 4315 §3.
+    pub uid_validity: u32,
+    /// Its number.
+    pub uid: Uid,
+    /// It was put now; else one of the same Message-ID was there.
+    pub fresh: bool,
+}
+
 impl Flow {
-    /// Puts a message into a folder; into Sent only if its Message-ID is not there already (then that one's UID).
-    pub async fn append(&self, who: &Unlocked, folder: Folder, flags: Flags, date: Option<Time>, spool: Spooled, structure: Structure) -> Result<Appended, TakeError>;
+    /// Puts a message into a folder, byte for byte; into Sent only when its Message-ID is not there already.
+    pub async fn append(
+        &self,
+        who: &Unlocked,
+        folder: Folder,
+        flags: Flags,
+        date: Option<Time>,
+        spool: Spooled,
+        structure: &Structure,
+    ) -> Result<Appended, TakeError> {
+        let root = structure.root().ok_or_else(|| TakeError::internal("no structure"))?;
+        let header = Header::read(&mut spool.reader(), root.header).map_err(TakeError::internal)?;
+        let message_id = header.message_id();
+        let once = folder == Folder::SENT && message_id.is_some();
+        let length = spool.length();
+        let message = Composed { spool, pieces: vec![Piece::Came(0..length)] };
+        let place = Place { folder: Some(folder), flags, date, sender: Some(who.mailbox), message_id };
+        let mut tries = 0;
+        loop {
+            let receiver = self.receiver(who.mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
+            let delivery = self.delivery(&receiver, message.clone(), place.clone()).await?;
+            let command = if once { Command::DeliverOnce(delivery) } else { Command::Deliver(delivery) };
+            match self.commit_taking(vec![command]).await {
+                Ok(outcomes) => match outcomes.first() {
+                    Some(Outcome::Uid { uid_validity, uid, fresh }) => {
+                        return Ok(Appended { uid_validity: *uid_validity, uid: *uid, fresh: *fresh });
+                    }
+                    _ => return Err(TakeError::internal("no UID came back")),
+                },
+                Err(error) if error.is_race() && tries < RACES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }

@@ -1,15 +1,38 @@
 //! Mail from outside: taken for accounts, encrypted to them, on disk before anybody hears 250.
 
 use crate::base::address::Address;
+use crate::base::address::Domain;
 use crate::base::envelope::Envelope;
+use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
+use crate::base::reply;
 use crate::flow::Flow;
+use crate::flow::assembled::Piece;
 use crate::flow::refusal::TakeError;
+use crate::flow::sealing::Composed;
+use crate::flow::sealing::Place;
+use crate::flow::sealing::Receiver;
+use crate::mime::header::Field;
+use crate::mime::header::Header;
+use crate::mime::scrub;
 use crate::mime::structure::Structure;
+use crate::policy::recipient;
+use crate::policy::recipient::Asker;
+use crate::policy::recipient::DomainFact;
+use crate::policy::recipient::Found;
+use crate::policy::recipient::Verdict;
+use crate::store::PAGE;
+use crate::store::body::Body;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
 use crate::store::spool::Spooled;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A message that has come whole, in CRLF lines, within the limits of the scanner.
+#[derive(Debug)]
 pub struct Arrived {
     /// Its envelope; every recipient was asked for before.
     pub envelope: Envelope,
@@ -24,18 +47,18 @@ pub struct Arrived {
 /// What is known of the other side of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address; written nowhere but into rate limits.
+    /// Its address; it stands in no header of ours.
     pub ip: IpAddr,
     /// What it said in EHLO.
     pub helo: String,
     /// Extended SMTP was spoken.
     pub extended: bool,
-    /// Protocol and cipher, for Received: (RFC 8314 §4.3), when TLS is up.
+    /// Protocol and cipher, when TLS is up.
     pub tls: Option<String>,
 }
 
 /// What was taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Taken {
     /// The name that the reply and the Received: field give it.
     pub id: QueueId,
@@ -43,27 +66,255 @@ pub struct Taken {
     pub again: bool,
 }
 
-/// Whether RCPT may be said, and why not.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RecipientAnswer {
-    /// Deliverable.
-    Ok,
-    /// No such mailbox here.
-    Unknown,
-    /// Not one of our domains.
-    Relay,
-    /// The mailbox is full.
-    Full,
-    /// One more new temporary mailbox than a message may make.
-    TooManyNewMailboxes,
-    /// Over the sending limit of the account.
-    RateLimited,
+/// Where mail from outside to one address goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Destination {
+    Account(MailboxId),
+    Notice(Address),
 }
 
 impl Flow {
     /// RCPT on port 25: only what is deliverable here.
-    pub async fn ask_recipient(&self, address: &Address) -> Result<RecipientAnswer, TakeError>;
+    pub async fn ask_recipient(&self, address: &Address) -> Result<(), TakeError> {
+        self.destination(address).await.map(drop)
+    }
 
     /// The end of DATA on port 25. On `Ok` it is on disk, synced, for every recipient.
-    pub async fn take_in(&self, arrived: Arrived) -> Result<Taken, TakeError>;
+    pub async fn take_in(&self, arrived: Arrived) -> Result<Taken, TakeError> {
+        let id = self.queue_id();
+        let mut accounts = Vec::new();
+        let mut notices = Vec::new();
+        for recipient in &arrived.envelope.recipients {
+            match self.destination(&recipient.address).await? {
+                Destination::Account(mailbox) if accounts.iter().any(|(known, _)| *known == mailbox) => {}
+                Destination::Account(mailbox) => accounts.push((mailbox, recipient.address.clone())),
+                Destination::Notice(address) => notices.push(address),
+            }
+        }
+        let header = self.arrival_header(&arrived, id).await?;
+        let mut tries = 0;
+        loop {
+            match self.deliver(&arrived, &header, &accounts).await {
+                Err(error) if error.is_race() && tries < RACES => tries += 1,
+                result => break result?,
+            }
+        }
+        for notice in notices {
+            self.answer_notice(&notice, &arrived, &header).await?;
+        }
+        tracing::info!(%id, recipients = arrived.envelope.recipients.len(), size = arrived.spool.length(), "message taken");
+        Ok(Taken { id, again: false })
+    }
+
+    async fn destination(&self, address: &Address) -> Result<Destination, TakeError> {
+        let config = self.config();
+        let domain = if config.domain(address.domain()).is_some() {
+            DomainFact::Ours
+        } else if config.secure_alias(address.domain()).is_some() {
+            DomainFact::SecureAlias
+        } else {
+            DomainFact::Foreign
+        };
+        let mailbox = match domain {
+            DomainFact::Ours => self.store.mailbox_of(&address.key()).await?,
+            DomainFact::SecureAlias | DomainFact::Foreign => None,
+        };
+        let found = match mailbox {
+            None => Found::Nothing,
+            Some(mailbox) => match self.store.mailbox(mailbox).await?.map(|record| record.kind) {
+                Some(MailboxKind::Account) => Found::Account,
+                Some(MailboxKind::Temporary) => Found::TemporaryMailbox,
+                None => Found::Nothing,
+            },
+        };
+        let local = recipient::local_fact(address.local(), &config.temporary_mailbox.notice_from);
+        match recipient::judge(Asker::Stranger, domain, local, found) {
+            Verdict::Account => mailbox.map(Destination::Account).ok_or(TakeError::UnknownRecipient),
+            Verdict::Postmaster => {
+                let postmaster = self.postmaster(address.domain()).await?;
+                postmaster.map(Destination::Account).ok_or(TakeError::UnknownRecipient)
+            }
+            Verdict::Notice => Ok(Destination::Notice(address.clone())),
+            Verdict::Outside => Err(TakeError::Refused(reply::NO_RELAY)),
+            Verdict::Refuse(reply) => Err(TakeError::Refused(reply)),
+        }
+    }
+
+    async fn deliver(
+        &self,
+        arrived: &Arrived,
+        header: &Arrival,
+        accounts: &[(MailboxId, Address)],
+    ) -> Result<(), TakeError> {
+        let mut commands = Vec::with_capacity(accounts.len());
+        for (mailbox, address) in accounts {
+            let receiver = self.receiver(*mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
+            commands.push(self.arrival(arrived, header, &receiver, address).await?);
+            commands.extend(self.conversation(*mailbox, header));
+        }
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.commit_taking(commands).await.map(drop)
+    }
+
+    async fn arrival(
+        &self,
+        arrived: &Arrived,
+        header: &Arrival,
+        receiver: &Receiver,
+        address: &Address,
+    ) -> Result<Command, TakeError> {
+        let delivered_to = Field::raw("Delivered-To", &address.to_string());
+        let own = [header.return_path.as_slice(), delivered_to.bytes(), header.fields.as_slice()].concat();
+        let message = Composed {
+            spool: arrived.spool.clone(),
+            pieces: vec![Piece::Own(own.into()), Piece::Came(header.body..arrived.spool.length())],
+        };
+        let place = Place { message_id: header.message_id.clone(), ..Place::default() };
+        Ok(Command::Deliver(self.delivery(receiver, message, place).await?))
+    }
+
+    /// What came encrypted is answered encrypted.
+    fn conversation(&self, account: MailboxId, header: &Arrival) -> Option<Command> {
+        let message_id = header.message_id.as_deref().filter(|_| header.encrypted)?;
+        let digest = self.index.message_id(CONVERSATION, account, message_id);
+        Some(Command::RememberConversation { account, digest, now: self.clock.now() })
+    }
+
+    /// The header as it is stored: trace fields in front, missing fields added, fields of ours from outside dropped.
+    async fn arrival_header(&self, arrived: &Arrived, id: QueueId) -> Result<Arrival, TakeError> {
+        let config = self.config();
+        let root = arrived.structure.root().ok_or_else(|| TakeError::internal("no structure"))?;
+        let mut header =
+            Header::read(&mut arrived.spool.reader(), root.header).map_err(TakeError::internal)?;
+        let encrypted = root.is("multipart", "encrypted");
+        scrub::clean_arrival(&mut header, &config.temporary_mailbox.sent_header, config.hostname.as_str());
+        header.remove("Return-Path");
+        let now = self.clock.now();
+        if !header.has("Date") {
+            header.append(Field::raw("Date", &now.rfc5322()));
+        }
+        if !header.has("Message-ID") {
+            header.append(Field::raw("Message-ID", &self.message_id(&config.hostname)));
+        }
+        if !encrypted {
+            header.prepend(Field::raw("X-Guardpost-Encrypted", "at-rest"));
+        }
+        header.prepend(received(&arrived.peer, config.hostname.as_str(), id, now.rfc5322()));
+        let sender = arrived.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        Ok(Arrival {
+            return_path: Field::raw("Return-Path", &format!("<{sender}>")).bytes().to_vec(),
+            message_id: header.message_id(),
+            automatic: header.is_automatic(),
+            encrypted,
+            fields: header.render(),
+            body: root.body.start,
+        })
+    }
+
+    /// The account that reads what is written to postmaster@ of a domain.
+    pub(in crate::flow) async fn postmaster(&self, domain: &Domain) -> Result<Option<MailboxId>, TakeError> {
+        let config = self.config();
+        let named = config.main_domain(domain).and_then(|section| section.postmaster.clone());
+        if let Some(named) = named
+            && let Some(mailbox) = self.store.mailbox_of(&named.key()).await?
+        {
+            return Ok(Some(mailbox));
+        }
+        self.first_account().await
+    }
+}
+
+/// The header of a message that arrived, ready to be stored.
+pub(in crate::flow) struct Arrival {
+    return_path: Vec<u8>,
+    fields: Vec<u8>,
+    body: u64,
+    /// With its angle brackets.
+    pub message_id: Option<String>,
+    encrypted: bool,
+    /// A program sent it.
+    pub automatic: bool,
+}
+
+/// The table of Message-IDs whose conversations stay encrypted.
+pub(in crate::flow) const CONVERSATION: &str = "conversation";
+
+/// Commits that another commit made stale are tried this often with fresh facts.
+pub(in crate::flow) const RACES: usize = 5;
+
+/// RFC 5321 §4.4, without the client's address: the server keeps no trace of where its users' mail is handed in,
+/// and for mail from outside EHLO's name and TLS say what a reader can use.
+pub(in crate::flow) fn received(peer: &Peer, hostname: &str, id: QueueId, date: String) -> Field {
+    let protocol = match (peer.extended, &peer.tls) {
+        (false, None) => "SMTP",
+        (false, Some(_)) | (true, Some(_)) => "ESMTPS",
+        (true, None) => "ESMTP",
+    };
+    let helo: String =
+        peer.helo.chars().filter(|c| c.is_ascii_graphic() && !"();<>\"\\".contains(*c)).take(255).collect();
+    let helo = if helo.is_empty() { "unknown" } else { &helo };
+    let tls = peer.tls.as_ref().map(|tls| format!(" ({tls})")).unwrap_or_default();
+    Field::raw("Received", &format!("from {helo} by {hostname} with {protocol}{tls} id {id}; {date}"))
+}
+
+impl Flow {
+    /// Commits what a message leads to; on failure the body files are removed again.
+    pub(in crate::flow) async fn commit_taking(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Outcome>, TakeError> {
+        let bodies: Vec<Body> = commands.iter().filter_map(body_of).cloned().collect();
+        match self.store.commit(commands).await {
+            Ok(outcomes) => Ok(outcomes),
+            Err(error) => {
+                self.unlink(&bodies);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes the body files of commands that are not committed.
+    pub(in crate::flow) fn discard(&self, commands: &[Command]) {
+        let bodies: Vec<Body> = commands.iter().filter_map(body_of).cloned().collect();
+        self.unlink(&bodies);
+    }
+
+    /// What a crash leaves, the sweeper finds.
+    fn unlink(&self, bodies: &[Body]) {
+        for body in bodies {
+            if let Err(why) = self.store.bodies().unlink(body) {
+                tracing::debug!(%why, "a body file stays until it is swept");
+            }
+        }
+    }
+
+    async fn first_account(&self) -> Result<Option<MailboxId>, TakeError> {
+        let mut after = None;
+        let mut first: Option<Arc<MailboxRecord>> = None;
+        loop {
+            let page = self.store.mailboxes(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for record in page {
+                let earlier = first
+                    .as_ref()
+                    .is_none_or(|known| (record.created, record.id) < (known.created, known.id));
+                if record.kind == MailboxKind::Account && earlier {
+                    first = Some(record);
+                }
+            }
+        }
+        Ok(first.map(|record| record.id))
+    }
+}
+
+/// The body that a command brings.
+fn body_of(command: &Command) -> Option<&Body> {
+    match command {
+        Command::Deliver(delivery) | Command::DeliverOnce(delivery) => Some(&delivery.record.body),
+        Command::Enqueue(queued) => Some(&queued.record.body),
+        _ => None,
+    }
 }

@@ -2,5 +2,154 @@
 //!
 //! A flow asks the rooms below, gets verdicts, and carries them out in one commit of the store.
 
+pub mod accounts;
+pub mod append;
+pub mod assembled;
+pub mod budgets;
+mod carry_out;
+pub mod certificates;
+mod controls;
+mod draft;
+pub mod first_use;
+pub mod intake;
+pub mod invitation;
+pub mod locks;
+mod new_mailbox;
+pub mod notes;
+pub mod notice_answer;
+pub mod outgoing;
+pub mod password_work;
+mod pgp;
+mod plan;
+pub mod reading;
+pub mod refusal;
+pub mod reply;
 pub mod returned;
+pub mod sealing;
+pub mod sign_in;
 pub mod signing;
+pub mod submission;
+
+use crate::base::random::Random;
+use crate::base::time::Clock;
+use crate::config::Config;
+use crate::flow::budgets::SignInBudgets;
+use crate::flow::locks::AddressLocks;
+use crate::flow::notice_answer::Answered;
+use crate::flow::password_work::PasswordWork;
+use crate::flow::submission::SendingLimits;
+use crate::net::dns::Dns;
+use crate::openpgp::certificate::CertificateCache;
+use crate::store::Store;
+use crate::store::spool::SpoolDir;
+use crate::vault::keyring::Keys;
+use crate::vault::seal::Index;
+use crate::vault::slot::Parameters;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use tokio::sync::Notify;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// Everything the flows work with; one for the appliance, shared by every driver.
+pub struct Flow {
+    /// What is known, durably.
+    pub store: Arc<dyn Store>,
+    /// The appliance's own keys; they open no mailbox.
+    pub keys: Arc<Keys>,
+    /// Hashes of addresses and Message-IDs.
+    pub index: Index,
+    /// Where messages lie while they are handled.
+    pub spools: SpoolDir,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Names to hosts.
+    pub dns: Arc<dyn Dns>,
+    /// What a new slot costs to guess.
+    pub password_cost: Parameters,
+    /// Argon2 in its bounded room.
+    pub passwords: PasswordWork,
+    /// Failures at sign-in and first use.
+    pub budgets: SignInBudgets,
+    /// What accounts may send.
+    pub sending: SendingLimits,
+    /// From decision to commit, an address is held.
+    pub locks: AddressLocks,
+    /// Parsed certificates.
+    pub certificates: CertificateCache,
+    /// Who wrote to the address of notices and was answered.
+    pub answered: Answered,
+    /// Rung when something was queued.
+    pub queue_bell: Notify,
+    plaintext: Arc<Semaphore>,
+    config: RwLock<Arc<Config>>,
+}
+
+/// What the edge brings.
+pub struct Ground {
+    /// The engine.
+    pub store: Arc<dyn Store>,
+    /// From the keyring.
+    pub keys: Arc<Keys>,
+    /// The spool directory.
+    pub spools: SpoolDir,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub random: Arc<dyn Random>,
+    /// The resolver.
+    pub dns: Arc<dyn Dns>,
+    /// Argon2's cost for new slots.
+    pub password_cost: Parameters,
+}
+
+/// Plaintext handled at once, KiB.
+const PLAINTEXT: usize = 200 << 10;
+/// A message larger than this lies in a sealed file; only so much of it is in memory, KiB.
+const IN_MEMORY: u64 = 1_024;
+/// Parsed certificates kept.
+const CERTIFICATES: usize = 4_096;
+
+impl Flow {
+    /// Puts the flows on their ground.
+    pub fn new(ground: Ground, config: Arc<Config>) -> Arc<Self> {
+        Arc::new(Self {
+            index: Index::new(&ground.keys),
+            store: ground.store,
+            keys: ground.keys,
+            spools: ground.spools,
+            clock: ground.clock,
+            random: ground.random,
+            dns: ground.dns,
+            password_cost: ground.password_cost,
+            passwords: PasswordWork::for_this_machine(),
+            budgets: SignInBudgets::default(),
+            sending: SendingLimits::default(),
+            locks: AddressLocks::default(),
+            certificates: CertificateCache::new(CERTIFICATES),
+            answered: Answered::default(),
+            queue_bell: Notify::new(),
+            plaintext: Arc::new(Semaphore::new(PLAINTEXT)),
+            config: RwLock::new(config),
+        })
+    }
+
+    /// The configuration now in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another configuration in force; what is under way finishes with the former.
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Room in memory for a message of `size` octets; `None` when there is none now.
+    pub fn plaintext_room(&self, size: u64) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from((size >> 10).clamp(8, IN_MEMORY)).unwrap_or(u32::MAX);
+        self.plaintext.clone().try_acquire_many_owned(kib).ok()
+    }
+}

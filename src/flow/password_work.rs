@@ -1,9 +1,9 @@
 //! Argon2 in a bounded room: so many at once, so many waiting, each for a bounded time.
 
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
-use std::sync::Arc;
 
 /// Permits for work that costs 64 MiB each.
 pub struct PasswordWork {
@@ -24,10 +24,7 @@ impl PasswordWork {
     /// With `permits` at once; the rest of the cores stays for the mail.
     pub fn new(permits: usize) -> Self {
         let permits = permits.max(1);
-        Self {
-            running: Arc::new(Semaphore::new(permits)),
-            queued: Arc::new(Semaphore::new(permits + QUEUE)),
-        }
+        Self { running: Arc::new(Semaphore::new(permits)), queued: Arc::new(Semaphore::new(permits + QUEUE)) }
     }
 
     /// As many permits as there are cores but one.
@@ -74,7 +71,14 @@ mod tests {
     async fn the_queue_is_bounded_and_so_is_the_wait() {
         let work = Arc::new(PasswordWork::new(1));
         let held = work.permit().await.ok().unwrap();
-        let waiting: Vec<_> = (0..QUEUE).map(|_| tokio::spawn({ let work = work.clone(); async move { work.permit().await.is_ok() } })).collect();
+        let waiting: Vec<_> = (0..QUEUE)
+            .map(|_| {
+                tokio::spawn({
+                    let work = work.clone();
+                    async move { work.permit().await.is_ok() }
+                })
+            })
+            .collect();
         tokio::task::yield_now().await;
         assert!(work.permit().await.is_err(), "the seventeenth is told at once");
         for waiter in waiting {

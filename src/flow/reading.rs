@@ -2,14 +2,18 @@
 
 use crate::base::limits;
 use crate::flow::Flow;
+use crate::flow::sealing::Interrupted;
+use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
+use crate::mime::header::Header;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::mime::structure::Structure;
 use crate::mime::summary::Summary;
-use crate::openpgp;
-use crate::openpgp::SecretKey;
+use crate::openpgp::decrypt;
+use crate::openpgp::secret_key::SecretKey;
 use crate::store::PAGE;
+use crate::store::body::BodyReader;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
@@ -19,7 +23,9 @@ use crate::store::record::Message;
 use crate::store::record::MessageRecord;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
+use crate::store::spool::Spooled;
 use crate::vault::primitives::sha256;
+use std::io;
 use std::io::Write;
 use std::sync::Arc;
 use thiserror::Error;
@@ -33,7 +39,7 @@ pub struct Plain {
     /// Its flags when it was read.
     pub flags: Flags,
     /// Its bytes.
-    pub spool: Spool,
+    pub spool: Spooled,
     /// Its parts.
     pub structure: Structure,
 }
@@ -73,13 +79,13 @@ impl Flow {
     pub async fn read(&self, who: &Unlocked, folder: Folder, uid: Uid) -> Result<Plain, ReadError> {
         let message = self.store.message(who.mailbox, folder, uid).await?.ok_or(ReadError::Gone)?;
         let key = self.secret_key(who, &message.record.certificate).await?;
-        let permit = self.plaintext_room(message.record.size).await.ok_or(ReadError::Busy)?;
+        let permit = self.plaintext_room(message.record.size).ok_or(ReadError::Busy)?;
         let body = self.store.bodies().open(&message.record.body).map_err(damaged)?;
-        let spool = self.spools.begin();
+        let (spool, length) = (self.spools.begin(), message.record.body.length());
         let (spool, structure) = blocking(move || {
-            let plain = decrypt_scanned(&key, body, spool)?;
+            let plain = decrypt_scanned(&key, body, length, spool)?;
             drop(permit);
-            Ok(plain)
+            Ok::<_, ReadError>(plain)
         })
         .await?;
         Ok(Plain { uid, record: message.record, flags: message.flags, spool, structure })
@@ -125,8 +131,10 @@ impl Flow {
                 }
             }
         }
-        let ids: Vec<_> =
-            messages.iter().map(|message| (message.uid, message.record.id, message.record.certificate.clone())).collect();
+        let ids: Vec<_> = messages
+            .iter()
+            .map(|message| (message.uid, message.record.id, message.record.certificate.clone()))
+            .collect();
         let (random, owner) = (self.random.clone(), who.clone());
         let (opened, renewed) = blocking(move || {
             let sealer = owner.key.summaries(owner.mailbox);
@@ -140,18 +148,19 @@ impl Flow {
                     continue;
                 }
                 let Some((_, key)) = keys.iter().find(|(known, _)| known == certificate) else { continue };
-                let Ok(plain) = openpgp::decrypt_bytes(key, &sealed, limits::SUMMARY) else { continue };
-                let Ok(summary) = Summary::read(plain.expose()) else { continue };
+                let opened_now = decrypt::decrypt_bytes(&[key.clone()], &sealed, &summary_limits());
+                let Ok((plain, _)) = opened_now else { continue };
+                let Ok(summary) = Summary::read(&plain) else { continue };
                 renewed.push(Command::ReplaceSummary {
                     mailbox: owner.mailbox,
                     folder,
                     uid,
                     old: sha256(&sealed),
-                    new: sealer.seal(*id, plain.expose(), &*random),
+                    new: sealer.seal(*id, &plain, &*random),
                 });
                 opened.push((uid, Arc::new(summary)));
             }
-            Ok((opened, renewed))
+            Ok::<_, ReadError>((opened, renewed))
         })
         .await?;
         self.replace_summaries(renewed).await;
@@ -181,9 +190,11 @@ impl Flow {
         }
         let record = self.store.key(who.mailbox, fingerprint).await?.ok_or(ReadError::Damaged)?;
         let wrapped = record.wrapped_secret.as_deref().ok_or(ReadError::Damaged)?;
-        let secret =
-            who.key.unwrap_secret_key(who.mailbox, &fingerprint.0, wrapped).map_err(|_| ReadError::Damaged)?;
-        let key = Arc::new(SecretKey::parse(secret.expose()).map_err(|_| ReadError::Damaged)?);
+        let secret = who
+            .key
+            .unwrap_secret_key(who.mailbox, &fingerprint.0, wrapped)
+            .map_err(|_| ReadError::Damaged)?;
+        let key = Arc::new(SecretKey::parse(&secret, &fingerprint.0).map_err(|_| ReadError::Damaged)?);
         who.keep_key(fingerprint.clone(), key.clone());
         Ok(key)
     }
@@ -191,3 +202,72 @@ impl Flow {
 
 /// Summaries replaced with one commit.
 const REPLACED_AT_ONCE: usize = 100;
+
+impl Plain {
+    /// Its header.
+    pub fn header(&self) -> Result<Header, ReadError> {
+        let root = self.structure.root().ok_or(ReadError::Damaged)?;
+        Header::read(&mut self.spool.reader(), root.header).map_err(|_| ReadError::Damaged)
+    }
+}
+
+impl From<Interrupted> for ReadError {
+    fn from(_: Interrupted) -> Self {
+        Self::Busy
+    }
+}
+
+fn damaged(error: StoreError) -> ReadError {
+    match error {
+        StoreError::Damaged { .. } => ReadError::Damaged,
+        error => ReadError::Store(error),
+    }
+}
+
+fn summary_limits() -> decrypt::Limits {
+    decrypt::Limits { plaintext: 2 * limits::SUMMARY as u64, ..decrypt::Limits::default() }
+}
+
+/// Decrypts into the spool and scans what comes out; the spool is handed on only when all of it is proven.
+fn decrypt_scanned(
+    key: &Arc<SecretKey>,
+    body: BodyReader,
+    length: u64,
+    spool: Spool,
+) -> Result<(Spooled, Structure), ReadError> {
+    let mut sink = Sink { spool, scanner: Scanner::new(stored_limits()) };
+    let limits = decrypt::Limits::for_input(length);
+    decrypt::decrypt(&[key.clone()], body, &mut sink, &limits).map_err(|_| ReadError::Damaged)?;
+    let structure = sink.scanner.finish().map_err(|_| ReadError::Damaged)?;
+    let spool = sink.spool.finish().map_err(|_| ReadError::Busy)?;
+    Ok((spool, structure))
+}
+
+/// What lies in the store was within the limits when it came.
+fn stored_limits() -> Limits {
+    let limits = Limits::default();
+    Limits {
+        size: u64::MAX,
+        header_block: 2 * limits.header_block,
+        header_fields: 2 * limits.header_fields,
+        hops: 2 * limits.hops,
+        ..limits
+    }
+}
+
+struct Sink {
+    spool: Spool,
+    scanner: Scanner,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.scanner.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        self.spool.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,6 +1,7 @@
 //! Why a message was not taken. The words for it are in the drivers' one dictionary.
 
 use crate::base::address::Address;
+use crate::base::reply::Reply;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum TakeError {
+    /// Said by a policy, words and codes included.
+    #[error("refused: {}", .0.text)]
+    Refused(Reply),
     /// A policy of this server; the text is made for the sender's eyes and holds no secret.
     #[error("refused by policy: {0}")]
     Policy(String),
@@ -22,18 +26,9 @@ pub enum TakeError {
     /// Went through too many hops.
     #[error("it loops")]
     Loop,
-    /// From: names an address that is not the account's.
-    #[error("not the account's address")]
-    NotYourAddress,
     /// No mailbox of that name.
     #[error("no such mailbox")]
     UnknownRecipient,
-    /// More new temporary mailboxes than one message may make.
-    #[error("too many new mailboxes")]
-    TooManyNewMailboxes,
-    /// Over the account's sending limit.
-    #[error("rate limited")]
-    RateLimited,
     /// A mailbox of ours is full.
     #[error("mailbox full")]
     MailboxFull(Address),

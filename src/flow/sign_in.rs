@@ -7,7 +7,7 @@ use crate::base::secret::Key;
 use crate::base::secret::Secret;
 use crate::flow::Flow;
 use crate::flow::password_work::PATIENCE;
-use crate::openpgp::SecretKey;
+use crate::openpgp::secret_key::SecretKey;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
@@ -138,10 +138,10 @@ impl Flow {
             return Err(SignInError::Wrong);
         };
         let device = self.device(&record, source);
-        let admitted = self.budgets.mailbox(record.id, device, source.ip, self.clock.now());
+        let admitted = self.budgets.mailbox(record.id, device, source.ip, self.clock.running());
         match muk {
             Some(muk) if admitted => {
-                self.budgets.succeeded(record.id, source.ip, self.clock.now());
+                self.budgets.succeeded(record.id, source.ip, self.clock.running());
                 self.note_activity(&record, None).await?;
                 Ok(Arc::new(Unlocked::new(&record, muk)))
             }
@@ -167,8 +167,8 @@ impl Flow {
     }
 
     /// The cookie by which this browser is known from now on, good for this mailbox only.
-    pub fn device_cookie(&self, who: &Unlocked) -> String {
-        device::issue(&self.keys, who.mailbox, who.generation, self.clock.now(), &*self.random)
+    pub fn device_cookie(&self, who: &Unlocked) -> Secret<String> {
+        device::issue(&self.keys.device, who.mailbox, who.generation, self.clock.now(), &*self.random)
     }
 
     /// Activity is durable at most once an hour: it is a date in the mailbox's life, not a log.
@@ -247,7 +247,7 @@ impl Flow {
 
     fn device(&self, record: &MailboxRecord, source: &Source) -> Option<device::Device> {
         let cookie = source.device.as_deref()?;
-        device::recognise(&self.keys, record.id, record.generation, cookie, self.clock.now())
+        device::recognise(&self.keys.device, record.id, record.generation, self.clock.now(), cookie)
     }
 }
 

@@ -1,1 +1,13 @@
-//! Decisions as pure functions over facts.
+//! Decisions as pure functions: facts come in, a verdict with its reason goes out.
+//!
+//! Each policy has its whole decision table under `tests/golden`; a change of a rule is a changed line there.
+
+pub mod encryption;
+pub mod rate;
+pub mod recipient;
+pub mod retry;
+pub mod sender;
+pub mod tls;
+
+#[cfg(test)]
+mod golden;

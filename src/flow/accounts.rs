@@ -1,0 +1,317 @@
+//! Accounts: the people of the organisation.
+
+use crate::base::address::Address;
+use crate::base::id::MailboxId;
+use crate::base::random::bytes;
+use crate::base::secret::Secret;
+use crate::flow::Flow;
+use crate::flow::new_mailbox::FreshKey;
+use crate::flow::new_mailbox::password_slot;
+use crate::flow::password_work::Busy;
+use crate::flow::reading::ReadError;
+use crate::flow::sign_in::Realm;
+use crate::flow::sign_in::SignInError;
+use crate::flow::sign_in::Source;
+use crate::flow::sign_in::Unlocked;
+use crate::openpgp::OpenPgpError;
+use crate::openpgp::export;
+use crate::openpgp::import;
+use crate::openpgp::import::ImportError;
+use crate::policy::recipient;
+use crate::policy::recipient::LocalFact;
+use crate::store::PAGE;
+use crate::store::command::Command;
+use crate::store::command::NewMailbox;
+use crate::store::command::NewSlot;
+use crate::store::command::Refusal;
+use crate::store::error::StoreError;
+use crate::store::record::Fingerprint;
+use crate::store::record::KeyRecord;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::SlotRecord;
+use crate::vault::passphrase;
+use crate::vault::password::BadPassword;
+use crate::vault::password::Password;
+use crate::vault::slot::SlotKind;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why a command about accounts, mailboxes or certificates was refused.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// Not one of the domains of guard.toml.
+    #[error("{0} is not a domain of this server")]
+    ForeignDomain(String),
+    /// postmaster and its like, the address of notices, or one with routing characters.
+    #[error("{0} is a reserved address")]
+    Reserved(Address),
+    /// There is one.
+    #[error("{0} exists already")]
+    Exists(Address),
+    /// There is none.
+    #[error("{0} is not known here")]
+    Unknown(Address),
+    /// A temporary mailbox where an account was meant, or the other way round.
+    #[error("{0} is not of that kind")]
+    OtherKind(Address),
+    /// Against the rules of passwords.
+    #[error("the password {0}")]
+    Password(BadPassword),
+    /// The old password.
+    #[error("the password is not right")]
+    WrongPassword,
+    /// A certificate that cannot be used.
+    #[error("{why}; {}", .why.advice())]
+    Certificate {
+        /// Why.
+        why: ImportError,
+    },
+    /// Another certificate is on file for the address.
+    #[error("another certificate is on file for {0}; remove it first, after asking its owner")]
+    OtherCertificate(Address),
+    /// No room for the work now.
+    #[error("busy; try again in a moment")]
+    Busy,
+    /// The library refused.
+    #[error(transparent)]
+    OpenPgp(#[from] Arc<OpenPgpError>),
+    /// Something inside failed.
+    #[error("internal: {0}")]
+    Internal(Arc<str>),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AdminError {
+    pub(in crate::flow) fn internal(error: impl ToString) -> Self {
+        Self::Internal(error.to_string().into())
+    }
+}
+
+impl From<OpenPgpError> for AdminError {
+    fn from(error: OpenPgpError) -> Self {
+        Self::OpenPgp(Arc::new(error))
+    }
+}
+
+impl From<Busy> for AdminError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+/// An account's secret key, to be carried away.
+#[derive(Debug)]
+pub struct ExportedKey {
+    /// Armored, locked.
+    pub file: Secret<String>,
+    /// What it is locked with; shown once, stored nowhere.
+    pub passphrase: Secret<String>,
+}
+
+impl Flow {
+    /// Makes an account.
+    pub async fn add_account(
+        &self,
+        address: &Address,
+        password: &Secret<String>,
+    ) -> Result<Arc<MailboxRecord>, AdminError> {
+        let config = self.config();
+        let domain = config
+            .domain(address.domain())
+            .ok_or_else(|| AdminError::ForeignDomain(address.domain().to_string()))?;
+        match recipient::local_fact(address.local(), &config.temporary_mailbox.notice_from) {
+            LocalFact::Name => {}
+            LocalFact::Role | LocalFact::Notice | LocalFact::Route => {
+                return Err(AdminError::Reserved(address.clone()));
+            }
+        }
+        let password = chosen(password, address)?;
+        let id = MailboxId::new(bytes(&*self.random));
+        let now = self.clock.now();
+        let permit = self.passwords.permit().await?;
+        let (random, keys, cost, owner) =
+            (self.random.clone(), self.keys.clone(), self.password_cost, address.clone());
+        let made = permit.run(move || {
+            let key = FreshKey::make(id, &owner, now, &*random).map_err(AdminError::internal)?;
+            let slot = password_slot(id, &password, &key.muk, cost, &keys, &*random)
+                .map_err(AdminError::internal)?;
+            Ok::<_, AdminError>((key.record, slot))
+        });
+        let (key, slot) = made.await??;
+        let new = NewMailbox {
+            id,
+            kind: MailboxKind::Account,
+            address: address.clone(),
+            language: domain.language,
+            created: now,
+            key,
+            slot,
+            invitation: None,
+        };
+        match self.store.commit(vec![Command::CreateMailbox(Box::new(new))]).await {
+            Err(StoreError::Refused { why: Refusal::AddressTaken, .. }) => {
+                return Err(AdminError::Exists(address.clone()));
+            }
+            result => result?,
+        };
+        tracing::info!(mailbox = %id, "account made");
+        self.store.mailbox(id).await?.ok_or_else(|| AdminError::Unknown(address.clone()))
+    }
+
+    /// Every mailbox of a kind, in the order of addresses.
+    pub async fn all_mailboxes(&self, kind: MailboxKind) -> Result<Vec<Arc<MailboxRecord>>, AdminError> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.mailboxes(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            all.extend(page.into_iter().filter(|record| record.kind == kind));
+        }
+        all.sort_by_cached_key(|record| record.address.key());
+        Ok(all)
+    }
+
+    /// The mailbox of an address, which must be of this kind.
+    pub async fn mailbox_at(
+        &self,
+        address: &Address,
+        kind: MailboxKind,
+    ) -> Result<Arc<MailboxRecord>, AdminError> {
+        let unknown = || AdminError::Unknown(address.clone());
+        let mailbox = self.store.mailbox_of(&address.key()).await?.ok_or_else(unknown)?;
+        let record = self.store.mailbox(mailbox).await?.ok_or_else(unknown)?;
+        if record.kind == kind { Ok(record) } else { Err(AdminError::OtherKind(address.clone())) }
+    }
+
+    /// Changes the password of an account: MUK is wrapped anew and nothing is lost; every session ends.
+    pub async fn change_password(
+        &self,
+        address: &Address,
+        old: Secret<String>,
+        new: &Secret<String>,
+    ) -> Result<(), AdminError> {
+        let record = self.mailbox_at(address, MailboxKind::Account).await?;
+        let new = chosen(new, address)?;
+        let unlocked = self.prove(address, old).await?;
+        let slot = self.rewrapped(&unlocked, new).await?;
+        let old_slot = password_of(&record).ok_or_else(|| AdminError::Unknown(address.clone()))?;
+        let change = Command::ChangePassword { mailbox: record.id, old: old_slot.id, new: slot };
+        match self.store.commit(vec![change]).await {
+            Err(StoreError::Refused { .. }) => Err(AdminError::WrongPassword),
+            result => {
+                result?;
+                tracing::info!(mailbox = %record.id, "password changed");
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes an account or a temporary mailbox: keys first, then everything else.
+    pub async fn remove_mailbox(&self, address: &Address, kind: MailboxKind) -> Result<(), AdminError> {
+        let record = self.mailbox_at(address, kind).await?;
+        let delete = Command::DeleteMailbox { mailbox: record.id, now: self.clock.now() };
+        self.store.commit(vec![delete]).await?;
+        tracing::info!(mailbox = %record.id, "mailbox deleted");
+        Ok(())
+    }
+
+    /// The certificate of an account, armored.
+    pub async fn export_certificate(&self, address: &Address) -> Result<String, AdminError> {
+        let record = self.mailbox_at(address, MailboxKind::Account).await?;
+        let key = self.store.key(record.id, &record.certificate).await?;
+        let key = key.ok_or(StoreError::Damaged { what: "a mailbox without its key" })?;
+        let certificate = self.certificates.parsed(&key.fingerprint.0, &key.certificate)?;
+        Ok(export::certificate(&certificate)?)
+    }
+
+    /// The secret key of an account under a passphrase of its own; the password authorises it.
+    pub async fn export_secret_key(
+        &self,
+        address: &Address,
+        password: Secret<String>,
+    ) -> Result<ExportedKey, AdminError> {
+        let record = self.mailbox_at(address, MailboxKind::Account).await?;
+        let unlocked = self.prove(address, password).await?;
+        let with_secret = std::iter::once(&record.certificate).chain(&record.former);
+        let mut key = Err(ReadError::Damaged);
+        for fingerprint in with_secret {
+            key = self.secret_key(&unlocked, fingerprint).await;
+            if key.is_ok() {
+                break;
+            }
+        }
+        let key = key.map_err(AdminError::internal)?;
+        let passphrase = passphrase::generate(&*self.random);
+        let file = export::secret_key(&key, &passphrase)?;
+        Ok(ExportedKey { file, passphrase })
+    }
+
+    /// From now on mail to the account is encrypted to this certificate, whose secret key the server never has.
+    pub async fn import_own_certificate(
+        &self,
+        address: &Address,
+        file: Vec<u8>,
+    ) -> Result<Fingerprint, AdminError> {
+        let record = self.mailbox_at(address, MailboxKind::Account).await?;
+        let imported = self.read_certificate(address, file).await?;
+        let fingerprint = Fingerprint(imported.fingerprint);
+        let key = KeyRecord {
+            fingerprint: fingerprint.clone(),
+            certificate: imported.certificate,
+            wrapped_secret: None,
+            created: self.clock.now(),
+        };
+        self.store.commit(vec![Command::PutOwnCertificate { mailbox: record.id, key }]).await?;
+        Ok(fingerprint)
+    }
+
+    /// Parses a certificate where it may take its time.
+    pub(in crate::flow) async fn read_certificate(
+        &self,
+        address: &Address,
+        file: Vec<u8>,
+    ) -> Result<import::Imported, AdminError> {
+        let (address, now) = (address.clone(), self.clock.now());
+        tokio::task::spawn_blocking(move || import::import(&file, &address, now))
+            .await
+            .map_err(AdminError::internal)?
+            .map_err(|why| AdminError::Certificate { why })
+    }
+
+    /// Opens an account for a command; the machine's own admin costs nobody's budget.
+    async fn prove(&self, address: &Address, password: Secret<String>) -> Result<Arc<Unlocked>, AdminError> {
+        let source = Source { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), device: None };
+        match self.sign_in(&address.to_string(), password, &source, Realm::Accounts).await {
+            Ok(unlocked) => Ok(unlocked),
+            Err(SignInError::Wrong) => Err(AdminError::WrongPassword),
+            Err(SignInError::Paused { .. } | SignInError::Busy { .. }) => Err(AdminError::Busy),
+            Err(SignInError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    async fn rewrapped(&self, who: &Arc<Unlocked>, password: Password) -> Result<NewSlot, AdminError> {
+        let permit = self.passwords.permit().await?;
+        let (who, random, keys, cost) =
+            (who.clone(), self.random.clone(), self.keys.clone(), self.password_cost);
+        let slot = permit.run(move || password_slot(who.mailbox, &password, &who.key, cost, &keys, &*random));
+        slot.await?.map_err(AdminError::internal)
+    }
+}
+
+fn chosen(password: &Secret<String>, address: &Address) -> Result<Password, AdminError> {
+    let password = Password::parse(password.expose()).map_err(AdminError::Password)?;
+    password.refuse_weak().map_err(AdminError::Password)?;
+    password.refuse_for(address, None).map_err(AdminError::Password)?;
+    Ok(password)
+}
+
+fn password_of(record: &MailboxRecord) -> Option<&SlotRecord> {
+    record.slots.iter().find(|slot| slot.kind == SlotKind::Password)
+}

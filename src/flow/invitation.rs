@@ -1,0 +1,167 @@
+//! Mail to the recipients of temporary mailboxes: the invitation, and the notices of further messages.
+
+use crate::base::address::Address;
+use crate::base::envelope::Recipient;
+use crate::base::id::MailboxId;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::config::section::LocalDomain;
+use crate::flow::Flow;
+use crate::flow::notes::letterhead;
+use crate::flow::notes::script_for;
+use crate::flow::outgoing::Outgoing;
+use crate::flow::refusal::TakeError;
+use crate::flow::returned;
+use crate::mime::compose::Automatic;
+use crate::mime::compose::Letter;
+use crate::mime::compose::Person;
+use crate::policy::tls::Requirement;
+use crate::store::command::Command;
+use crate::store::record::MailboxRecord;
+use crate::store::record::Purpose;
+use crate::texts::mail;
+use crate::texts::mail::MailText;
+use crate::vault::mailbox_key::VaultEntry;
+use std::time::Duration;
+
+/// Who writes, and what the mail may say of it.
+#[derive(Clone, Debug)]
+pub(in crate::flow) struct Writer {
+    /// The account.
+    pub account: MailboxId,
+    /// Its address, that of the From: field.
+    pub address: Address,
+    /// The display name of the From: field.
+    pub name: Option<String>,
+    /// The personal line.
+    pub note: Option<String>,
+    /// The TLS policy of the message.
+    pub requirement: Requirement,
+}
+
+/// What the recipient is told.
+pub(in crate::flow) enum Told<'a> {
+    /// The link: the first time, or again.
+    Link(&'a VaultEntry),
+    /// Another account's invitation is open still.
+    Waiting {
+        /// Who invited.
+        inviter: Address,
+        /// When.
+        invited: Time,
+    },
+    /// The mailbox has a password.
+    NewMessage,
+}
+
+impl Flow {
+    /// The command that queues a mail to the recipient of a temporary mailbox.
+    pub(in crate::flow) async fn tell_recipient(
+        &self,
+        mailbox: &MailboxRecord,
+        writer: &Writer,
+        told: Told<'_>,
+    ) -> Result<Command, TakeError> {
+        let config = self.config();
+        let domain = config
+            .main_domain(writer.address.domain())
+            .ok_or_else(|| TakeError::internal("an account without a domain"))?;
+        let text = self.letter(&config, domain, mailbox, writer, &told);
+        let id = returned::traceable_id(&self.keys, &*self.random, mailbox.id, writer.account);
+        let from =
+            config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
+        let notices = Person { name: Some(domain.portal.brand.clone()), address: from.clone() };
+        let letter = Letter {
+            from: notices.clone(),
+            reply_to: Some(notices),
+            to: vec![Person::unnamed(mailbox.address.clone())],
+            cc: Vec::new(),
+            subject: text.subject.clone(),
+            date: self.clock.now(),
+            message_id: self.message_id(&domain.name),
+            in_reply_to: None,
+            references: Vec::new(),
+            automatic: Some(Automatic::Generated),
+        };
+        let script = script_for(&mailbox.address);
+        let message = letter.alternative(&text.text, &text.html, &self.boundary(), script);
+        let message = self.own_message(&message)?;
+        let message = self.signed(message, &domain.name).await?;
+        let secret = matches!(told, Told::Link(_));
+        let purpose = if secret { Purpose::Invitation(mailbox.id) } else { Purpose::Notice(mailbox.id) };
+        let item = Outgoing {
+            id,
+            purpose,
+            sender: returned::return_address(&config, &from, id),
+            owner: Some(writer.account),
+            recipients: vec![Recipient::plain(mailbox.address.clone())],
+            requirement: writer.requirement,
+            eight_bit: true,
+            smtputf8: mailbox.address.needs_smtputf8(),
+            ret: None,
+            envid: None,
+            secret,
+        };
+        self.outgoing(item, message).await
+    }
+
+    fn letter(
+        &self,
+        config: &Config,
+        domain: &LocalDomain,
+        mailbox: &MailboxRecord,
+        writer: &Writer,
+        told: &Told<'_>,
+    ) -> MailText {
+        let head = letterhead(domain);
+        let sender = mail::Sender { name: writer.name.as_deref(), address: &writer.address };
+        let now = self.clock.now();
+        let note = writer.note.as_deref();
+        match told {
+            Told::Link(entry) => {
+                let code = entry.token.text();
+                let link = format!("{}/i/{}#{}", domain.portal.url, entry.invitation, code.expose());
+                let facts = mail::Invitation {
+                    sender,
+                    recipient: &mailbox.address,
+                    date: now,
+                    until: expiry(config, now),
+                    note,
+                    has_pin: entry.pin.is_some(),
+                    link: &link,
+                    access_code: code.expose(),
+                };
+                mail::invitation(&head, &facts, mailbox.language)
+            }
+            Told::Waiting { inviter, invited } => {
+                let facts = mail::Waiting {
+                    sender,
+                    recipient: &mailbox.address,
+                    date: now,
+                    first_sender: inviter,
+                    first_date: *invited,
+                    until: expiry(config, now),
+                    note,
+                };
+                mail::waiting(&head, &facts, mailbox.language)
+            }
+            Told::NewMessage => {
+                let facts = mail::NewMessage {
+                    sender,
+                    recipient: &mailbox.address,
+                    date: now,
+                    note,
+                    login_url: &format!("{}/login", domain.portal.url),
+                    host: domain.portal.url.host(),
+                };
+                mail::new_message(&head, &facts, mailbox.language)
+            }
+        }
+    }
+}
+
+/// A mailbox that nobody touches closes then.
+pub(in crate::flow) fn expiry(config: &Config, last_activity: Time) -> Time {
+    let days = u64::from(config.temporary_mailbox.inactivity_days);
+    last_activity + Duration::from_secs(days * 24 * 3600)
+}

@@ -1,0 +1,207 @@
+//! Notes: what an account is told about a mailbox it caused, in its INBOX, encrypted like everything there.
+
+use crate::base::address::Address;
+use crate::base::address::Domain;
+use crate::base::id::MailboxId;
+use crate::base::random::bytes;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::config::section::LocalDomain;
+use crate::flow::Flow;
+use crate::flow::assembled::Piece;
+use crate::flow::refusal::TakeError;
+use crate::flow::sealing::Composed;
+use crate::flow::sealing::Place;
+use crate::flow::sealing::Receiver;
+use crate::mime::compose;
+use crate::mime::compose::Automatic;
+use crate::mime::compose::Letter;
+use crate::mime::compose::Person;
+use crate::mime::header::Script;
+use crate::store::command::Command;
+use crate::texts::mail;
+use crate::texts::mail::Letterhead;
+use crate::texts::mail::MailText;
+use std::io::Write;
+
+/// What is told.
+#[derive(Debug)]
+pub enum Note {
+    /// An invitation went out: the PIN, if there is one.
+    Pin {
+        /// Whose mailbox.
+        recipient: Address,
+        /// The PIN.
+        pin: Option<String>,
+        /// The invitation works until then.
+        until: Time,
+        /// The same link went out again.
+        resent: bool,
+        /// The message brought another PIN, which was not used.
+        ignored: bool,
+    },
+    /// A PIN was said for a mailbox that was opened long ago.
+    PinIgnored {
+        /// Whose mailbox.
+        recipient: Address,
+    },
+    /// A password was chosen.
+    Opened {
+        /// Whose mailbox.
+        recipient: Address,
+        /// When.
+        at: Time,
+        /// With a PIN.
+        had_pin: bool,
+    },
+    /// Wrong PINs were tried.
+    WrongPins {
+        /// Whose mailbox.
+        recipient: Address,
+        /// So many.
+        tries: u8,
+        /// So many more are possible; with none the invitation is dead.
+        left: u8,
+    },
+    /// The recipient has no PIN.
+    NoPin {
+        /// Whose mailbox.
+        recipient: Address,
+    },
+    /// The message lies in a mailbox of another's invitation that nobody has opened.
+    StillUnopened {
+        /// Whose mailbox.
+        recipient: Address,
+        /// Who invited.
+        inviter: Address,
+        /// When.
+        invited: Time,
+    },
+    /// The invitation came back.
+    Unreachable {
+        /// Whose mailbox.
+        recipient: Address,
+        /// What the other server said.
+        reason: String,
+    },
+    /// The invitation waits.
+    Late {
+        /// Whose mailbox.
+        recipient: Address,
+        /// Tried until then.
+        until: Time,
+        /// What the other server said.
+        reason: String,
+    },
+}
+
+impl Flow {
+    /// The command that delivers a note to an account; `None` if the account is gone.
+    pub(in crate::flow) async fn note(
+        &self,
+        account: MailboxId,
+        note: Note,
+    ) -> Result<Option<Command>, TakeError> {
+        let Some(receiver) = self.receiver(account).await? else { return Ok(None) };
+        let config = self.config();
+        let Some(domain) = config.main_domain(receiver.record.address.domain()) else { return Ok(None) };
+        let text = words(&note, &config, domain, &receiver);
+        let message = self.letter_to(&config, domain, &receiver.record.address, &text)?;
+        let delivery = self.delivery(&receiver, message, Place::default()).await?;
+        Ok(Some(Command::Deliver(delivery)))
+    }
+
+    /// A mail from the appliance itself to one of its accounts.
+    pub(in crate::flow) fn letter_to(
+        &self,
+        config: &Config,
+        domain: &LocalDomain,
+        to: &Address,
+        text: &MailText,
+    ) -> Result<Composed, TakeError> {
+        let from =
+            config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
+        let letter = Letter {
+            from: Person { name: Some(domain.portal.brand.clone()), address: from },
+            reply_to: None,
+            to: vec![Person::unnamed(to.clone())],
+            cc: Vec::new(),
+            subject: text.subject.clone(),
+            date: self.clock.now(),
+            message_id: self.message_id(&domain.name),
+            in_reply_to: None,
+            references: Vec::new(),
+            automatic: Some(Automatic::Generated),
+        };
+        self.own_message(&letter.alternative(&text.text, &text.html, &self.boundary(), script_for(to)))
+    }
+
+    /// A message that is all ours.
+    pub(in crate::flow) fn own_message(&self, message: &[u8]) -> Result<Composed, TakeError> {
+        let mut spool = self.spools.begin();
+        spool.write_all(message).map_err(TakeError::internal)?;
+        let spool = spool.finish().map_err(TakeError::internal)?;
+        let length = spool.length();
+        Ok(Composed { spool, pieces: vec![Piece::Came(0..length)] })
+    }
+
+    /// A new Message-ID, with its angle brackets.
+    pub(in crate::flow) fn message_id(&self, domain: &Domain) -> String {
+        compose::message_id(&bytes(&*self.random), domain)
+    }
+
+    /// A boundary that no text holds by accident.
+    pub(in crate::flow) fn boundary(&self) -> String {
+        compose::boundary(&bytes(&*self.random))
+    }
+}
+
+/// UTF-8 in the header only where an address needs it.
+pub(in crate::flow) fn script_for(to: &Address) -> Script {
+    if to.needs_smtputf8() { Script::Utf8 } else { Script::Ascii }
+}
+
+/// The head of every letter of a domain.
+pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
+    Letterhead {
+        brand: &domain.portal.brand,
+        accent: &domain.portal.accent,
+        domain: domain.name.as_str(),
+        imprint_url: domain.portal.imprint_url.as_deref(),
+        contact: domain.portal.contact.as_deref(),
+    }
+}
+
+fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver) -> MailText {
+    let head = letterhead(domain);
+    let language = receiver.record.language;
+    match note {
+        Note::Pin { recipient, pin, until, resent, ignored } => {
+            let shown = &config.temporary_mailbox;
+            let facts = mail::Pin {
+                recipient,
+                pin: pin.as_deref(),
+                header: shown.show_pin_again.then_some(shown.sent_header.as_str()),
+                until: *until,
+                resent: *resent,
+                ignored: *ignored,
+            };
+            mail::note_pin(&head, &facts, language)
+        }
+        Note::PinIgnored { recipient } => mail::note_pin_ignored(&head, recipient, language),
+        Note::Opened { recipient, at, had_pin } => {
+            mail::note_opened(&head, recipient, *at, *had_pin, language)
+        }
+        Note::WrongPins { recipient, tries, left } => {
+            mail::note_wrong_pins(&head, recipient, *tries, *left, language)
+        }
+        Note::NoPin { recipient } => mail::note_no_pin(&head, recipient, language),
+        Note::StillUnopened { recipient, inviter, invited } => {
+            mail::note_still_unopened(&head, recipient, inviter, *invited, language)
+        }
+        Note::Unreachable { recipient, reason } => mail::note_unreachable(&head, recipient, reason, language),
+        Note::Late { recipient, until, reason } => {
+            mail::note_late(&head, recipient, *until, reason, language)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Mail to the address that invitations come from: reports are told to the inviter, people get one answer a day.
+
+use crate::base::address::Address;
+use crate::base::address::AddressKey;
+use crate::base::envelope::Recipient;
+use crate::flow::Flow;
+use crate::flow::intake::Arrival;
+use crate::flow::intake::Arrived;
+use crate::flow::notes::letterhead;
+use crate::flow::notes::script_for;
+use crate::flow::outgoing::Outgoing;
+use crate::flow::refusal::TakeError;
+use crate::flow::returned;
+use crate::mime::compose::Automatic;
+use crate::mime::compose::Letter;
+use crate::mime::compose::Person;
+use crate::policy::tls::Requirement;
+use crate::store::record::Purpose;
+use crate::texts::mail;
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// When each sender was answered last, by the boot clock.
+#[derive(Default)]
+pub struct Answered(Mutex<HashMap<AddressKey, Duration>>);
+
+/// One answer to a sender in this time (RFC 3834 §2).
+const ONCE_IN: Duration = Duration::from_secs(24 * 3600);
+/// Senders remembered; while that many wait for their day to pass, nobody new is answered.
+const SENDERS: usize = 10_000;
+
+impl Answered {
+    /// May this sender be answered now? Yes is remembered.
+    fn admit(&self, sender: AddressKey, now: Duration) -> bool {
+        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.len() >= SENDERS {
+            answered.retain(|_, last| now.saturating_sub(*last) < ONCE_IN);
+        }
+        let recent = answered.get(&sender).is_some_and(|last| now.saturating_sub(*last) < ONCE_IN);
+        if recent || answered.len() >= SENDERS {
+            return false;
+        }
+        answered.insert(sender, now);
+        true
+    }
+}
+
+impl Flow {
+    /// Nothing of such mail is stored: a report is told to the inviter without its content, a person is answered.
+    pub(in crate::flow) async fn answer_notice(
+        &self,
+        address: &Address,
+        arrived: &Arrived,
+        header: &Arrival,
+    ) -> Result<(), TakeError> {
+        if let Some(queue) = returned::queue_id_of(&self.config(), address) {
+            let mut text = Vec::new();
+            let mut start = arrived.spool.reader().take(returned::LOOKED_AT);
+            start.read_to_end(&mut text).map_err(TakeError::internal)?;
+            return self.take_returned(queue, &text).await;
+        }
+        let Some(sender) = arrived.envelope.sender.as_ref().filter(|_| !header.automatic) else {
+            return Ok(());
+        };
+        if !self.answered.admit(sender.key(), self.clock.running()) {
+            return Ok(());
+        }
+        self.answer(address, sender, header).await
+    }
+
+    /// Until bounces are here.
+    async fn take_returned(&self, _: crate::base::id::QueueId, _: &[u8]) -> Result<(), TakeError> {
+        Ok(())
+    }
+
+    async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
+        let config = self.config();
+        let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
+        let login = format!("{}/login", domain.portal.url);
+        let text = mail::auto_answer(&letterhead(domain), to, &login, domain.language);
+        let letter = Letter {
+            from: Person { name: Some(domain.portal.brand.clone()), address: from.clone() },
+            reply_to: None,
+            to: vec![Person::unnamed(to.clone())],
+            cc: Vec::new(),
+            subject: text.subject.clone(),
+            date: self.clock.now(),
+            message_id: self.message_id(&domain.name),
+            in_reply_to: answered.message_id.clone(),
+            references: answered.message_id.iter().cloned().collect(),
+            automatic: Some(Automatic::Replied),
+        };
+        let message = letter.alternative(&text.text, &text.html, &self.boundary(), script_for(to));
+        let message = self.signed(self.own_message(&message)?, &domain.name).await?;
+        let item = Outgoing {
+            id: self.queue_id(),
+            purpose: Purpose::Mail,
+            sender: None,
+            owner: None,
+            recipients: vec![Recipient::plain(to.clone())],
+            requirement: Requirement::Opportunistic,
+            eight_bit: true,
+            smtputf8: to.needs_smtputf8(),
+            ret: None,
+            envid: None,
+            secret: false,
+        };
+        let command = self.outgoing(item, message).await?;
+        self.commit_taking(vec![command]).await?;
+        self.queue_bell.notify_one();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_a_day_and_a_bounded_memory() {
+        let answered = Answered::default();
+        let key = |n: usize| Address::parse(&format!("a{n}@x.example")).unwrap().key();
+        let day = ONCE_IN;
+        assert!(answered.admit(key(0), day));
+        assert!(!answered.admit(key(0), day + ONCE_IN / 2));
+        assert!(answered.admit(key(0), day + ONCE_IN));
+        for n in 1..SENDERS + 10 {
+            answered.admit(key(n), day + ONCE_IN);
+        }
+        assert!(!answered.admit(key(SENDERS + 20), day + ONCE_IN));
+        assert!(answered.admit(key(SENDERS + 20), day * 4), "they are forgotten in time");
+    }
+}

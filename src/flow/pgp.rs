@@ -1,0 +1,97 @@
+//! Messages for people who have a certificate: PGP/MIME, and the signatures of our domains.
+
+use crate::base::address::Domain;
+use crate::flow::Flow;
+use crate::flow::assembled::Piece;
+use crate::flow::draft::Draft;
+use crate::flow::refusal::TakeError;
+use crate::flow::sealing::Composed;
+use crate::flow::sealing::blocking;
+use crate::mime::dkim;
+use crate::mime::dkim::Signer;
+use crate::mime::pgp_mime;
+use crate::openpgp::certificate::Certificate;
+use crate::openpgp::encrypt::Form;
+use crate::openpgp::encrypt::encrypt;
+use crate::store::record::SigningAlgorithm;
+use std::io;
+use std::io::Write;
+
+impl Flow {
+    /// PGP/MIME to all of `certificates` at once (RFC 3156 §4): who has one sees that the others have.
+    pub(in crate::flow) async fn pgp_message(
+        &self,
+        draft: &Draft,
+        certificates: Vec<Certificate>,
+    ) -> Result<Composed, TakeError> {
+        let boundary = self.boundary();
+        let mut outer = pgp_mime::outer_header(draft.header(), &boundary);
+        let inner = draft.with(&pgp_mime::inner_header(draft.header(), &outer));
+        for received in draft.header().all("Received").rev() {
+            outer.prepend(received.clone());
+        }
+        let (sink, now) = (self.spools.begin(), self.clock.now());
+        let spool = blocking(move || {
+            let certificates: Vec<&Certificate> = certificates.iter().collect();
+            let sealed = encrypt(&certificates, inner.reader(), CrLf(sink), now, Form::Armored);
+            sealed.map_err(TakeError::internal)?.into_inner().0.finish().map_err(TakeError::internal)
+        })
+        .await?;
+        let head = [outer.render(), pgp_mime::prefix(&boundary)].concat();
+        let pieces = vec![
+            Piece::Own(head.into()),
+            Piece::Came(0..spool.length()),
+            Piece::Own(pgp_mime::suffix(&boundary).into()),
+        ];
+        Ok(Composed { spool, pieces })
+    }
+
+    /// The message with a DKIM signature of each key of `domain` in front.
+    pub(in crate::flow) async fn signed(
+        &self,
+        message: Composed,
+        domain: &Domain,
+    ) -> Result<Composed, TakeError> {
+        let keys = self.store.signing_keys(domain).await?;
+        let mut signers = Vec::with_capacity(keys.len());
+        for algorithm in [SigningAlgorithm::Rsa, SigningAlgorithm::Ed25519] {
+            let Some(key) = keys.iter().find(|key| key.algorithm == algorithm) else { continue };
+            let private = key.private.expose();
+            let signer = match algorithm {
+                SigningAlgorithm::Rsa => Signer::rsa(&key.domain, &key.selector, private),
+                SigningAlgorithm::Ed25519 => Signer::ed25519(&key.domain, &key.selector, private),
+            };
+            signers.push(signer.map_err(TakeError::internal)?);
+        }
+        if signers.is_empty() {
+            return Ok(message);
+        }
+        blocking(move || {
+            let fields = dkim::sign(message.reader(), &signers).map_err(TakeError::internal)?;
+            Ok(message.behind(&fields))
+        })
+        .await
+    }
+}
+
+/// Armor has bare line feeds; mail has CRLF.
+struct CrLf<W>(W);
+
+impl<W: Write> Write for CrLf<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(text) => {
+                    self.0.write_all(text)?;
+                    self.0.write_all(b"\r\n")?;
+                }
+                None => self.0.write_all(line)?,
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,217 @@
+//! Sealing: a message becomes ciphertext for one mailbox, in one pass, before any of it touches the disk.
+
+use crate::base::id::MailboxId;
+use crate::base::id::MessageId;
+use crate::base::random::bytes;
+use crate::base::time::Time;
+use crate::flow::Flow;
+use crate::flow::assembled::Assembled;
+use crate::flow::assembled::Piece;
+use crate::flow::refusal::TakeError;
+use crate::mime::scan::Limits;
+use crate::mime::scan::Scanner;
+use crate::mime::summary::Summary;
+use crate::openpgp::certificate::Certificate;
+use crate::openpgp::encrypt::Form;
+use crate::openpgp::encrypt::encrypt;
+use crate::openpgp::encrypt::encrypt_bytes;
+use crate::store::body::Bodies;
+use crate::store::body::Body;
+use crate::store::command::Delivery;
+use crate::store::record::Fingerprint;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::MessageRecord;
+use crate::store::spool::SpoolReader;
+use crate::store::spool::Spooled;
+use std::io;
+use std::io::Read;
+use std::sync::Arc;
+
+/// A message as it is to be stored or sent: what came, with a header of our making.
+#[derive(Clone)]
+pub struct Composed {
+    /// What came.
+    pub spool: Spooled,
+    /// Its pieces in order.
+    pub pieces: Vec<Piece>,
+}
+
+impl Composed {
+    /// A reader at the beginning.
+    pub fn reader(&self) -> Assembled<SpoolReader> {
+        Assembled::new(self.spool.reader(), self.pieces.iter().cloned())
+    }
+
+    /// The same with fields in front.
+    pub fn behind(&self, fields: &[u8]) -> Self {
+        let mut pieces = Vec::with_capacity(self.pieces.len() + 1);
+        pieces.push(Piece::Own(fields.into()));
+        pieces.extend(self.pieces.iter().cloned());
+        Self { spool: self.spool.clone(), pieces }
+    }
+}
+
+/// Whom a message is sealed to.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Whose mailbox.
+    pub record: Arc<MailboxRecord>,
+    /// Its current certificate.
+    pub certificate: Certificate,
+}
+
+impl Receiver {
+    /// What the certificate is known by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.certificate.fingerprint().to_vec())
+    }
+}
+
+/// A sealed message, its body on disk and synced if it is a file; nothing names it yet.
+#[derive(Debug)]
+pub struct Laid {
+    body: Body,
+    summary: Vec<u8>,
+    size: u64,
+}
+
+/// Where a sealed message goes.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The folder.
+    pub folder: Option<Folder>,
+    /// Flags to begin with.
+    pub flags: Flags,
+    /// INTERNALDATE, if not now.
+    pub date: Option<Time>,
+    /// The local account that sent it.
+    pub sender: Option<MailboxId>,
+    /// Its Message-ID, to be found again by.
+    pub message_id: Option<String>,
+}
+
+impl Flow {
+    /// The mailbox with its parsed certificate.
+    pub(in crate::flow) async fn receiver(&self, mailbox: MailboxId) -> Result<Option<Receiver>, TakeError> {
+        let Some(record) = self.store.mailbox(mailbox).await? else { return Ok(None) };
+        let Some(key) = self.store.key(mailbox, &record.certificate).await? else { return Ok(None) };
+        let certificate =
+            self.certificates.parsed(&key.fingerprint.0, &key.certificate).map_err(TakeError::internal)?;
+        Ok(Some(Receiver { record, certificate }))
+    }
+
+    /// Seals a message for `receiver`; the command delivers it.
+    pub(in crate::flow) async fn delivery(
+        &self,
+        receiver: &Receiver,
+        message: Composed,
+        place: Place,
+    ) -> Result<Box<Delivery>, TakeError> {
+        let now = self.clock.now();
+        let bodies = self.store.bodies().clone();
+        let certificate = receiver.certificate.clone();
+        let laid = blocking(move || lay(&bodies, &certificate, &message, now)).await?;
+        Ok(self.address_delivery(receiver, laid, place))
+    }
+
+    fn address_delivery(&self, receiver: &Receiver, laid: Laid, place: Place) -> Box<Delivery> {
+        let config = self.config();
+        let (quota_bytes, quota_messages) = match receiver.record.kind {
+            MailboxKind::Account => (config.accounts.quota, None),
+            MailboxKind::Temporary => (Some(config.temporary_mailbox.quota), Some(TEMPORARY_MESSAGES)),
+        };
+        let mailbox = receiver.record.id;
+        Box::new(Delivery {
+            mailbox,
+            folder: place.folder.unwrap_or(Folder::INBOX),
+            certificate: receiver.fingerprint(),
+            record: MessageRecord {
+                id: MessageId::new(bytes(&*self.random)),
+                arrived: place.date.unwrap_or_else(|| self.clock.now()),
+                size: laid.size,
+                body: laid.body,
+                certificate: receiver.fingerprint(),
+                sender: place.sender,
+                message_id: place.message_id.map(|id| self.index.message_id("message-id", mailbox, &id)),
+            },
+            flags: place.flags,
+            summary: laid.summary,
+            quota_bytes,
+            quota_messages,
+        })
+    }
+}
+
+/// Messages of a temporary mailbox.
+const TEMPORARY_MESSAGES: u32 = 10_000;
+
+/// One pass: the bytes are scanned and encrypted while they are read.
+fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time) -> Result<Laid, TakeError> {
+    let mut scanned =
+        Scanned { source: message.reader(), scanner: Scanner::new(own_limits()), trouble: None };
+    let writer = bodies.begin()?;
+    let sealed = encrypt(&[certificate], &mut scanned, writer, now, Form::Binary);
+    if let Some(problem) = scanned.trouble.take() {
+        return Err(TakeError::Malformed(problem));
+    }
+    let body = sealed.map_err(TakeError::internal)?.into_inner().finish()?;
+    let structure = scanned.scanner.finish().map_err(|problem| TakeError::Malformed(problem.to_string()))?;
+    let summary = Summary::gather(&mut message.reader(), &structure).map_err(TakeError::internal)?;
+    let summary = encrypt_bytes(&[certificate], &summary.write(), now).map_err(TakeError::internal)?;
+    Ok(Laid { body, summary: summary.into_inner(), size: structure.size })
+}
+
+/// What we add to a message that was within the limits never makes it one that is not.
+fn own_limits() -> Limits {
+    let limits = Limits::default();
+    Limits {
+        size: u64::MAX,
+        header_block: limits.header_block + (64 << 10),
+        header_fields: limits.header_fields + 64,
+        hops: limits.hops + 8,
+        ..limits
+    }
+}
+
+struct Scanned<R> {
+    source: R,
+    scanner: Scanner,
+    trouble: Option<String>,
+}
+
+impl<R: Read> Read for Scanned<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.source.read(buffer)?;
+        if let Err(problem) = self.scanner.feed(buffer.get(..got).unwrap_or_default()) {
+            self.trouble = Some(problem.to_string());
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(got)
+    }
+}
+
+/// Runs work that reads, writes or computes for long where blocking is allowed.
+pub(in crate::flow) async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Interrupted> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Interrupted.into()),
+    }
+}
+
+/// The work ended without an answer: a bug in it, or the appliance is stopping.
+pub(in crate::flow) struct Interrupted;
+
+impl From<Interrupted> for TakeError {
+    fn from(_: Interrupted) -> Self {
+        Self::internal("work was interrupted")
+    }
+}

@@ -1,0 +1,97 @@
+//! When a message is tried again, when its sender is told that it waits, and when it is given up.
+
+use crate::base::time::Time;
+use std::time::Duration;
+
+/// How long mail is tried, unless guard.toml says otherwise.
+///
+/// RFC 5321 §4.5.4.1: at least 4 to 5 days.
+pub const MAIL_LIFE: Duration = Duration::from_secs(5 * DAY);
+/// How long a bounce is tried: its news gets old.
+pub const BOUNCE_LIFE: Duration = Duration::from_secs(DAY);
+/// When a sender is told that a message still waits (RFC 3461 §5.2.7 leaves the time to us).
+pub const DELAY_NOTICE: Duration = Duration::from_secs(4 * HOUR);
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+
+/// What becomes of a message after a failed try.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// Another try.
+    At(Time),
+    /// Its life is over.
+    GiveUp,
+}
+
+/// When to try again after `tries` tries, the last of them now.
+///
+/// Tries fall at 0, 5 and 15 minutes and 1 hour, then the gaps grow to 4 hours. The end of its life brings a last
+/// try, so that an outage which ends in time is not missed.
+pub fn after(tries: u32, created: Time, now: Time, life: Duration) -> Next {
+    let end = created + life;
+    if now >= end {
+        return Next::GiveUp;
+    }
+    Next::At((now + gap(tries)).min(end))
+}
+
+/// Minutes between try number `tries` and the next.
+fn gap(tries: u32) -> Duration {
+    let minutes = match tries {
+        0 => 0,
+        1 => 5,
+        2 => 10,
+        3 => 45,
+        4 => 60,
+        5 => 120,
+        _ => 240,
+    };
+    Duration::from_secs(minutes * 60)
+}
+
+/// A delay report is due: once, and only while there is hope.
+pub fn reports_delay(created: Time, now: Time, life: Duration, reported: bool) -> bool {
+    let waited = now.since(created);
+    !reported && waited >= DELAY_NOTICE && waited < life
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::golden;
+
+    #[test]
+    fn decisions() {
+        let mut table = String::from("life  try  after\n");
+        for (name, life) in [("mail", MAIL_LIFE), ("dsn", BOUNCE_LIFE)] {
+            let created = Time(1_000_000);
+            let mut now = created;
+            let mut reported = false;
+            for tries in 1.. {
+                let waited = now.since(created).as_secs();
+                table += &format!(
+                    "{name:<5} {tries:>3}  {:>3} h {:>2} min{}\n",
+                    waited / 3_600,
+                    waited / 60 % 60,
+                    if reports_delay(created, now, life, reported) { ", delay reported" } else { "" }
+                );
+                reported |= reports_delay(created, now, life, reported);
+                match after(tries, created, now, life) {
+                    Next::At(next) => now = next,
+                    Next::GiveUp => break,
+                }
+            }
+            table += &format!("{name:<5}      given up\n");
+        }
+        golden::compare("retry.txt", &table);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_does_not_lose_mail() {
+        let created = Time(1_000_000);
+        let before = created - Duration::from_secs(100 * DAY);
+        assert_eq!(after(3, created, before, MAIL_LIFE), Next::At(before + Duration::from_secs(45 * 60)));
+        assert!(!reports_delay(created, before, MAIL_LIFE, false));
+    }
+}
