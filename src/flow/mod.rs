@@ -30,6 +30,9 @@ pub mod sign_in;
 pub mod signing;
 pub mod submission;
 
+#[cfg(test)]
+mod tests;
+
 use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
