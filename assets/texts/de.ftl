@@ -169,7 +169,7 @@ attachment-hint = Sie können mehrere Dateien wählen, zusammen bis { $limit }.
 reply-encrypted = Ihre Antwort wird verschlüsselt, bevor sie gespeichert wird. Eine Kopie liegt unter „Gesendet“.
 send = Senden
 reply-empty = Schreiben Sie eine Nachricht.
-reply-too-big = „{ $name }“ hat { $size }. Alle Dateien zusammen dürfen { $limit } haben.
+reply-too-big = Mit „{ $name }“ werden die Dateien zu groß. Alle zusammen dürfen { $limit } haben.
 reply-files-again = Ihr Text ist noch da. Bitte wählen Sie die Dateien neu aus.
 sent-ok-title = Ihre Antwort ist gesendet
 sent-ok-text = An { $to }, am { $date }. Sie wurde verschlüsselt, eine Kopie liegt unter „Gesendet“.
@@ -251,7 +251,7 @@ help-password = Weil es sonst auch jemand anderes zurücksetzen könnte. Wir hab
 help-delete-title = Wie lange alles bleibt
 help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht wird das Postfach gelöscht. 14 und 3 Tage vorher schreiben wir Ihnen. Sie können jederzeit alles mitnehmen.
 help-cookies-title = Cookies und Verfolgung
-help-cookies = Ein Cookie, solange Sie angemeldet sind. Keine Verfolgung, nichts von anderen Servern, keine Werbung.
+help-cookies = Ein Cookie, solange Sie angemeldet sind; beim Abmelden geht es. Eines merkt sich ein Jahr lang, dass dieser Browser schon einmal angemeldet war, und eines die Sprache, wenn Sie sie wählen. Keine Verfolgung, nichts von fremden Servern, keine Werbung.
 
 ## Datum und Größe
 month-1 = Januar
@@ -271,3 +271,45 @@ date-time = { $day }. { $month } { $year }, { $time } UTC
 size-bytes = { $n } Bytes
 size-kb = { $n } KB
 size-mb = { $n } MB
+
+## Listen und Daten darin
+when-today = Heute { $time }
+when-this-year = { $day }. { $month }
+when-earlier = { $day }. { $month } { $year }
+month-short-1 = Jan.
+month-short-2 = Feb.
+month-short-3 = März
+month-short-4 = Apr.
+month-short-5 = Mai
+month-short-6 = Juni
+month-short-7 = Juli
+month-short-8 = Aug.
+month-short-9 = Sept.
+month-short-10 = Okt.
+month-short-11 = Nov.
+month-short-12 = Dez.
+no-subject = (ohne Betreff)
+unreadable = (diese Nachricht kann nicht gelesen werden)
+cc = Kopie
+file-kind = { $kind }, { $size }
+
+## Weitere Gründe
+password-long = Das Passwort ist zu lang: höchstens { $most } Bytes sind möglich.
+password-character = Das Passwort hat ein Zeichen, das sich nicht überall tippen lässt, etwa einen Tabulator. Bitte lassen Sie es weg.
+password-common = Dieses Passwort benutzen zu viele. Wählen Sie eines, das sonst niemand hat.
+password-is-address = Ihre Adresse ist kein gutes Passwort. Wählen Sie ein anderes.
+password-is-pin = Die PIN ist kein gutes Passwort: Der Absender kennt sie. Wählen Sie ein anderes.
+busy-title = Zu viel auf einmal
+busy-text = Der Server hat gerade mehr zu tun, als er kann. Es ist nichts geschehen, und kein Versuch wurde verbraucht. Bitte versuchen Sie es in einer Minute noch einmal.
+foreign-text = Dieses Formular kam nicht von unserer eigenen Seite; deshalb wurde nichts getan. Öffnen Sie die Seite neu und senden Sie es von dort.
+misdirected-text = Der Name in Ihrer Adresszeile ist nicht der Name dieses Servers. Vergleichen Sie ihn mit dem unten.
+body-too-large = Was Sie gesendet haben, ist zu groß. Es wurde nichts getan.
+body-cut = Was Sie gesendet haben, kam nicht vollständig an. Es wurde nichts getan. Bitte versuchen Sie es noch einmal.
+reply-all-too-big = Die Dateien sind zu groß. Alle zusammen dürfen { $limit } haben, und sie wachsen unterwegs um ein Drittel.
+reply-refused = Diese Antwort konnte nicht angenommen werden: { $why }
+reply-full = Das Postfach des Empfängers ist voll. Es wurde nichts gesendet. Bitte sagen Sie es dem Absender am Telefon.
+reply-nobody = Bei { $brand } kann hier niemand mehr eine Antwort bekommen. Es wurde nichts gesendet.
+reply-read-only = Im Moment kann nichts gesendet werden: Die Festplatte des Servers ist fast voll. Bitte versuchen Sie es später noch einmal.
+imprint = Impressum
+privacy = Datenschutz
+contact = Kontakt

@@ -172,7 +172,7 @@ attachment-hint = You can choose several files, together up to { $limit }.
 reply-encrypted = Your reply is encrypted before it is stored. A copy is kept in Sent.
 send = Send
 reply-empty = Write a message.
-reply-too-big = “{ $name }” has { $size }. All files together may have { $limit }.
+reply-too-big = With “{ $name }” the files are too large. All files together may have { $limit }.
 reply-files-again = Your text is still here. Please choose the files again.
 sent-ok-title = Your reply was sent
 sent-ok-text = To { $to }, on { $date }. It was encrypted, and a copy is in Sent.
@@ -254,7 +254,7 @@ help-password = Because then somebody else could reset it, too. We do not have y
 help-delete-title = How long it is kept
 help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. We mail you 14 and 3 days before. You can take everything with you at any time.
 help-cookies-title = Cookies and tracking
-help-cookies = One cookie while you are signed in. No tracking, nothing from other servers, no advertising.
+help-cookies = One cookie while you are signed in; it goes when you sign out. One that remembers for a year that this browser signed in before, and one for the language if you choose it. No tracking, nothing from other servers, no advertising.
 
 ## Dates and sizes
 month-1 = January
@@ -274,3 +274,45 @@ date-time = { $day } { $month } { $year }, { $time } UTC
 size-bytes = { $n } bytes
 size-kb = { $n } KB
 size-mb = { $n } MB
+
+## Lists and dates in them
+when-today = Today { $time }
+when-this-year = { $day } { $month }
+when-earlier = { $day } { $month } { $year }
+month-short-1 = Jan
+month-short-2 = Feb
+month-short-3 = Mar
+month-short-4 = Apr
+month-short-5 = May
+month-short-6 = Jun
+month-short-7 = Jul
+month-short-8 = Aug
+month-short-9 = Sep
+month-short-10 = Oct
+month-short-11 = Nov
+month-short-12 = Dec
+no-subject = (no subject)
+unreadable = (this message cannot be read)
+cc = Cc
+file-kind = { $kind }, { $size }
+
+## Further reasons
+password-long = The password is too long: { $most } bytes are the most.
+password-character = The password has a character that cannot be typed everywhere, such as a tab. Please leave it out.
+password-common = Too many people use this password. Choose one that nobody else has.
+password-is-address = Your address is not a good password. Choose another one.
+password-is-pin = The PIN is not a good password: the sender knows it. Choose another one.
+busy-title = Too much at once
+busy-text = The server has more to do than it can at this moment. Nothing happened, and no try was used. Please try again in a minute.
+foreign-text = This form was not sent from our own page, so nothing was done. Open the page again and send it from there.
+misdirected-text = The name in your address bar is not the name of this server. Compare it with the one below.
+body-too-large = What you sent is too large. Nothing was done.
+body-cut = What you sent did not arrive whole. Nothing was done. Please try again.
+reply-all-too-big = The files are too large. All files together may have { $limit }, and they grow by a third on their way.
+reply-refused = This answer could not be taken: { $why }
+reply-full = The mailbox of the receiver is full. Nothing was sent. Please tell the sender by phone.
+reply-nobody = Nobody at { $brand } can be answered here any more. Nothing was sent.
+reply-read-only = At this moment nothing can be sent: the server's disk is nearly full. Please try again later.
+imprint = Imprint
+privacy = Privacy
+contact = Contact

@@ -1,4 +1,5 @@
 //! Drivers between the wire and the flows; they translate and never decide.
 
 pub mod control;
+pub mod http;
 pub mod portal;

@@ -3,7 +3,7 @@
 //! The frame has an origin of its own, no script and no network; this cleaning comes before it, so that
 //! either of the two may fail.
 
-use crate::serve::portal::plain;
+use crate::mime::display;
 use ammonia::Builder;
 use ammonia::UrlRelative;
 use ammonia::url::Url;
@@ -41,7 +41,7 @@ pub fn clean(html: &str, pictures: Pictures) -> Option<Cleaned> {
         }
         ("a", "href") => link(value).map(Cow::Owned),
         (_, "style") => style(value).map(Cow::Owned),
-        (_, "title" | "alt") => Some(Cow::Owned(plain::visible(value))),
+        (_, "title" | "alt") => Some(Cow::Owned(display::single_line(value, 300))),
         _ => is_word(value).then_some(Cow::Borrowed(value)),
     });
     let cleaned = builder.clean(html).to_string();

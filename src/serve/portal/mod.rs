@@ -1,6 +1,427 @@
-//! The portal.
+//! The portal: where a recipient opens a temporary mailbox, reads, and answers.
+//!
+//! One page, one file: a struct with what it shows, and a handler that asks the flows and shows what they
+//! say. A request passes, in this order: host, route, origin, body's declared size, session. A page is added by
+//! a row in [`route::ROUTES`], a [`route::Page`], a file like [`help`], and a template in `assets/portal`.
+
+mod asset;
+mod attachment;
+pub mod cookie;
+pub mod face;
+mod first_use;
+pub mod form;
+mod frame;
 pub mod headers;
+mod help;
 pub mod html;
+mod invitation;
+mod list;
+mod message;
+mod notice;
 pub mod origin;
-pub mod plain;
+mod page;
+mod print;
+mod reply;
 pub mod route;
+pub mod session;
+mod sign_in;
+mod sign_out;
+mod trouble;
+mod upload;
+mod view;
+
+use crate::base::language::Language;
+use crate::base::secret::Secret;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::sign_in::Source;
+use crate::flow::sign_in::Unlocked;
+use crate::serve::http::Peer;
+use crate::serve::http::URI;
+use crate::serve::http::redirection;
+use crate::serve::portal::cookie::Cookies;
+use crate::serve::portal::face::Face;
+use crate::serve::portal::form::BadBody;
+use crate::serve::portal::form::FORM;
+use crate::serve::portal::form::Form;
+use crate::serve::portal::headers::Policy;
+use crate::serve::portal::page::Answer;
+use crate::serve::portal::page::Chrome;
+use crate::serve::portal::page::Tab;
+use crate::serve::portal::route::Budget;
+use crate::serve::portal::route::Found;
+use crate::serve::portal::route::Page;
+use crate::serve::portal::route::Route;
+use crate::serve::portal::route::Takes;
+use crate::serve::portal::route::Verb;
+use crate::serve::portal::route::Who;
+use crate::serve::portal::session::Sessions;
+use crate::serve::portal::trouble::Trouble;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::Request;
+use axum::http::Response;
+use axum::http::header;
+use axum::http::request::Parts;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The portal of the appliance: faces, sessions, and the flows behind it.
+pub struct Portal {
+    flow: Arc<Flow>,
+    sessions: Sessions,
+    faces: RwLock<Arc<[Arc<Face>]>>,
+}
+
+/// A request on its way to its page.
+struct Visit {
+    chrome: Chrome,
+    route: &'static Route,
+    /// What stood in the braces of the route's path.
+    parts: Vec<String>,
+    query: Form,
+    head: Parts,
+    body: Body,
+    source: Source,
+    signed: Option<Signed>,
+}
+
+/// Who is signed in.
+struct Signed {
+    who: Arc<Unlocked>,
+    cookie: Secret<String>,
+}
+
+impl Portal {
+    /// A portal with the faces of `config`.
+    pub fn new(flow: Arc<Flow>, config: &Config) -> Self {
+        Self { flow, sessions: Sessions::default(), faces: RwLock::new(faces(config)) }
+    }
+
+    /// Takes over a changed configuration; sessions live on.
+    pub fn reload(&self, config: &Config) {
+        *self.faces.write().unwrap_or_else(PoisonError::into_inner) = faces(config);
+    }
+
+    /// Forgets ended sessions twice a minute until `stop`.
+    pub async fn sweep(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(SWEEP) => self.sessions.sweep(self.flow.clock.running()),
+            }
+        }
+    }
+
+    /// Answers a request. Whatever happens, this answers: with the header set, and with a reference for the log where
+    /// the mistake is ours.
+    pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let reference = self.reference();
+        let (chrome, secure) = self.chrome(&request);
+        if secure && !peer.secure {
+            let mut answer = redirection(chrome.face.site.origin(), &request);
+            headers::set(answer.headers_mut(), Policy::Page, false);
+            return answer;
+        }
+        let route = match route::find(request.method(), request.uri().path()) {
+            Found::Route(route, _) => route.path,
+            Found::OtherMethod | Found::Nothing => "none",
+        };
+        let method = request.method().clone();
+        let lang = chosen(request.uri().query()).filter(|chosen| chrome.face.languages.contains(chosen));
+        let answered = AssertUnwindSafe(self.respond(request, peer, chrome.clone())).catch_unwind().await;
+        let answered = answered.unwrap_or(Err(Trouble::Internal("a page panicked")));
+        let mut answer = match answered {
+            Ok(answer) => answer,
+            Err(trouble) => {
+                if trouble.is_ours() {
+                    tracing::error!(%reference, route, %trouble, "a page failed");
+                }
+                trouble.page(&chrome, &reference)
+            }
+        };
+        if let Some(line) = lang.and_then(|lang| cookie::language(lang, secure)) {
+            answer.headers_mut().append(header::SET_COOKIE, line);
+        }
+        let policy = answer.extensions().get::<Policy>().copied().unwrap_or(Policy::Page);
+        headers::set(answer.headers_mut(), policy, secure);
+        tracing::debug!(%method, route, status = answer.status().as_u16(), "http request");
+        answer
+    }
+
+    /// Host, route, origin, size, session: then the page.
+    async fn respond(&self, request: Request<Body>, peer: Peer, chrome: Chrome) -> Answer {
+        let (head, body) = request.into_parts();
+        if head.uri.to_string().len() > URI {
+            return Err(Trouble::LongUri);
+        }
+        if !chrome.face.site.is_addressed(&head.uri, &head.headers) {
+            return Err(Trouble::Misdirected);
+        }
+        let path = head.uri.path().to_owned();
+        let (route, parts) = match route::find(&head.method, &path) {
+            Found::Route(route, parts) => (route, parts.into_iter().map(ToOwned::to_owned).collect()),
+            Found::OtherMethod => return Err(Trouble::Method),
+            Found::Nothing if Verb::of(&head.method).is_none() => return Err(Trouble::Method),
+            Found::Nothing => return Err(Trouble::NotFound),
+        };
+        if route.method == Verb::Post && !chrome.face.site.is_own_form(&head.headers) {
+            tracing::info!(route = route.path, "a form from elsewhere was refused");
+            return Err(Trouble::Foreign);
+        }
+        if too_large(route.takes, &head.headers) {
+            return Err(BadBody::TooLarge.into());
+        }
+        let mut cookies = Cookies::read(&head.headers, chrome.face.site.secure());
+        let device = cookies.device.as_ref().map(|device| device.expose().clone());
+        let source = Source { ip: peer.address, device };
+        if route.budget == Budget::Guess {
+            self.flow.budgets.network(source.ip, self.flow.clock.running()).map_err(Trouble::Paused)?;
+        }
+        let signed = self.signed(cookies.session.take()).await?;
+        let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let visit = Visit { chrome, route, parts, query, head, body, source, signed };
+        self.show(visit).await
+    }
+
+    /// Deny by default: what needs a session goes no further without one.
+    async fn show(&self, mut visit: Visit) -> Answer {
+        if visit.route.who == Who::Session {
+            let Some(signed) = visit.signed.take() else {
+                return match visit.route.page {
+                    Page::ReplyPost => reply::signed_out(self, visit).await,
+                    _ => Err(Trouble::SignedOut),
+                };
+            };
+            visit.chrome.signed = true;
+            return self.show_signed(visit, signed).await;
+        }
+        match visit.route.page {
+            Page::Start => page::see_other(if visit.signed.is_some() { "/mailbox" } else { "/login" }),
+            Page::Style => Ok(asset::style(&visit)),
+            Page::Script => Ok(asset::script()),
+            Page::Logo => Ok(asset::logo(&visit)),
+            Page::Help => help::show(visit),
+            Page::Health => Ok(asset::health(self.flow.store.health())),
+            Page::Invitation => invitation::show(self, visit).await,
+            Page::FirstUse => first_use::post(self, visit).await,
+            Page::NoPin => invitation::no_pin(self, visit).await,
+            Page::Cancelled => invitation::cancelled(&visit),
+            Page::SignIn => sign_in::show(&visit),
+            Page::SignInPost => sign_in::post(self, visit).await,
+            Page::SignOut => sign_out::post(self, visit),
+            Page::Inbox
+            | Page::Sent
+            | Page::Message
+            | Page::Body
+            | Page::Attachment
+            | Page::Raw
+            | Page::Print
+            | Page::Reply
+            | Page::ReplyPost => Err(Trouble::SignedOut),
+        }
+    }
+
+    async fn show_signed(&self, visit: Visit, signed: Signed) -> Answer {
+        match visit.route.page {
+            Page::Inbox => list::inbox(self, visit, signed).await,
+            Page::Sent => list::sent(self, visit, signed).await,
+            Page::Message => message::show(self, visit, signed).await,
+            Page::Body => frame::show(self, visit, signed).await,
+            Page::Attachment => attachment::show(self, visit, signed).await,
+            Page::Raw => attachment::raw(self, visit, signed).await,
+            Page::Print => print::show(self, visit, signed).await,
+            Page::Reply => reply::show(self, visit, signed).await,
+            Page::ReplyPost => reply::post(self, visit, signed).await,
+            Page::Start
+            | Page::Style
+            | Page::Script
+            | Page::Logo
+            | Page::Help
+            | Page::Health
+            | Page::Invitation
+            | Page::FirstUse
+            | Page::NoPin
+            | Page::Cancelled
+            | Page::SignIn
+            | Page::SignInPost
+            | Page::SignOut => Err(Trouble::NotFound),
+        }
+    }
+
+    /// The session of a cookie, unless it or its mailbox has ended.
+    async fn signed(&self, cookie: Option<Secret<String>>) -> Result<Option<Signed>, Trouble> {
+        let Some(cookie) = cookie else { return Ok(None) };
+        let Some(resumed) = self.sessions.resume(cookie.expose(), self.flow.clock.running()) else {
+            return Ok(None);
+        };
+        let mailbox = resumed.mailbox;
+        match self.flow.resume(mailbox, resumed.generation, resumed.key).await? {
+            Some(who) => Ok(Some(Signed { who, cookie })),
+            None => {
+                self.sessions.end_all(mailbox);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Begins a session, in the place of one that this browser had `before`, and sets its cookies on `answer`.
+    fn sign_in(
+        &self,
+        who: &Unlocked,
+        before: Option<Signed>,
+        first_look: bool,
+        secure: bool,
+        answer: &mut Response<Body>,
+    ) {
+        if let Some(before) = before {
+            self.sessions.end(before.cookie.expose());
+        }
+        let running = self.flow.clock.running();
+        let value = self.sessions.begin(
+            who.mailbox,
+            who.generation,
+            &who.key,
+            first_look,
+            running,
+            &*self.flow.random,
+        );
+        let device = self.flow.device_cookie(who);
+        for line in [cookie::session(value.expose(), secure), cookie::device(&device, secure)] {
+            if let Some(line) = line {
+                answer.headers_mut().append(header::SET_COOKIE, line);
+            }
+        }
+    }
+
+    fn chrome(&self, request: &Request<Body>) -> (Chrome, bool) {
+        let faces = self.faces();
+        let face = faces
+            .iter()
+            .find(|face| face.site.is_addressed(request.uri(), request.headers()))
+            .or(faces.first())
+            .cloned()
+            .unwrap_or_default();
+        let secure = face.site.secure();
+        let wanted =
+            chosen(request.uri().query()).or_else(|| Cookies::read(request.headers(), secure).language);
+        let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let language = face.language(wanted, accepted);
+        let path = request.uri().path();
+        let path = if path.len() <= 200 { path.to_owned() } else { "/".to_owned() };
+        (Chrome { face, language, path, signed: false, tab: Tab::None }, secure)
+    }
+
+    fn faces(&self) -> Arc<[Arc<Face>]> {
+        self.faces.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Octets of all files of one answer: as large as a message may be.
+    fn upload_limit(&self) -> u64 {
+        self.flow.config().limits.message_size
+    }
+
+    /// Names a request that failed, here and in the log.
+    fn reference(&self) -> String {
+        crate::base::base32::lower(&crate::base::random::bytes::<5>(&*self.flow.random))
+    }
+}
+
+/// How often ended sessions are forgotten.
+const SWEEP: Duration = Duration::from_secs(30);
+
+fn faces(config: &Config) -> Arc<[Arc<Face>]> {
+    Face::all(config).into_iter().map(Arc::new).collect()
+}
+
+/// `?lang=de`.
+fn chosen(query: Option<&str>) -> Option<Language> {
+    Language::parse(Form::parse(query?.as_bytes()).text("lang"))
+}
+
+/// Whether the peer announces more than the route takes, or anything where it takes nothing.
+fn too_large(takes: Takes, headers: &HeaderMap) -> bool {
+    let most = match takes {
+        Takes::Nothing => 0,
+        Takes::Form => FORM as u64,
+        Takes::Upload => upload::DRAINED,
+    };
+    form::declared(headers).is_some_and(|length| length > most)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::base::random::Random;
+    use crate::config::Config;
+    use std::sync::atomic::AtomicU8;
+    use std::sync::atomic::Ordering;
+
+    /// Random bytes that no two calls share, the same in every run.
+    #[derive(Default)]
+    pub(crate) struct Counting(AtomicU8);
+
+    impl Random for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            let start = self.0.fetch_add(1, Ordering::Relaxed);
+            for (at, byte) in bytes.iter_mut().enumerate() {
+                *byte = start.wrapping_mul(31).wrapping_add(at as u8);
+            }
+        }
+    }
+
+    /// A face with a brand that must be escaped.
+    pub(crate) fn face() -> Face {
+        let config = Config::from_text(CONFIG).unwrap_or_else(|complaints| panic!("{complaints}"));
+        Face::all(&config).remove(0)
+    }
+
+    pub(crate) const CONFIG: &str = r##"
+hostname = "mail.weber-roth.example"
+[tls]
+certificate = "/dev/null"
+key = "/dev/null"
+[portal]
+url = "https://post.weber-roth.example"
+brand = "Weber & <Roth>"
+accent = "#aa0011"
+[[domain]]
+name = "weber-roth.example"
+"##;
+
+    /// What stands around a page in tests.
+    pub(crate) fn chrome(language: Language) -> Chrome {
+        Chrome { face: Arc::new(face()), language, path: "/login".into(), signed: false, tab: Tab::None }
+    }
+
+    /// What must not become markup, wherever it stands.
+    pub(crate) const PAYLOADS: &str = include_str!("../../../tests/payloads/xss.txt");
+
+    /// Every tag of a page with the names of its attributes: what a text must never add to.
+    pub(crate) fn skeleton(html: &str) -> Vec<String> {
+        let mut tags = Vec::new();
+        let mut rest = html;
+        while let Some(at) = rest.find('<') {
+            rest = &rest[at + 1..];
+            let (mut tag, mut quoted) = (String::new(), false);
+            for (at, c) in rest.char_indices() {
+                match c {
+                    '"' => quoted = !quoted,
+                    '>' if !quoted => {
+                        rest = &rest[at..];
+                        break;
+                    }
+                    c if !quoted => tag.push(c),
+                    _ => {}
+                }
+            }
+            tags.push(tag);
+        }
+        tags
+    }
+}

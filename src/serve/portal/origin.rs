@@ -5,7 +5,7 @@ use axum::http::Uri;
 use axum::http::header;
 
 /// The one address under which the portal answers: `https://post.example`, without path.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Site {
     origin: String,
     authority: String,
@@ -57,7 +57,7 @@ impl Site {
         let fits = |given: &str| {
             let given = given.to_ascii_lowercase();
             let standard = if self.secure { ":443" } else { ":80" };
-            given.strip_suffix(standard).unwrap_or(&given) == self.authority
+            !given.is_empty() && given.strip_suffix(standard).unwrap_or(&given) == self.authority
         };
         match (host, authority) {
             (None, None) => false,

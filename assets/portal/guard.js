@@ -1,0 +1,20 @@
+// Three small comforts; everything works without them.
+// The link of an invitation carries its access code behind "#", which browsers keep to themselves.
+(() => {
+  "use strict";
+  const code = location.hash.slice(1);
+  const input = document.getElementById("token");
+  if (!/^[0-9A-Za-z-]{20,64}$/.test(code) || !input) return;
+
+  // The code goes into its field, and the field out of the way.
+  input.value = code;
+  input.type = "hidden";
+  document.getElementById("token-field").hidden = true;
+  document.getElementById("token-filled").hidden = false;
+
+  // Changing the language keeps it.
+  for (const link of document.querySelectorAll("a.language")) link.hash = location.hash;
+
+  // Nobody reads it over a shoulder, and no history keeps it.
+  history.replaceState(null, "", location.pathname + location.search);
+})();

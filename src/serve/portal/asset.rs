@@ -1,0 +1,35 @@
+//! What pages are made with: style sheet, script, picture; and the line for monitors.
+
+use crate::serve::portal::Visit;
+use crate::serve::portal::page::content;
+use crate::store::Health;
+use axum::body::Body;
+use axum::http::Response;
+use axum::http::StatusCode;
+
+/// `guard.css` in the organisation's colour.
+pub fn style(visit: &Visit) -> Response<Body> {
+    content(StatusCode::OK, "text/css; charset=utf-8", visit.chrome.face.style.clone())
+}
+
+/// `guard.js`.
+pub fn script() -> Response<Body> {
+    content(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("../../../assets/portal/guard.js"))
+}
+
+/// The organisation's picture, or ours.
+pub fn logo(visit: &Visit) -> Response<Body> {
+    let (bytes, kind) = &visit.chrome.face.logo;
+    content(StatusCode::OK, kind, bytes.clone())
+}
+
+/// For monitors: 200 while mail is taken, 503 while it is not; no figures.
+pub fn health(health: Health) -> Response<Body> {
+    let (status, text) = match health {
+        Health::Good => (StatusCode::OK, "ok\n"),
+        Health::NoNewMail => (StatusCode::SERVICE_UNAVAILABLE, "disk low: no new mail\n"),
+        Health::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "disk low: read-only\n"),
+        Health::Poisoned => (StatusCode::SERVICE_UNAVAILABLE, "store stopped\n"),
+    };
+    content(status, "text/plain; charset=utf-8", text)
+}

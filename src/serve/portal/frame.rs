@@ -1,0 +1,50 @@
+//! The document in the frame of a message: somebody else's HTML, cleaned, under a policy of its own.
+
+use crate::mime::display;
+use crate::serve::portal::Portal;
+use crate::serve::portal::Signed;
+use crate::serve::portal::Visit;
+use crate::serve::portal::headers::Policy;
+use crate::serve::portal::page;
+use crate::serve::portal::page::Answer;
+use crate::serve::portal::view;
+use crate::serve::portal::view::Need;
+use crate::serve::portal::view::View;
+use askama::Template;
+use axum::http::StatusCode;
+
+#[derive(Template)]
+#[template(path = "portal/frame.html")]
+struct Frame<'a> {
+    language: &'a str,
+    subject: String,
+    style: &'a str,
+    /// Cleaned.
+    html: String,
+}
+
+/// What a frame looks like.
+pub const STYLE: &str = include_str!("../../../assets/portal/frame.css");
+
+/// `GET /mailbox/<folder>/<uid>/body`.
+pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    let (_, message) = view::open(portal, &mut visit, &signed).await?;
+    let (_, view) = view::blocking(message, |message| view::view(message, Need::Document)).await?;
+    let frame = Frame {
+        language: visit.chrome.language(),
+        subject: view.title(&visit.chrome),
+        style: STYLE,
+        html: document(view),
+    };
+    let mut answer = page::html(StatusCode::OK, &frame)?;
+    answer.extensions_mut().insert(Policy::Frame);
+    Ok(answer)
+}
+
+/// The HTML of a message, or its text as HTML.
+pub fn document(view: View) -> String {
+    match view.html {
+        Some(cleaned) => cleaned.html,
+        None => format!("<div class=\"plain-text\" dir=\"auto\">{}</div>", display::text_to_html(&view.text)),
+    }
+}

@@ -1,0 +1,228 @@
+//! What stands around every page, the words on it, and how a page becomes an answer.
+
+use crate::base::language::Language;
+use crate::base::time::Time;
+use crate::serve::portal::face::Face;
+use crate::serve::portal::session;
+use crate::serve::portal::trouble::Trouble;
+use crate::texts;
+use crate::texts::Value;
+use crate::vault::password;
+use askama::Template;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::Response;
+use axum::http::StatusCode;
+use axum::http::header;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// What every page shows around its own content, in whose language, and to whom.
+#[derive(Clone)]
+pub struct Chrome {
+    /// Whose portal.
+    pub face: Arc<Face>,
+    /// Its reader's.
+    pub language: Language,
+    /// The page's own path, for the link to the other language.
+    pub path: String,
+    /// Shown inside an open mailbox.
+    pub signed: bool,
+    /// The part of the mailbox that it belongs to.
+    pub tab: Tab,
+}
+
+/// The navigation's entries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tab {
+    /// None of them.
+    None,
+    /// The inbox.
+    Inbox,
+    /// Sent.
+    Sent,
+    /// "Is this safe?"
+    Help,
+}
+
+impl Chrome {
+    /// A text without an argument of its own.
+    pub fn say(&self, id: &str) -> String {
+        self.words(id, &[])
+    }
+
+    /// A text with one word in it.
+    pub fn put(&self, id: &str, name: &'static str, word: &str) -> String {
+        self.words(id, &[(name, Value::Words(word))])
+    }
+
+    /// A text with a number in it.
+    pub fn count(&self, id: &str, name: &'static str, number: &usize) -> String {
+        self.words(id, &[(name, (*number).into())])
+    }
+
+    /// A text with these arguments and those that are the same on every page.
+    pub fn words(&self, id: &str, own: &[(&'static str, Value<'_>)]) -> String {
+        let host = self.face.site.host();
+        let mut all = vec![
+            ("brand", Value::Words(&self.face.brand)),
+            ("domain", Value::Words(&self.face.domain)),
+            ("host", Value::Words(host)),
+            ("days", self.face.days().into()),
+            ("min", password::SHORTEST.into()),
+            ("max", TRIES.into()),
+        ];
+        if !own.iter().any(|(name, _)| *name == "minutes") {
+            all.push(("minutes", (session::IDLE.as_secs() / 60).into()));
+        }
+        all.extend(own.iter().copied());
+        texts::text(self.language, id, &all)
+    }
+
+    /// RFC 5646 §2.1.
+    pub fn language(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    /// The organisation's name.
+    pub fn brand(&self) -> &str {
+        &self.face.brand
+    }
+
+    /// What the address bar must show.
+    pub fn host(&self) -> &str {
+        self.face.site.host()
+    }
+
+    /// Another language is on offer.
+    pub fn has_other_language(&self) -> bool {
+        self.other().is_some()
+    }
+
+    /// Its tag.
+    pub fn other_language(&self) -> &'static str {
+        self.other().unwrap_or_default().tag()
+    }
+
+    /// This page in it.
+    pub fn other_language_link(&self) -> String {
+        format!("{}?lang={}", self.path, self.other_language())
+    }
+
+    /// Is the inbox, or a message in it.
+    pub fn is_inbox(&self) -> bool {
+        self.tab == Tab::Inbox
+    }
+
+    /// Is Sent, or a message in it.
+    pub fn is_sent(&self) -> bool {
+        self.tab == Tab::Sent
+    }
+
+    /// Is the page that the link at the foot leads to.
+    pub fn is_help(&self) -> bool {
+        self.tab == Tab::Help
+    }
+
+    /// The organisation's own links at the foot.
+    pub fn links(&self) -> Vec<(String, String)> {
+        let face = &self.face;
+        [("imprint", &face.imprint), ("privacy", &face.privacy), ("contact", &face.contact)]
+            .into_iter()
+            .filter_map(|(id, url)| Some((self.say(id), url.clone()?)))
+            .collect()
+    }
+
+    /// `21 November 2026, 09:12 UTC`.
+    pub fn date_and_time(&self, time: Time) -> String {
+        texts::date_time(self.language, time)
+    }
+
+    /// `21 November 2026`.
+    pub fn date(&self, time: Time) -> String {
+        texts::date(self.language, time)
+    }
+
+    /// `Today 09:12`, `19 Nov`, `19 Nov 2025`: as short as a list wants it, in UTC.
+    pub fn when(&self, time: Time, now: Time) -> String {
+        let [at, today] = [time, now].map(|time| time.timestamp().to_zoned(TimeZone::UTC));
+        if at.date() == today.date() {
+            let clock = format!("{:02}:{:02}", at.hour(), at.minute());
+            return self.put("when-today", "time", &clock);
+        }
+        let day = at.day().to_string();
+        let month = self.say(&format!("month-short-{}", at.month()));
+        let year = at.year().to_string();
+        let id = if at.year() == today.year() { "when-this-year" } else { "when-earlier" };
+        self.words(id, &[("day", (&day).into()), ("month", (&month).into()), ("year", (&year).into())])
+    }
+
+    /// `412 KB`, `1.2 MB`.
+    pub fn size(&self, octets: u64) -> String {
+        texts::size(self.language, octets)
+    }
+
+    fn other(&self) -> Option<Language> {
+        self.face.languages.iter().copied().find(|language| *language != self.language)
+    }
+}
+
+/// Wrong PINs before an invitation is dead.
+const TRIES: u64 = 10;
+
+/// An error at a field of a form: the same words in the summary and at the field.
+#[derive(Clone, Debug)]
+pub struct FieldError {
+    /// The `name` and `id` of the field.
+    pub field: &'static str,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+/// What a page is answered with.
+pub type Answer = Result<Response<Body>, Trouble>;
+
+/// Renders a page.
+pub fn html(status: StatusCode, page: &impl Template) -> Answer {
+    let text = page.render().map_err(|_| Trouble::Internal("a page did not render"))?;
+    Ok(content(status, "text/html; charset=utf-8", text))
+}
+
+/// An answer with a body of a kind.
+pub fn content(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+/// RFC 9110 §15.4.4: look there now.
+pub fn see_other(path: &str) -> Answer {
+    let target = HeaderValue::from_str(path).map_err(|_| Trouble::Internal("a path was no header value"))?;
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    answer.headers_mut().insert(header::LOCATION, target);
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::portal::tests::chrome;
+
+    #[test]
+    fn dates_and_sizes_in_both_languages() {
+        let (en, de) = (chrome(Language::En), chrome(Language::De));
+        let time = Time(1_795_338_720);
+        assert_eq!(en.date(time), "22 November 2026");
+        let day = 24 * 3600;
+        for (now, english, german) in [
+            (time.0 + 60, "Today 09:12", "Heute 09:12"),
+            (time.0 + day, "22 Nov", "22. Nov."),
+            (time.0 + 60 * day, "22 Nov 2026", "22. Nov. 2026"),
+        ] {
+            assert_eq!(en.when(time, Time(now)), english);
+            assert_eq!(de.when(time, Time(now)), german);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A message for paper: one document without navigation, under the same policy as the frame.
+
+use crate::serve::portal::Portal;
+use crate::serve::portal::Signed;
+use crate::serve::portal::Visit;
+use crate::serve::portal::frame;
+use crate::serve::portal::headers::Policy;
+use crate::serve::portal::message::ListedFile;
+use crate::serve::portal::page;
+use crate::serve::portal::page::Answer;
+use crate::serve::portal::page::Chrome;
+use crate::serve::portal::view;
+use crate::serve::portal::view::Need;
+use askama::Template;
+use axum::http::StatusCode;
+
+#[derive(Template)]
+#[template(path = "portal/print.html")]
+struct Print<'a> {
+    page: &'a Chrome,
+    style: &'a str,
+    subject: String,
+    from_name: String,
+    from_address: String,
+    to: String,
+    copies: String,
+    date: String,
+    files: Vec<ListedFile>,
+    /// Cleaned.
+    html: String,
+}
+
+/// `GET /mailbox/<folder>/<uid>/print`.
+pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    let (_, message) = view::open(portal, &mut visit, &signed).await?;
+    let (message, view) = view::blocking(message, |message| view::view(message, Need::Document)).await?;
+    let chrome = &visit.chrome;
+    let page = Print {
+        page: chrome,
+        style: frame::STYLE,
+        subject: view.title(chrome),
+        from_name: view.from_name.clone(),
+        from_address: view.from_address.clone(),
+        to: view.to.clone(),
+        copies: view.copies.clone(),
+        date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
+        files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
+        html: frame::document(view),
+    };
+    let mut answer = page::html(StatusCode::OK, &page)?;
+    answer.extensions_mut().insert(Policy::Frame);
+    Ok(answer)
+}

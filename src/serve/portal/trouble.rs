@@ -1,0 +1,166 @@
+//! Trouble on a page's way: one dictionary from causes to answers.
+
+use crate::flow::reading::ReadError;
+use crate::serve::portal::form::BadBody;
+use crate::serve::portal::notice::Notice;
+use crate::serve::portal::page;
+use crate::serve::portal::page::Answer;
+use crate::serve::portal::page::Chrome;
+use crate::store::error::StoreError;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::Response;
+use axum::http::StatusCode;
+use axum::http::header;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a page is not what was asked for.
+#[derive(Clone, Debug, Error)]
+pub enum Trouble {
+    /// Not there, or not yours.
+    #[error("nothing there")]
+    NotFound,
+    /// RFC 9110 §15.5.6.
+    #[error("another method")]
+    Method,
+    /// From a page that is not ours.
+    #[error("from elsewhere")]
+    Foreign,
+    /// RFC 9110 §15.5.20: for a host that this is not.
+    #[error("for another host")]
+    Misdirected,
+    /// RFC 9110 §15.5.15.
+    #[error("the address is too long")]
+    LongUri,
+    /// No live session.
+    #[error("not signed in")]
+    SignedOut,
+    /// The client's network failed too often.
+    #[error("too many failures")]
+    Paused(Duration),
+    /// No room now.
+    #[error("busy")]
+    Busy(Duration),
+    /// The body was not taken.
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    /// A message whose ciphertext is changed or cut.
+    #[error("the message is damaged")]
+    Damaged,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that must not happen did.
+    #[error("internal: {0}")]
+    Internal(&'static str),
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::NotFound,
+            ReadError::Damaged => Self::Damaged,
+            ReadError::Busy => Self::Busy(SOON),
+            ReadError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// When to come again if nothing better is known.
+const SOON: Duration = Duration::from_secs(5);
+
+impl Trouble {
+    /// Its page. `reference` names this request, here and in the log.
+    pub fn page(&self, chrome: &Chrome, reference: &str) -> Response<Body> {
+        self.render(chrome, reference).unwrap_or_else(|_| {
+            page::content(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "500\n")
+        })
+    }
+
+    fn render(&self, chrome: &Chrome, reference: &str) -> Answer {
+        let say = |id: &str| chrome.say(id);
+        match self {
+            Self::NotFound => Notice::new(chrome, say("notfound-title"), vec![say("notfound-text")])
+                .button("/login", say("signin-submit"))
+                .answer(StatusCode::NOT_FOUND),
+            Self::SignedOut if chrome.path.starts_with("/mailbox") => page::see_other("/login"),
+            Self::SignedOut => Notice::new(chrome, say("ended-title"), vec![say("ended-text")])
+                .button("/login", say("signin-again"))
+                .answer(StatusCode::FORBIDDEN),
+            Self::Paused(after) => Self::paused(chrome, *after),
+            Self::Busy(after) => {
+                let notice = Notice::new(chrome, say("busy-title"), vec![say("busy-text")]);
+                later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, *after)
+            }
+            Self::Store(StoreError::DiskLow) => {
+                let notice = Notice::new(chrome, say("busy-title"), vec![say("busy-text")]);
+                later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, Duration::from_secs(300))
+            }
+            Self::Damaged => Notice::new(chrome, say("damaged-title"), vec![say("damaged-text")])
+                .todo(vec![say("damaged-do")])
+                .answer(StatusCode::OK),
+            Self::Foreign => Self::refused(chrome, StatusCode::FORBIDDEN, "foreign-text"),
+            Self::Misdirected => Self::refused(chrome, StatusCode::MISDIRECTED_REQUEST, "misdirected-text"),
+            Self::LongUri => Self::refused(chrome, StatusCode::URI_TOO_LONG, "notfound-text"),
+            Self::Method => {
+                let mut answer = Self::refused(chrome, StatusCode::METHOD_NOT_ALLOWED, "notfound-text")?;
+                answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+                Ok(answer)
+            }
+            Self::Body(bad) => {
+                let (status, id) = match bad {
+                    BadBody::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+                    BadBody::Slow => (StatusCode::REQUEST_TIMEOUT, "body-cut"),
+                    BadBody::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-cut"),
+                    BadBody::Malformed => (StatusCode::BAD_REQUEST, "body-cut"),
+                };
+                Self::refused(chrome, status, id)
+            }
+            Self::Store(_) | Self::Internal(_) => {
+                let mut notice = Notice::new(chrome, say("error-title"), vec![say("error-text")]);
+                notice.quiet = chrome.put("error-reference", "reference", reference);
+                notice.answer(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// The same page for every address, known or not.
+    fn paused(chrome: &Chrome, after: Duration) -> Answer {
+        let minutes = usize::try_from(after.as_secs().div_ceil(60).max(1)).unwrap_or(1);
+        let lines =
+            vec![chrome.count("signin-locked", "minutes", &minutes), chrome.say("signin-locked-more")];
+        let notice = Notice::new(chrome, chrome.say("signin-locked-title"), lines)
+            .detail(chrome.say("forgotten-title"), chrome.say("forgotten-text"));
+        later(notice.answer(StatusCode::TOO_MANY_REQUESTS)?, after)
+    }
+
+    fn refused(chrome: &Chrome, status: StatusCode, id: &str) -> Answer {
+        Notice::new(chrome, chrome.say("error-title"), vec![chrome.say(id)])
+            .button("/login", chrome.say("signin-submit"))
+            .answer(status)
+    }
+
+    /// An error of this machine or program, to be found again by its reference.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Internal(_) => true,
+            Self::NotFound
+            | Self::Method
+            | Self::Foreign
+            | Self::Misdirected
+            | Self::LongUri
+            | Self::SignedOut
+            | Self::Paused(_)
+            | Self::Busy(_)
+            | Self::Body(_)
+            | Self::Damaged => false,
+        }
+    }
+}
+
+/// RFC 9110 §10.2.3.
+fn later(mut answer: Response<Body>, after: Duration) -> Answer {
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    Ok(answer)
+}
