@@ -183,7 +183,10 @@ impl Portal {
         if route.budget == Budget::Guess {
             self.flow.budgets.network(source.ip, self.flow.clock.running()).map_err(Trouble::Paused)?;
         }
-        let signed = self.signed(cookies.session.take()).await?;
+        let signed = match route.page {
+            Page::Style | Page::Script | Page::Logo | Page::Health => None,
+            _ => self.signed(cookies.session.take()).await?,
+        };
         let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
         let visit = Visit { chrome, route, parts, query, head, body, source, signed };
         self.show(visit).await
@@ -321,9 +324,10 @@ impl Portal {
         self.faces.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Octets of all files of one answer: as large as a message may be.
+    /// Octets of all files of one answer: base64 (RFC 2045 §6.8) and its line ends make them 1.37 times as large,
+    /// and then they must fit into a message.
     fn upload_limit(&self) -> u64 {
-        self.flow.config().limits.message_size
+        self.flow.config().limits.message_size / 100 * 72
     }
 
     /// Names a request that failed, here and in the log.

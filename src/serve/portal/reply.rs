@@ -8,6 +8,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
+use crate::serve::portal::notice::Notice;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
@@ -58,7 +59,12 @@ const ORIGINAL: usize = 20_000;
 /// `GET /mailbox/<folder>/<uid>/reply`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
-    let form = form(portal, &visit.chrome, &signed.who, place, message).await?;
+    let form = form(portal, &visit.chrome, place, message).await?;
+    if form.sender.is_empty() {
+        let chrome = &visit.chrome;
+        return Notice::new(chrome, chrome.say("reply-title"), vec![chrome.say("reply-nobody")])
+            .answer(StatusCode::OK);
+    }
     page::html(StatusCode::OK, &form)
 }
 
@@ -66,12 +72,11 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 async fn form<'a>(
     portal: &Portal,
     chrome: &'a Chrome,
-    who: &Unlocked,
     place: Place,
     message: Plain,
 ) -> Result<Form<'a>, Trouble> {
-    let sender = portal.flow.reply_recipients(who, &message, ReplyTo::Sender).await?;
-    let everybody = portal.flow.reply_recipients(who, &message, ReplyTo::All).await?;
+    let sender = portal.flow.reply_recipients(&message, ReplyTo::Sender).await?;
+    let everybody = portal.flow.reply_recipients(&message, ReplyTo::All).await?;
     let (_, view) = view::blocking(message, |message| view::view(message, Need::Outline)).await?;
     let names = |list: &[crate::base::address::Address]| {
         list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -105,7 +110,7 @@ fn answer_subject(subject: &str) -> String {
 pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let place = Place::of(&visit.parts)?;
     visit.chrome.tab = place.tab();
-    let Visit { chrome, head, body, .. } = visit;
+    let Visit { chrome, head, body, source, .. } = visit;
     let upload = upload::read(head, body, &portal.flow.spools, portal.upload_limit()).await?;
     let Upload { fields, files, too_large } = upload;
     let typed = Typed {
@@ -130,6 +135,7 @@ pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         subject: typed.subject.clone(),
         body: typed.body.clone(),
         attachments: files,
+        ip: source.ip,
     };
     match portal.flow.reply(&signed.who, reply).await {
         Ok(_) => page::see_other("/mailbox/sent?sent=1"),
@@ -158,7 +164,7 @@ async fn again(
     status: StatusCode,
 ) -> Answer {
     let message = portal.flow.read(&signed.who, place.folder, place.uid).await?;
-    let mut form = form(portal, chrome, &signed.who, place, message).await?;
+    let mut form = form(portal, chrome, place, message).await?;
     form.to_all = typed.to_all;
     form.subject = typed.subject;
     form.body = typed.body;
@@ -212,7 +218,7 @@ pub async fn resumed(portal: &Portal, chrome: &Chrome, who: &Arc<Unlocked>, carr
     let mut chrome = chrome.clone();
     chrome.tab = place.tab();
     chrome.path = format!("{}/reply", place.path());
-    let mut form = form(portal, &chrome, who, place, message).await?;
+    let mut form = form(portal, &chrome, place, message).await?;
     form.subject = carried.subject;
     form.body = carried.body;
     page::html(StatusCode::OK, &form)
