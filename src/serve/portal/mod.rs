@@ -295,10 +295,9 @@ impl Portal {
             &*self.flow.random,
         );
         let device = self.flow.device_cookie(who);
-        for line in [cookie::session(value.expose(), secure), cookie::device(&device, secure)] {
-            if let Some(line) = line {
-                answer.headers_mut().append(header::SET_COOKIE, line);
-            }
+        let lines = [cookie::session(value.expose(), secure), cookie::device(device.expose(), secure)];
+        for line in lines.into_iter().flatten() {
+            answer.headers_mut().append(header::SET_COOKIE, line);
         }
     }
 

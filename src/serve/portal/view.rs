@@ -282,3 +282,138 @@ pub async fn blocking<T: Send + 'static>(
         .await
         .map_err(|_| Trouble::Internal("reading a message panicked"))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::MessageId;
+    use crate::mime::scan::Limits;
+    use crate::mime::scan::Scanner;
+    use crate::serve::portal::tests::PAYLOADS;
+    use crate::serve::portal::tests::skeleton;
+    use crate::store::body::Body;
+    use crate::store::record::Fingerprint;
+    use crate::store::record::Flags;
+    use crate::store::record::MessageRecord;
+    use crate::store::spool::SpoolDir;
+    use std::io::Write;
+
+    fn plain(message: &[u8]) -> Plain {
+        let structure = Scanner::scan(message, Limits::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolDir::open(dir.path()).unwrap().begin();
+        spool.write_all(message).unwrap();
+        let record = MessageRecord {
+            id: MessageId::new([1; 16]),
+            arrived: Time(0),
+            size: message.len() as u64,
+            body: Body::Inline(Vec::new()),
+            certificate: Fingerprint(vec![0; 20]),
+            sender: None,
+            message_id: None,
+        };
+        Plain { uid: Uid(1), record, flags: Flags::default(), spool: spool.finish().unwrap(), structure }
+    }
+
+    fn seen(message: &str) -> View {
+        view(&plain(message.replace('\n', "\r\n").as_bytes()), Need::Document).unwrap()
+    }
+
+    const PIXEL: &str =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+    #[test]
+    fn a_plain_message() {
+        let view = seen(
+            "From: =?utf-8?q?J=C3=B6rg?= <joerg@x.example>\nTo: a@b.example, \"B, C\" <c@d.example>\n\
+             Subject: =?utf-8?b?R3LDvMOfZQ==?=\n =?utf-8?q?_aus_K=C3=B6ln?=\n\
+             Date: Sun, 22 Nov 2026 09:12:00 +0000\n\nHallo\n\nWelt\n",
+        );
+        assert_eq!(view.subject, "Grüße aus Köln");
+        assert_eq!((view.from_name.as_str(), view.from_address.as_str()), ("Jörg", "joerg@x.example"));
+        assert_eq!(view.to, "a@b.example, B, C <c@d.example>");
+        assert_eq!(view.text.trim(), "Hallo\n\nWelt");
+        assert_eq!(view.date, Some(Time(1_795_338_720)));
+        assert!(view.html.is_none() && view.files.is_empty());
+    }
+
+    #[test]
+    fn pictures_that_the_text_shows_and_others() {
+        let view = seen(&format!(
+            "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n\
+             <p>x<img src=\"cid:one@x\"><img src=\"https://t.example/p.gif\"></p>\n\
+             --b\nContent-Type: image/svg+xml; name=a.png\nContent-ID: <one@x>\nContent-Transfer-Encoding: base64\n\n\
+             {PIXEL}\n--b\nContent-Type: image/png; name=two.png\nContent-ID: <two@x>\n\
+             Content-Transfer-Encoding: base64\n\n{PIXEL}\n--b--\n"
+        ));
+        let html = view.html.unwrap();
+        assert!(html.html.contains(&format!("src=\"data:image/png;base64,{PIXEL}\"")), "by what it truly is");
+        assert_eq!(html.blocked.get("t.example"), Some(&1));
+        let names: Vec<_> = view.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["two.png"], "what the text does not show can be saved");
+    }
+
+    #[test]
+    fn a_picture_that_is_none_is_not_shown() {
+        let view = seen(
+            "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<img src=\"cid:one\">\n\
+             --b\nContent-Type: image/png\nContent-ID: <one>\n\n<svg onload=canary()>\n--b--\n",
+        );
+        assert!(!view.html.unwrap().html.contains("src="));
+    }
+
+    #[test]
+    fn html_that_is_too_deep_is_shown_as_text() {
+        let deep = format!("{}words{}", "<div>".repeat(400), "</div>".repeat(400));
+        let view = seen(&format!("Content-Type: text/html\n\n{deep}\n"));
+        assert!(view.html.is_none());
+        assert_eq!(view.text.trim(), "words");
+    }
+
+    #[test]
+    fn names_of_files_are_only_names() {
+        let view = seen(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n\
+             --b\nContent-Disposition: attachment; filename=\"../../etc/passwd\"\n\nx\n\
+             --b\nContent-Disposition: attachment; filename*=utf-8''a%E2%80%AEgpj.exe\n\nx\n\
+             --b\nContent-Type: message/rfc822\n\nSubject: in\n\ny\n--b--\n",
+        );
+        let names: Vec<_> = view.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names[..2], ["passwd", "agpj.exe"]);
+        assert!(names[2].ends_with(".eml"), "{names:?}");
+    }
+
+    #[test]
+    fn payloads_in_every_field() {
+        for payload in PAYLOADS.lines().filter(|payload| payload.is_ascii()) {
+            let quoted = payload.replace('\\', "").replace('"', "");
+            let view = seen(&format!(
+                "From: \"{quoted}\" <a@x.example>\nSubject: {payload}\nContent-Type: multipart/mixed; boundary=zz9\n\n\
+                 --zz9\nContent-Type: text/html\n\n{payload}\n\
+                 --zz9\nContent-Disposition: attachment; filename=\"{quoted}\"\n\nx\n--zz9--\n"
+            ));
+            let html = view.html.map(|html| html.html).unwrap_or_default();
+            let tags = skeleton(&html);
+            assert!(tags.iter().all(|tag| !tag.starts_with("script") && !tag.contains(" on")), "{html}");
+            for file in view.files {
+                assert!(!file.name.contains(['<', '>', '/', '"']), "{}", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn places() {
+        assert_eq!(Place::read("inbox", "7").unwrap().path(), "/mailbox/inbox/7");
+        assert_eq!(Place::read("sent", "4294967295").unwrap().name(), "sent/4294967295");
+        for (folder, uid) in [
+            ("drafts", "7"),
+            ("inbox", "0"),
+            ("inbox", "07"),
+            ("inbox", "+7"),
+            ("inbox", "4294967296"),
+            ("INBOX", "7"),
+        ] {
+            assert!(Place::read(folder, uid).is_none(), "{folder}/{uid}");
+        }
+    }
+}
