@@ -75,7 +75,7 @@ used-text = The link in your mail sets the password once. That has been done on 
 used-not-you-title = You never chose a password here?
 used-not-you = Then somebody else has used your link. Tell the sender at once, by phone.
 superseded-title = There is a newer invitation
-superseded-text = A newer invitation was sent to you on { $date }. Only that one works. Look for the newest mail from { $brand }, also in your spam folder.
+superseded-text = A newer invitation was sent to you. Only that one works. Look for the newest mail from { $brand }, also in your spam folder.
 superseded-old = Messages from the earlier mailbox do not move into the new one.
 
 ## Sign in and out

@@ -51,7 +51,7 @@ pub fn conflict(chrome: &Chrome, state: &InvitationPage) -> Answer {
     let status = match state {
         InvitationPage::Used { .. } => StatusCode::CONFLICT,
         InvitationPage::Open { .. }
-        | InvitationPage::Replaced { .. }
+        | InvitationPage::Replaced
         | InvitationPage::Dead
         | InvitationPage::Deleted { .. } => StatusCode::GONE,
     };
@@ -73,10 +73,8 @@ fn closed(chrome: &Chrome, state: &InvitationPage, status: StatusCode) -> Answer
                 .warning(say("used-not-you-title"), say("used-not-you"))
                 .answer(status)
         }
-        InvitationPage::Replaced { at } => {
-            let date = chrome.date(*at);
-            let text = chrome.put("superseded-text", "date", &date);
-            Notice::new(chrome, say("superseded-title"), vec![text]).answer(status)
+        InvitationPage::Replaced => {
+            Notice::new(chrome, say("superseded-title"), vec![say("superseded-text")]).answer(status)
         }
         InvitationPage::Dead => Notice::new(chrome, say("dead-title"), vec![say("dead-text")])
             .todo(vec![say("dead-do"), say("dead-not-you")])

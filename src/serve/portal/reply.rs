@@ -181,12 +181,17 @@ fn refusal(chrome: &Chrome, error: &TakeError, limit: u64) -> Result<(StatusCode
         }
         TakeError::MailboxFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "body", chrome.say("reply-full")),
         TakeError::UnknownRecipient => (StatusCode::CONFLICT, "body", chrome.say("reply-nobody")),
-        TakeError::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "body", chrome.say("busy-text")),
         TakeError::Store(StoreError::DiskLow) => {
             (StatusCode::SERVICE_UNAVAILABLE, "body", chrome.say("reply-read-only"))
         }
         TakeError::Busy | TakeError::QueueFull => {
             (StatusCode::SERVICE_UNAVAILABLE, "body", chrome.say("busy-text"))
+        }
+        TakeError::Refused(reply) if reply.code / 100 == 4 => {
+            (StatusCode::SERVICE_UNAVAILABLE, "body", chrome.say("busy-text"))
+        }
+        TakeError::Refused(reply) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "body", chrome.put("reply-refused", "why", &reply.text))
         }
         TakeError::Policy(why) | TakeError::Malformed(why) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "body", chrome.put("reply-refused", "why", why))
