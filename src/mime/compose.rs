@@ -231,12 +231,9 @@ pub(crate) fn describe_text(header: &mut Header, subtype: &str, text: &str) -> V
         return body.into_bytes();
     }
     let mut encoder = QuotedPrintableWriter::new(Vec::new());
-    let written = encoder.write_all(body.as_bytes());
-    match written.and_then(|()| encoder.finish()) {
-        Ok(encoded) => encoded,
-        // Memory takes everything.
-        Err(_) => Vec::new(),
-    }
+    let written = encoder.write_all(body.as_bytes()).and_then(|()| encoder.finish());
+    // Memory takes every octet.
+    written.unwrap_or_default()
 }
 
 /// The header of an attached file.

@@ -55,6 +55,11 @@ pub(crate) const MESSAGES: &[(&str, &[u8], &str)] = &[
     ("outer boundary is a prefix of the inner", b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n--ab\r\n\r\nx\r\n--ab--\r\n--a\r\n\r\ny\r\n--a--", "0:multipart/mixed 1:multipart/mixed 2:text/plain[x]1 1:text/plain[y]1"),
     ("both the same boundary", b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n--a\r\n\r\ny\r\n--a--", "0:multipart/mixed 1:multipart/mixed 2:text/plain[x]1 1:text/plain[y]1"),
     ("inner not closed", b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--a\r\n\r\ny\r\n--a--", "0:multipart/mixed 1:multipart/alternative 2:text/plain[x]1 1:text/plain[y]1"),
+    (
+        "empty part of an inner one in front of the outer boundary",
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--a--\r\n",
+        "0:multipart/mixed 1:multipart/mixed 2:text/plain[]0",
+    ),
     ("inner without a part", b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\nx\r\n--a--", "0:multipart/mixed 1:text/plain[x]1"),
     ("part behind the end", b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n--a\r\n\r\ny\r\n--a--", "0:multipart/mixed 1:text/plain[x]1"),
     ("boundary in a header", b"Content-Type: multipart/mixed; boundary=a\r\n--a\r\n\r\nx", "0:text/plain[x]1"),

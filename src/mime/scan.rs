@@ -92,6 +92,8 @@ struct Open {
     closed: bool,
     /// Line ends in front of its body.
     first_line: u64,
+    /// Where the last part in it ended.
+    least_end: u64,
 }
 
 #[derive(Debug, Default)]
@@ -335,7 +337,7 @@ impl Scanner {
         }
         self.structure.parts.push(part);
         self.seen.clear();
-        self.open.push(Open { index, boundary: None, closed: false, first_line: self.lines });
+        self.open.push(Open { index, boundary: None, closed: false, first_line: self.lines, least_end: 0 });
         self.header = Some(HeaderState::default());
         Ok(())
     }
@@ -420,7 +422,11 @@ impl Scanner {
     fn close_innermost(&mut self, end: u64, lines: u64) {
         let Some(open) = self.open.pop() else { return };
         let Some(part) = self.structure.parts.get_mut(open.index) else { return };
-        part.body.end = end.max(part.body.start);
+        // An empty part right in front of a delimiter ends behind the line end that belongs to that.
+        part.body.end = end.max(part.body.start).max(open.least_end);
+        if let Some(holder) = self.open.last_mut() {
+            holder.least_end = holder.least_end.max(part.body.end);
+        }
         if part.body.length() > 0 {
             // Behind a line end that belongs to the boundary an empty line is no line of the body.
             let empty_last = self.previous.0 == 0 && self.previous.1 > 0;
@@ -579,6 +585,7 @@ mod tests {
         assert!(odd::MESSAGES.len() >= 60);
         for (what, message, want) in odd::MESSAGES {
             assert_eq!(outline(message), *want, "{what}");
+            check(&scan(message).unwrap(), message.len());
         }
     }
 

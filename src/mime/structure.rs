@@ -250,7 +250,7 @@ impl Structure {
         let mut at = index;
         while let Some(part) = self.parts.get(at) {
             let Some(parent) = part.parent.and_then(|parent| usize::try_from(parent).ok()) else {
-                if path.is_empty() && part.shape != Shape::Multipart && index != 0 {
+                if part.shape == Shape::Message && index != 0 {
                     path.push(1);
                 }
                 break;
@@ -259,9 +259,7 @@ impl Structure {
             if holder.shape == Shape::Multipart {
                 let place = holder.children.iter().position(|&child| usize::try_from(child) == Ok(at));
                 path.push(place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0));
-            } else if at == index && part.shape != Shape::Multipart {
-                path.push(1);
-            } else if part.shape == Shape::Message {
+            } else if part.shape != Shape::Multipart {
                 path.push(1);
             }
             at = parent;
@@ -422,13 +420,18 @@ mod tests {
 
     #[test]
     fn paths_lead_back() {
-        let structure = Scanner::scan(NESTED.as_bytes(), Limits::default()).unwrap();
-        for index in 0..structure.parts.len() {
-            let path = structure.path(index);
-            let found = structure.find(&path).unwrap();
-            let message_inside = structure.parts[found].shape == Shape::Message
-                && structure.parts[found].children == [index as u32];
-            assert!(found == index || message_inside, "{index} {path:?} {found}");
+        let message = "Content-Type: message/rfc822\r\n\r\n";
+        let forwarded = |inner: &str| format!("{message}{message}{inner}");
+        for raw in [NESTED.to_owned(), forwarded("Subject: x\r\n\r\ny"), forwarded(NESTED)] {
+            let structure = Scanner::scan(raw.as_bytes(), Limits::default()).unwrap();
+            for index in 0..structure.parts.len() {
+                let path = structure.path(index);
+                let found = structure.find(&path).unwrap();
+                // A multipart that is a message's body has no path of its own.
+                let body_of_message = structure.parts[index].shape == Shape::Multipart
+                    && structure.parts[found].children == [index as u32];
+                assert!(found == index || body_of_message, "{index} {path:?} {found}");
+            }
         }
         let single = Scanner::scan(b"A: b\r\n\r\ntext", Limits::default()).unwrap();
         assert_eq!((single.path(0), single.find(&[1])), (vec![], Some(0)));
