@@ -66,8 +66,9 @@ impl Flow {
         if signers.is_empty() {
             return Ok(message);
         }
+        let now = self.clock.now();
         blocking(move || {
-            let fields = dkim::sign(message.reader(), &signers).map_err(TakeError::internal)?;
+            let fields = dkim::sign(message.reader(), &signers, now).map_err(TakeError::internal)?;
             Ok(message.behind(&fields))
         })
         .await
