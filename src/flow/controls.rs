@@ -4,8 +4,11 @@ use crate::flow::Flow;
 use crate::flow::draft::PinWish;
 use crate::flow::refusal::TakeError;
 use crate::flow::sign_in::Unlocked;
+use crate::mime::header::Field;
 use crate::mime::header::Header;
 use crate::policy::encryption::Said;
+use crate::policy::tag;
+use crate::policy::tag::Tags;
 use crate::store::record::MailboxKind;
 
 /// What was asked.
@@ -23,15 +26,29 @@ pub(in crate::flow) struct Controls {
 impl Flow {
     /// Reads tags and headers; what is nearly one is refused, so that nothing leaves in clear by a slip.
     pub(in crate::flow) fn controls(&self, who: &Unlocked, header: &Header) -> Result<Controls, TakeError> {
-        let mut controls = Controls { subject: None, said: Said::Nothing, pin: PinWish::Unsaid, note: None };
+        let nothing = Controls { subject: None, said: Said::Nothing, pin: PinWish::Unsaid, note: None };
         if who.kind == MailboxKind::Temporary {
-            return Ok(controls);
+            return Ok(nothing);
         }
+        let values = |name: &str| header.all(name).map(Field::decoded).collect::<Vec<_>>();
+        let config = self.config();
+        let tags = Tags { secure: &config.encryption.subject_tag, plain: &config.encryption.plain_tag };
+        let policy = |why: tag::Refusal| TakeError::Policy(why.to_string());
+        let encrypt = tag::read_encrypt(&values(tag::ENCRYPT)).map_err(policy)?;
         let subject = header.subject().unwrap_or_default();
-        if let Some(rest) = subject.strip_prefix("[secure]") {
-            controls.subject = Some(rest.trim_start().to_owned());
-            controls.said = Said::Secure;
-        }
-        Ok(controls)
+        let tagged = tag::read_subject(&subject, tags, encrypt.is_none()).map_err(policy)?;
+        tag::read_invite(&values(tag::INVITE)).map_err(policy)?;
+        let pin = tag::read_pin(&values(tag::PIN)).map_err(|why| TakeError::Malformed(why.to_string()))?;
+        let pin = match pin {
+            None => PinWish::Unsaid,
+            Some(pin) if pin.eq_ignore_ascii_case("none") => PinWish::None,
+            Some(pin) => PinWish::This(pin),
+        };
+        Ok(Controls {
+            subject: tagged.subject,
+            said: tag::join(encrypt, tagged.said).map_err(policy)?,
+            pin,
+            note: tag::read_note(&values(tag::NOTE)).map_err(policy)?,
+        })
     }
 }

@@ -7,6 +7,7 @@ pub mod rate;
 pub mod recipient;
 pub mod retry;
 pub mod sender;
+pub mod tag;
 pub mod tls;
 
 #[cfg(test)]

@@ -1,0 +1,357 @@
+//! What a sender asks of the server in the subject or in headers: tags, and what is nearly one.
+//!
+//! A tag stands at the start or the end of the decoded subject, also behind any run of reply and forward
+//! prefixes; case does not matter, nor do blanks inside. A bracketed word there that is nearly a tag is refused: a
+//! slip of the finger must not send in clear what was meant to be secret.
+
+use crate::policy::encryption::Said;
+use thiserror::Error;
+
+/// The tags of guard.toml.
+#[derive(Clone, Copy, Debug)]
+pub struct Tags<'a> {
+    /// `[encryption] subject_tag`.
+    pub secure: &'a [String],
+    /// `[encryption] plain_tag`.
+    pub plain: &'a [String],
+}
+
+/// What a subject says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tagged {
+    /// About encryption.
+    pub said: Said,
+    /// The subject without its tags; `None` when there were none and it stays as it is.
+    pub subject: Option<String>,
+}
+
+/// Why a message is refused for what stands in its subject or its control headers.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum Refusal {
+    /// A bracketed word that is nearly a tag.
+    #[error(
+        "\"{found}\" looks like {meant}; nothing was sent (X-Guardpost-Encrypt: no, or another word in the bracket, \
+         sends it plain)"
+    )]
+    NearMiss {
+        /// As it stands in the subject.
+        found: String,
+        /// The tag it resembles.
+        meant: String,
+    },
+    /// One asks for encryption, the other forbids it.
+    #[error("the message asks for encryption and against it; nothing was sent")]
+    Contradiction,
+    /// A control header with a value that it cannot have.
+    #[error("{name}: has a value that is not understood; nothing was sent")]
+    Malformed {
+        /// Which.
+        name: &'static str,
+    },
+    /// A control header stands there twice.
+    #[error("{name}: stands there twice; nothing was sent")]
+    Twice {
+        /// Which.
+        name: &'static str,
+    },
+    /// What a later version does.
+    #[error("{name}: is not in this version; nothing was sent")]
+    Later {
+        /// Which.
+        name: &'static str,
+    },
+}
+
+/// The header that says the same as the tags.
+pub const ENCRYPT: &str = "X-Guardpost-Encrypt";
+/// The header with the sender's own PIN.
+pub const PIN: &str = "X-Guardpost-PIN";
+/// The header with a personal line for the invitation.
+pub const NOTE: &str = "X-Guardpost-Note";
+/// The header that asks for a new invitation.
+pub const INVITE: &str = "X-Guardpost-Invite";
+/// The longest personal line, characters.
+pub const NOTE_LENGTH: usize = 500;
+
+/// Prefixes of answers and forwards, as mail programs of many languages write them, lower case, without colon.
+const PREFIXES: [&str; 20] = [
+    "re", "aw", "antw", "antwort", "fw", "fwd", "wg", "sv", "vs", "vb", "tr", "rv", "r", "i", "rif", "odp",
+    "res", "enc", "ref", "doorst",
+];
+/// Tags and prefixes of one subject that are looked at.
+const ROUNDS: usize = 64;
+
+/// Reads a decoded subject. `near_misses` is false when a header says what is meant.
+pub fn read_subject(subject: &str, tags: Tags<'_>, near_misses: bool) -> Result<Tagged, Refusal> {
+    let mut reading = Reading { tags, near_misses, secure: false, plain: false };
+    let (prefixes, rest) = reading.start(subject)?;
+    let rest = reading.end(rest)?;
+    let said = match (reading.secure, reading.plain) {
+        (false, false) => return Ok(Tagged { said: Said::Nothing, subject: None }),
+        (true, false) => Said::Secure,
+        (false, true) => Said::Plain,
+        (true, true) => return Err(Refusal::Contradiction),
+    };
+    let subject = format!("{prefixes}{}", rest.trim());
+    Ok(Tagged { said, subject: Some(subject.trim().to_owned()) })
+}
+
+/// `X-Guardpost-Encrypt: yes|no`, put together with what the subject said.
+pub fn read_encrypt(values: &[String]) -> Result<Option<Said>, Refusal> {
+    let Some(value) = only(values, ENCRYPT)? else { return Ok(None) };
+    match value.to_ascii_lowercase().as_str() {
+        "yes" => Ok(Some(Said::Secure)),
+        "no" => Ok(Some(Said::Plain)),
+        _ => Err(Refusal::Malformed { name: ENCRYPT }),
+    }
+}
+
+/// What the message says in the end; the header and the tag must not contradict each other.
+pub fn join(header: Option<Said>, tag: Said) -> Result<Said, Refusal> {
+    match (header, tag) {
+        (None, tag) => Ok(tag),
+        (Some(said), Said::Nothing) => Ok(said),
+        (Some(said), tag) if said == tag => Ok(said),
+        (Some(_), _) => Err(Refusal::Contradiction),
+    }
+}
+
+/// `X-Guardpost-PIN: 123456|none`; whether the PIN is a good one is asked of the vault.
+pub fn read_pin(values: &[String]) -> Result<Option<String>, Refusal> {
+    let Some(value) = only(values, PIN)? else { return Ok(None) };
+    let good = !value.is_empty() && value.len() <= 32 && value.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(Some(value.to_owned())) } else { Err(Refusal::Malformed { name: PIN }) }
+}
+
+/// `X-Guardpost-Note: text`: one line.
+pub fn read_note(values: &[String]) -> Result<Option<String>, Refusal> {
+    let Some(value) = only(values, NOTE)? else { return Ok(None) };
+    if value.chars().count() > NOTE_LENGTH || value.chars().any(char::is_control) {
+        return Err(Refusal::Malformed { name: NOTE });
+    }
+    Ok((!value.is_empty()).then(|| value.to_owned()))
+}
+
+/// `X-Guardpost-Invite`: a later version's.
+pub fn read_invite(values: &[String]) -> Result<(), Refusal> {
+    match only(values, INVITE)? {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Later { name: INVITE }),
+    }
+}
+
+fn only<'a>(values: &'a [String], name: &'static str) -> Result<Option<&'a str>, Refusal> {
+    match values {
+        [] => Ok(None),
+        [value] => Ok(Some(value.trim())),
+        _ => Err(Refusal::Twice { name }),
+    }
+}
+
+struct Reading<'a> {
+    tags: Tags<'a>,
+    near_misses: bool,
+    secure: bool,
+    plain: bool,
+}
+
+impl Reading<'_> {
+    /// Passes over prefixes and tags at the start: the prefixes as they were, and what is left.
+    fn start<'t>(&mut self, subject: &'t str) -> Result<(String, &'t str), Refusal> {
+        let mut prefixes = String::new();
+        let mut rest = subject.trim();
+        for _ in 0..ROUNDS {
+            if let Some(length) = prefix(rest) {
+                let (before, behind) = rest.split_at(length);
+                prefixes.push_str(before.trim_end());
+                prefixes.push(' ');
+                rest = behind.trim_start();
+                continue;
+            }
+            let Some(end) = rest.strip_prefix('[').and_then(|inner| inner.find(']')) else { break };
+            let (bracket, behind) = rest.split_at(end + 2);
+            if !self.is_tag(bracket)? {
+                break;
+            }
+            rest = behind.trim_start();
+        }
+        Ok((prefixes, rest))
+    }
+
+    /// Takes tags off the end.
+    fn end<'t>(&mut self, subject: &'t str) -> Result<&'t str, Refusal> {
+        let mut rest = subject.trim_end();
+        for _ in 0..ROUNDS {
+            let Some(start) = rest.strip_suffix(']').and_then(|inner| inner.rfind('[')) else { break };
+            let (before, bracket) = rest.split_at(start);
+            if !self.is_tag(bracket)? {
+                break;
+            }
+            rest = before.trim_end();
+        }
+        Ok(rest)
+    }
+
+    /// Is the bracket a tag? What is nearly one is an error.
+    fn is_tag(&mut self, bracket: &str) -> Result<bool, Refusal> {
+        let word = folded(bracket);
+        let is = |tags: &[String]| tags.iter().any(|tag| folded(tag) == word);
+        if is(self.tags.secure) {
+            self.secure = true;
+            return Ok(true);
+        }
+        if is(self.tags.plain) {
+            self.plain = true;
+            return Ok(true);
+        }
+        let near = |tag: &&String| near(&inner(&word), &inner(&folded(tag)));
+        match self.tags.secure.iter().find(near) {
+            Some(meant) if self.near_misses => {
+                Err(Refusal::NearMiss { found: bracket.to_owned(), meant: meant.clone() })
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// The length of a prefix like `Re:` or `AW[2]:` at the start of `text`.
+fn prefix(text: &str) -> Option<usize> {
+    let colon = text.char_indices().take(16).find(|(_, c)| matches!(c, ':' | '：'))?;
+    let word = text.get(..colon.0)?.trim();
+    let word = word.split(['[', '(', '^']).next()?.trim().to_lowercase();
+    PREFIXES.contains(&word.as_str()).then_some(colon.0 + colon.1.len_utf8())
+}
+
+/// Lower case, without blanks.
+fn folded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
+}
+
+/// Without its brackets.
+fn inner(text: &str) -> Vec<char> {
+    text.trim_start_matches('[').trim_end_matches(']').chars().collect()
+}
+
+/// At a Damerau distance of one: a letter more, less or other, or two neighbours in the wrong order.
+fn near(one: &[char], two: &[char]) -> bool {
+    let start = one.iter().zip(two).take_while(|(a, b)| a == b).count();
+    let (one, two) = (one.get(start..).unwrap_or_default(), two.get(start..).unwrap_or_default());
+    let end = one.iter().rev().zip(two.iter().rev()).take_while(|(a, b)| a == b).count();
+    let one = one.get(..one.len() - end).unwrap_or_default();
+    let two = two.get(..two.len() - end).unwrap_or_default();
+    match (one, two) {
+        ([], [_]) | ([_], []) | ([_], [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(subject: &str) -> Result<Tagged, Refusal> {
+        let secure = ["[secure]".to_owned(), "[sicher]".to_owned()];
+        let plain = ["[plain]".to_owned()];
+        read_subject(subject, Tags { secure: &secure, plain: &plain }, true)
+    }
+
+    #[test]
+    fn finds_tags_and_takes_them_out() {
+        for (subject, said, rest) in [
+            ("[secure] offer", Said::Secure, "offer"),
+            ("offer [secure]", Said::Secure, "offer"),
+            ("[SeCure]offer", Said::Secure, "offer"),
+            ("[ secure ] offer", Said::Secure, "offer"),
+            ("[sicher] Angebot", Said::Secure, "Angebot"),
+            ("Re: [secure] offer", Said::Secure, "Re: offer"),
+            ("Re: AW: Fwd: [secure] offer", Said::Secure, "Re: AW: Fwd: offer"),
+            ("[secure] Re: [secure] offer [secure]", Said::Secure, "Re: offer"),
+            ("WG: [Team] news [secure]", Said::Secure, "WG: [Team] news"),
+            ("AW[2]: [secure] x", Said::Secure, "AW[2]: x"),
+            ("[secure]", Said::Secure, ""),
+            ("[plain] offer", Said::Plain, "offer"),
+        ] {
+            let tagged = read(subject).unwrap();
+            assert_eq!((tagged.said, tagged.subject.as_deref()), (said, Some(rest)), "{subject}");
+        }
+        for subject in
+            ["offer", "", "a [secure] offer", "[Team] [x]", "[securely] offer", "[procure] x", "re [secure x"]
+        {
+            assert_eq!(read(subject), Ok(Tagged { said: Said::Nothing, subject: None }), "{subject}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_nearly_a_tag() {
+        for subject in [
+            "[secur] offer",
+            "[secrue] offer",
+            "[sceure] offer",
+            "[securee] x",
+            "x [sekure]",
+            "Re: [Secure!] x",
+            "[siche] x",
+            "[sicherr]",
+            "[5ecure] x",
+        ] {
+            assert!(matches!(read(subject), Err(Refusal::NearMiss { .. })), "{subject}");
+        }
+        assert_eq!(read("[secure] x [plain]"), Err(Refusal::Contradiction));
+        let found = read("[secur] x").unwrap_err().to_string();
+        assert!(
+            found.starts_with("\"[secur]\" looks like [secure]; nothing was sent (X-Guardpost-Encrypt: no"),
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn a_header_says_what_a_near_miss_means() {
+        let secure = ["[secure]".to_owned()];
+        let tags = Tags { secure: &secure, plain: &[] };
+        let tagged = read_subject("[secur] x", tags, false).unwrap();
+        assert_eq!(tagged, Tagged { said: Said::Nothing, subject: None });
+    }
+
+    #[test]
+    fn control_headers() {
+        let one = |text: &str| vec![text.to_owned()];
+        assert_eq!(read_encrypt(&one("Yes")), Ok(Some(Said::Secure)));
+        assert_eq!(read_encrypt(&one(" no ")), Ok(Some(Said::Plain)));
+        assert_eq!(read_encrypt(&[]), Ok(None));
+        for bad in ["", "maybe", "yes please", "1"] {
+            assert_eq!(read_encrypt(&one(bad)), Err(Refusal::Malformed { name: ENCRYPT }), "{bad}");
+        }
+        assert_eq!(read_encrypt(&[one("yes"), one("yes")].concat()), Err(Refusal::Twice { name: ENCRYPT }));
+        assert_eq!(read_pin(&one("482915")), Ok(Some("482915".into())));
+        assert!(
+            read_pin(&one("")).is_err()
+                && read_pin(&one("a b")).is_err()
+                && read_pin(&one(&"1".repeat(33))).is_err()
+        );
+        assert_eq!(read_note(&one("see you")), Ok(Some("see you".into())));
+        assert!(read_note(&one(&"x".repeat(501))).is_err());
+        assert!(read_invite(&one("renew")).is_err());
+        assert_eq!(join(Some(Said::Plain), Said::Secure), Err(Refusal::Contradiction));
+        assert_eq!(join(Some(Said::Secure), Said::Nothing), Ok(Said::Secure));
+        assert_eq!(join(None, Said::Plain), Ok(Said::Plain));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(subject in "\\PC{0,200}|[\\[\\]seucr :Re]{0,60}") {
+            let _ = read(&subject);
+        }
+
+        #[test]
+        fn one_slip_in_the_tag_is_never_sent_plain(at in 0usize..6, letter in "[a-z0-9!]") {
+            let mut word: Vec<char> = "secure".chars().collect();
+            word[at] = letter.chars().next().unwrap();
+            let word: String = word.into_iter().collect();
+            let tagged = read(&format!("[{word}] x"));
+            let refused = matches!(tagged, Err(Refusal::NearMiss { .. }));
+            prop_assert!(word == "secure" || refused);
+        }
+    }
+}
