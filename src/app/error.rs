@@ -2,6 +2,7 @@
 
 use crate::config::complaint::Complaints;
 use crate::net::error::NetError;
+use crate::serve::control::Trouble;
 use crate::store::error::StoreError;
 use crate::vault::error::VaultError;
 use std::io;
@@ -46,6 +47,12 @@ pub enum AppError {
         /// Why.
         error: VaultError,
     },
+    /// A command that needs what only the service may read.
+    #[error("start the service first ({0} cannot be opened by you)")]
+    NotYours(PathBuf),
+    /// A request was not done.
+    #[error(transparent)]
+    Request(#[from] Trouble),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,6 +71,7 @@ impl AppError {
     /// What the process ends with.
     pub const fn exit(&self) -> u8 {
         match self {
+            Self::Request(trouble) => trouble.kind.exit(),
             Self::Configuration(_)
             | Self::NoConfiguration(_)
             | Self::NoMasterKey(_)
@@ -72,7 +80,7 @@ impl AppError {
             | Self::Store(StoreError::WrongKey) => 78,
             Self::KeyringLost(_) | Self::Store(StoreError::Damaged { .. } | StoreError::Format { .. }) => 74,
             Self::Store(StoreError::Poisoned) => 75,
-            Self::Store(StoreError::InUse | StoreError::DiskLow) | Self::Net(_) => 69,
+            Self::Store(StoreError::InUse | StoreError::DiskLow) | Self::Net(_) | Self::NotYours(_) => 69,
             Self::MasterKeyExists(_) | Self::File { .. } | Self::Store(_) => 1,
         }
     }

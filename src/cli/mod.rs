@@ -1,10 +1,271 @@
 //! The commands of the binary.
 
 pub mod arguments;
+mod check;
 mod table;
 mod terminal;
 
+use crate::app;
+use crate::app::error::AppError;
+use crate::app::keys;
+use crate::app::settings::Settings;
+use crate::cli::arguments::Account;
+use crate::cli::arguments::AccountKey;
+use crate::cli::arguments::Arguments;
+use crate::cli::arguments::Command;
+use crate::cli::arguments::Key;
+use crate::cli::arguments::Mailbox;
+use crate::cli::arguments::MasterKey;
+use crate::cli::arguments::Queue;
+use crate::cli::terminal::Asking;
+use crate::cli::terminal::confirm;
+use crate::config::Config;
+use crate::serve::control::SOCKET;
+use crate::serve::control::Trouble;
+use crate::serve::control::answer::MasterKeyCreated;
+use crate::serve::control::client;
+use crate::serve::control::request::Password;
+use crate::serve::control::request::Request;
+use crate::vault::OsRandom;
+use clap::Parser;
+use data_encoding::BASE64;
+use serde_json::Value;
+use serde_json::json;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// The largest certificate file that is sent to the server, octets.
+const FILE: u64 = crate::base::limits::CERTIFICATE as u64 + 1;
+
 /// Reads the command line and does what it says.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Help and version are not errors; a closed terminal is nobody's trouble.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    match carry_out(&arguments) {
+        Ok(code) => code,
+        Err(end) => end.tell(arguments.json),
+    }
+}
+
+/// How a command ends that was not done.
+#[derive(Debug, Error)]
+enum End {
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error("{0}")]
+    Output(#[from] io::Error),
+}
+
+impl End {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::App(error) => error.exit(),
+            Self::Trouble(trouble) => trouble.kind.exit(),
+            Self::Output(_) => 1,
+        }
+    }
+
+    /// On standard error, so that standard output holds answers only.
+    fn tell(&self, json: bool) -> ExitCode {
+        let code = self.exit();
+        let mut out = io::stderr().lock();
+        let _ = if json {
+            writeln!(out, "{}", json!({ "error": self.to_string(), "exit": code }))
+        } else {
+            writeln!(out, "guardpost: {self}")
+        };
+        ExitCode::from(code)
+    }
+}
+
+/// How an answer is shown to people; `--json` shows all of it, always the same.
+enum Show {
+    /// As a table, or as lines of name and value.
+    Table,
+    /// A word before the address or id that it is about.
+    Done(&'static str),
+    /// One field as it is.
+    Field(&'static str),
+    /// A list of lines as they are.
+    Lines(&'static str),
+    /// The key on standard output, its passphrase on standard error.
+    SecretKey,
+}
+
+fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
+    let settings = || Settings::find(arguments.config.as_deref());
+    match &arguments.command {
+        Command::Check => {
+            let findings = check::check(settings())?;
+            let bad = findings.iter().any(|finding| finding.level == "error");
+            print_answer(&json!(findings), arguments.json, &Show::Table)?;
+            Ok(ExitCode::from(u8::from(bad)))
+        }
+        Command::MasterKey(MasterKey::Create) => {
+            let config = settings()?.load()?;
+            keys::create_master_key(&config.master_key_file, &config.data_dir, &OsRandom)?;
+            let made = MasterKeyCreated { file: config.master_key_file.display().to_string() };
+            if !arguments.json {
+                let mut out = io::stderr().lock();
+                writeln!(
+                    out,
+                    "Copy it to a safe place, apart from every backup of {}:",
+                    config.data_dir.display()
+                )?;
+                writeln!(out, "without it nobody can open what is there.")?;
+            }
+            print_answer(&json!(made), arguments.json, &Show::Table)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let config = settings()?.load()?;
+            let (answer, show) = put(&config, || request(command, arguments.yes))?;
+            print_answer(&answer, arguments.json, &show)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What to ask the server for a command, after asking the person what it needs to know.
+fn request(command: &Command, yes: bool) -> Result<(Request, Show), Trouble> {
+    match command {
+        Command::Account(account) => account_request(account, yes),
+        Command::Mailbox(Mailbox::List) => Ok((Request::MailboxList {}, Show::Table)),
+        Command::Mailbox(Mailbox::Show { address }) => {
+            Ok((Request::MailboxShow { address: address.clone() }, Show::Table))
+        }
+        Command::Mailbox(Mailbox::Delete { address }) => {
+            confirm(yes, &format!("Delete the temporary mailbox of {address} with all its mail, for good?"))?;
+            Ok((Request::MailboxDelete { address: address.clone() }, Show::Done("deleted")))
+        }
+        Command::Queue(Queue::List) => Ok((Request::QueueList {}, Show::Table)),
+        Command::Queue(Queue::Show { id }) => Ok((Request::QueueShow { id: id.clone() }, Show::Table)),
+        Command::Queue(Queue::Retry { id, .. }) => Ok((Request::QueueRetry { id: id.clone() }, Show::Table)),
+        Command::Queue(Queue::Cancel { id }) => {
+            confirm(yes, &format!("Take {id} out of the queue? Nobody is told."))?;
+            Ok((Request::QueueCancel { id: id.clone() }, Show::Done("cancelled")))
+        }
+        Command::Key(Key::Import { file }) => {
+            Ok((Request::KeyImport { file: read_file(file)? }, Show::Table))
+        }
+        Command::Key(Key::List) => Ok((Request::KeyList {}, Show::Table)),
+        Command::Key(Key::Show { address }) => {
+            Ok((Request::KeyShow { address: address.clone() }, Show::Table))
+        }
+        Command::Key(Key::Remove { address }) => {
+            confirm(yes, &format!("Forget the certificate of {address}?"))?;
+            Ok((Request::KeyRemove { address: address.clone() }, Show::Done("removed")))
+        }
+        Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
+        Command::Check | Command::MasterKey(_) => Err(Trouble::usage("not a question for the server")),
+    }
+}
+
+fn account_request(account: &Account, yes: bool) -> Result<(Request, Show), Trouble> {
+    Ok(match account {
+        Account::Add { address, passwords } => {
+            let asking = Asking::from_switch(passwords.password_stdin);
+            let password = Password(asking.new_password(&format!("New password for {address}"))?);
+            (Request::AccountAdd { address: address.clone(), password }, Show::Done("added"))
+        }
+        Account::List => (Request::AccountList {}, Show::Table),
+        Account::Show { address } => (Request::AccountShow { address: address.clone() }, Show::Table),
+        Account::Password { address, passwords } => {
+            let asking = Asking::from_switch(passwords.password_stdin);
+            let old = Password(asking.password(&format!("Old password of {address}"))?);
+            let new = Password(asking.new_password("New password")?);
+            (Request::AccountPassword { address: address.clone(), old, new }, Show::Done("changed"))
+        }
+        Account::Remove { address } => {
+            confirm(yes, &format!("Remove the account {address} with all its mail, for good?"))?;
+            (Request::AccountRemove { address: address.clone() }, Show::Done("removed"))
+        }
+        Account::Key(AccountKey::Export { address, secret: false, .. }) => {
+            (Request::AccountKeyExport { address: address.clone() }, Show::Field("certificate"))
+        }
+        Account::Key(AccountKey::Export { address, secret: true, passwords }) => {
+            let asking = Asking::from_switch(passwords.password_stdin);
+            let password = Password(asking.password(&format!("Password of {address}"))?);
+            (Request::AccountKeyExportSecret { address: address.clone(), password }, Show::SecretKey)
+        }
+        Account::Key(AccountKey::Import { address, file }) => {
+            let file = read_file(file)?;
+            let question = format!(
+                "What arrives for {address} from now on can be read only with the secret key of this certificate. Go on?"
+            );
+            confirm(yes, &question)?;
+            (Request::AccountKeyImport { address: address.clone(), file }, Show::Done("changed"))
+        }
+    })
+}
+
+/// Asks the server with what `ask` finds out from the person; when no server runs, opens the store and does it here.
+fn put<T>(config: &Config, ask: impl FnOnce() -> Result<(Request, T), Trouble>) -> Result<(Value, T), End> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let socket = config.run_dir.join(SOCKET);
+    if let Some(stream) = runtime.block_on(client::connect(&socket))? {
+        let (request, rest) = ask()?;
+        return Ok((runtime.block_on(client::ask(stream, &request))?, rest));
+    }
+    app::ground::become_owner(&config.data_dir)?;
+    let (request, rest) = ask()?;
+    Ok((app::ground::answer(config, request)?, rest))
+}
+
+fn print_answer(answer: &Value, json: bool, show: &Show) -> io::Result<()> {
+    let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
+    let mut out = io::stdout().lock();
+    match show {
+        _ if json => writeln!(out, "{answer}")?,
+        Show::Table => out.write_all(table::render(answer).as_bytes())?,
+        Show::Done(word) => {
+            let about = if answer.get("id").is_some() { text("id") } else { text("address") };
+            writeln!(out, "{about} {word}")?;
+        }
+        Show::Field(field) => out.write_all(text(field).as_bytes())?,
+        Show::Lines(field) => {
+            for line in answer.get(field).and_then(Value::as_array).into_iter().flatten() {
+                writeln!(out, "{}", line.as_str().unwrap_or_default())?;
+            }
+        }
+        Show::SecretKey => {
+            out.write_all(text("secret_key").as_bytes())?;
+            out.flush()?;
+            let mut aside = io::stderr().lock();
+            writeln!(
+                aside,
+                "The file is locked with this passphrase, which is shown once and kept nowhere:"
+            )?;
+            writeln!(aside, "{}", text("passphrase"))?;
+        }
+    }
+    out.flush()
+}
+
+/// A certificate file in base64; `-` is standard input.
+fn read_file(path: &Path) -> Result<String, Trouble> {
+    let trouble = |error: io::Error| Trouble::refused(format!("{}: {error}", path.display()));
+    let mut content = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().take(FILE).read_to_end(&mut content).map_err(trouble)?;
+    } else {
+        File::open(path).map_err(trouble)?.take(FILE).read_to_end(&mut content).map_err(trouble)?;
+    }
+    if content.len() as u64 == FILE {
+        return Err(Trouble::refused(format!("{}: larger than a certificate may be", path.display())));
+    }
+    Ok(BASE64.encode(&content))
 }

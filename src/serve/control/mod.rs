@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod dispatch;
 pub mod request;
 pub mod socket;
 

@@ -1,0 +1,182 @@
+//! `guardpost check`: one line a finding about configuration, keys, certificate, store, disk and clock.
+
+use crate::app::clock::SystemClock;
+use crate::app::error::AppError;
+use crate::app::ground;
+use crate::app::keys;
+use crate::app::settings::Settings;
+use crate::base::time::Clock;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::net::tls::CertificateFiles;
+use crate::net::tls::Certificates;
+use crate::serve::control::SOCKET;
+use crate::serve::control::Trouble;
+use crate::serve::control::answer::Finding;
+use crate::serve::control::answer::Health;
+use crate::serve::control::client;
+use crate::serve::control::request::Request;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// A certificate that ends sooner is worth a warning.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// When this was written: no clock that is right tells an earlier time.
+const WRITTEN: Time = Time(1_795_000_000);
+
+/// Looks at everything that can be seen from here. An error of the configuration ends it: nothing else can be found.
+pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>, AppError> {
+    let settings = settings?;
+    let config = settings.load()?;
+    let mut findings = Findings::default();
+    findings.ok("configuration", format!("{} is complete", settings.file.display()));
+    let has_keys = findings.master_key(&config);
+    findings.certificate(&config, SystemClock.now());
+    if has_keys {
+        findings.store(&config);
+    }
+    findings.disk(&config);
+    findings.clock(&config, SystemClock.now());
+    Ok(findings.0)
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn ok(&mut self, about: &str, finding: impl Into<String>) {
+        self.add("ok", about, finding);
+    }
+
+    fn warning(&mut self, about: &str, finding: impl Into<String>) {
+        self.add("warning", about, finding);
+    }
+
+    fn error(&mut self, about: &str, finding: impl Into<String>) {
+        self.add("error", about, finding);
+    }
+
+    fn add(&mut self, level: &str, about: &str, finding: impl Into<String>) {
+        self.0.push(Finding { level: level.into(), about: about.into(), finding: finding.into() });
+    }
+
+    /// Whether it is there; and where it lies, since that says what it protects against.
+    fn master_key(&mut self, config: &Config) -> bool {
+        let file = keys::master_key_place(config);
+        let about = "master key";
+        if let Err(error) = keys::read_master_key(&file) {
+            self.error(about, error.to_string());
+            return false;
+        }
+        let device = |path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+        let apart = device(&file) != device(&config.data_dir);
+        let file = file.display();
+        if apart {
+            self.ok(about, format!("in {file}, apart from the data: a stolen data disk alone opens nothing"));
+        } else {
+            self.ok(
+                about,
+                format!("in {file}, on the disk of the data: only a stolen backup alone opens nothing"),
+            );
+        }
+        true
+    }
+
+    fn certificate(&mut self, config: &Config, now: Time) {
+        let about = "certificate";
+        let files = |(certificate, key): &(_, _)| CertificateFiles {
+            certificate: Clone::clone(certificate),
+            key: Clone::clone(key),
+        };
+        let files: Vec<_> = config.tls.pairs.iter().map(files).collect();
+        let facts = match Certificates::load(files, 1) {
+            Ok(certificates) => certificates.facts(),
+            Err(error) => return self.error(about, error.to_string()),
+        };
+        for fact in &facts {
+            let names = fact.names.join(", ");
+            if fact.not_after < now {
+                self.error(about, format!("{names}: expired on {}", fact.not_after));
+            } else if now < fact.not_before {
+                self.error(about, format!("{names}: not valid before {}", fact.not_before));
+            } else if fact.not_after < now + SOON {
+                self.warning(about, format!("{names}: expires on {}", fact.not_after));
+            } else {
+                self.ok(about, format!("{names}: valid until {}", fact.not_after));
+            }
+        }
+        let hosts = config.portals().into_iter().map(|portal| portal.url.host().to_owned());
+        for host in std::iter::once(config.hostname.as_str().to_owned()).chain(hosts) {
+            if !facts.iter().any(|fact| fact.covers(&host)) {
+                self.error(about, format!("none is for {host}"));
+            }
+        }
+    }
+
+    fn store(&mut self, config: &Config) {
+        let about = "store";
+        if !config.data_dir.join("store").exists() {
+            return self.ok(about, "not there yet: the first start makes it");
+        }
+        match health(config) {
+            Ok(health) => match health.store.as_str() {
+                "good" => self.ok(about, "opens, and takes mail"),
+                "no-new-mail" => self.warning(about, "takes no new mail: free disk is low"),
+                other => self.error(about, format!("is {other}")),
+            },
+            Err(error) if error.exit() == 69 => self.warning(about, error.to_string()),
+            Err(error) => self.error(about, error.to_string()),
+        }
+    }
+
+    fn disk(&mut self, config: &Config) {
+        let about = "disk";
+        let Ok(found) = rustix::fs::statvfs(&config.data_dir) else {
+            return self.warning(about, format!("{} is not there yet", config.data_dir.display()));
+        };
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        let size = found.f_blocks.saturating_mul(found.f_frsize);
+        // The marks of the store: below the first no mail is taken.
+        let mark = (512 << 20).max((size / 20).min(4 << 30));
+        let show = bytesize::ByteSize(free).display().iec();
+        if free < mark {
+            self.error(about, format!("{show} free: too little, no mail is taken"));
+        } else if free < 2 * mark {
+            self.warning(
+                about,
+                format!("{show} free: below {} no mail is taken", bytesize::ByteSize(mark).display().iec()),
+            );
+        } else {
+            self.ok(about, format!("{show} free"));
+        }
+    }
+
+    fn clock(&mut self, config: &Config, now: Time) {
+        let about = "clock";
+        let written = fs::metadata(config.data_dir.join("keyring")).map(|metadata| Time(metadata.mtime()));
+        if now < WRITTEN {
+            self.error(about, format!("{now} is before this program was made"));
+        } else if written.is_ok_and(|written| now < written) {
+            self.error(about, format!("{now} is before the keyring was made"));
+        } else {
+            self.ok(about, now.to_string());
+        }
+    }
+}
+
+/// Asks the server how its store is; when none runs, opens it here.
+fn health(config: &Config) -> Result<Health, AppError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(AppError::file("threads"))?;
+    let socket = config.run_dir.join(SOCKET);
+    let answer = match runtime.block_on(client::connect(&socket))? {
+        Some(stream) => runtime.block_on(client::ask(stream, &Request::Health {}))?,
+        None if !ground::is_own(&config.data_dir) => {
+            return Err(AppError::NotYours(config.data_dir.clone()));
+        }
+        None => ground::answer(config, Request::Health {})?,
+    };
+    let odd = |_| Trouble::unavailable("the server says nothing about its store");
+    Ok(serde_json::from_value(answer).map_err(odd)?)
+}

@@ -1,0 +1,469 @@
+//! From a request to the flow that does it, and from what that says to an answer.
+
+use crate::base::address::Address;
+use crate::base::id::QueueId;
+use crate::base::time::Time;
+use crate::flow::Flow;
+use crate::flow::accounts::AdminError;
+use crate::flow::signing;
+use crate::openpgp::export;
+use crate::openpgp::fingerprint_text;
+use crate::serve::control::Trouble;
+use crate::serve::control::TroubleKind;
+use crate::serve::control::answer;
+use crate::serve::control::request::Request;
+use crate::serve::control::socket::Answering;
+use crate::store::Health;
+use crate::store::PAGE;
+use crate::store::command::Command;
+use crate::store::command::Outcome;
+use crate::store::error::StoreError;
+use crate::store::record::CertificateRecord;
+use crate::store::record::FolderRecord;
+use crate::store::record::InvitationState;
+use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
+use crate::store::record::MailboxState;
+use crate::store::record::Purpose;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::store::record::RecipientState;
+use data_encoding::BASE64;
+use serde::Serialize;
+use serde_json::Value;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Answers requests out of the flows, in a server or in a command of its own.
+pub struct Dispatcher {
+    flow: Arc<Flow>,
+}
+
+/// A queued message with its recipients.
+struct QueueItem {
+    record: Arc<QueueRecord>,
+    recipients: Vec<QueuedRecipient>,
+}
+
+impl Answering for Dispatcher {
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Value, Trouble>> + Send + '_>> {
+        Box::pin(self.dispatch(request))
+    }
+}
+
+impl Dispatcher {
+    /// Over these flows.
+    pub const fn new(flow: Arc<Flow>) -> Self {
+        Self { flow }
+    }
+
+    async fn dispatch(&self, request: Request) -> Result<Value, Trouble> {
+        use Request as R;
+        let flow = &*self.flow;
+        match request {
+            R::AccountAdd { address, password } => {
+                let record = flow.add_account(&parse(&address)?, &password.secret()).await?;
+                json(answer::Changed { address: record.address.to_string() })
+            }
+            R::AccountList {} => self.account_list().await,
+            R::AccountShow { address } => self.account_show(&parse(&address)?).await,
+            R::AccountPassword { address, old, new } => {
+                let address = parse(&address)?;
+                flow.change_password(&address, old.secret(), &new.secret()).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountRemove { address } => self.remove(&address, MailboxKind::Account).await,
+            R::AccountKeyExport { address } => self.export_certificate(&parse(&address)?).await,
+            R::AccountKeyExportSecret { address, password } => {
+                let address = parse(&address)?;
+                let exported = flow.export_secret_key(&address, password.secret()).await?;
+                let record = flow.mailbox_at(&address, MailboxKind::Account).await?;
+                json(answer::SecretKey {
+                    address: record.address.to_string(),
+                    fingerprint: fingerprint_text(&record.certificate.0),
+                    secret_key: exported.file.expose().clone(),
+                    passphrase: exported.passphrase.expose().clone(),
+                })
+            }
+            R::AccountKeyImport { address, file } => {
+                let address = parse(&address)?;
+                flow.import_own_certificate(&address, decode(&file)?).await?;
+                self.export_certificate(&address).await
+            }
+            R::MailboxList {} => self.mailbox_list().await,
+            R::MailboxShow { address } => self.mailbox_show(&parse(&address)?).await,
+            R::MailboxDelete { address } => self.remove(&address, MailboxKind::Temporary).await,
+            R::QueueList {} => self.queue_list().await,
+            R::QueueShow { id } => self.queue_show(queue_id(&id)?).await,
+            R::QueueRetry { id } => {
+                let id = id.as_deref().map(queue_id).transpose()?;
+                if let Some(id) = id {
+                    self.queued(id).await?;
+                }
+                json(answer::Retried { recipients: self.retry(id).await? })
+            }
+            R::QueueCancel { id } => {
+                let id = queue_id(&id)?;
+                self.queued(id).await?;
+                flow.store.commit(vec![Command::CancelQueued { queue: id }]).await?;
+                json(answer::Cancelled { id: id.to_string() })
+            }
+            R::KeyImport { file } => {
+                let imported = flow.import_certificate(decode(&file)?).await?;
+                json(imported.iter().map(key_imported).collect::<Vec<_>>())
+            }
+            R::KeyList {} => {
+                let records = flow.all_certificates().await?;
+                json(records.iter().map(|record| self.key_listed(record)).collect::<Vec<_>>())
+            }
+            R::KeyShow { address } => self.key_show(&parse(&address)?).await,
+            R::KeyRemove { address } => {
+                let address = parse(&address)?;
+                flow.remove_certificate(&address).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::Dns {} => {
+                let config = flow.config();
+                let made = signing::make_missing_keys(&*flow.store, &config, flow.clock.now()).await;
+                made.map_err(|error| Trouble::unavailable(error.to_string()))?;
+                json(answer::DnsRecords { lines: signing::zone_lines(&*flow.store, &config).await? })
+            }
+            R::Health {} => json(answer::Health { store: health(flow.store.health()).into() }),
+        }
+    }
+
+    async fn account_list(&self) -> Result<Value, Trouble> {
+        let mut list = Vec::new();
+        for record in self.flow.all_mailboxes(MailboxKind::Account).await? {
+            let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+            list.push(answer::AccountListed {
+                address: record.address.to_string(),
+                created: record.created.to_string(),
+                last_activity: record.last_activity.to_string(),
+                messages,
+                bytes,
+            });
+        }
+        json(list)
+    }
+
+    async fn account_show(&self, address: &Address) -> Result<Value, Trouble> {
+        let record = self.flow.mailbox_at(address, MailboxKind::Account).await?;
+        let folders = self.flow.store.folders(record.id).await?;
+        let key = self.flow.store.key(record.id, &record.certificate).await?;
+        let (messages, bytes) = totals(&folders);
+        json(answer::AccountShown {
+            address: record.address.to_string(),
+            created: record.created.to_string(),
+            last_activity: record.last_activity.to_string(),
+            language: record.language.to_string(),
+            fingerprint: fingerprint_text(&record.certificate.0),
+            former_fingerprints: record.former.iter().map(|former| fingerprint_text(&former.0)).collect(),
+            has_secret_key: key.is_some_and(|key| key.wrapped_secret.is_some()),
+            folders: folders.iter().map(folder_shown).collect(),
+            messages,
+            bytes,
+        })
+    }
+
+    async fn export_certificate(&self, address: &Address) -> Result<Value, Trouble> {
+        let record = self.flow.mailbox_at(address, MailboxKind::Account).await?;
+        json(answer::Certificate {
+            address: record.address.to_string(),
+            fingerprint: fingerprint_text(&record.certificate.0),
+            certificate: self.flow.export_certificate(address).await?,
+        })
+    }
+
+    async fn remove(&self, address: &str, kind: MailboxKind) -> Result<Value, Trouble> {
+        let address = parse(address)?;
+        self.flow.remove_mailbox(&address, kind).await?;
+        json(answer::Changed { address: address.to_string() })
+    }
+
+    async fn mailbox_list(&self) -> Result<Value, Trouble> {
+        let mut list = Vec::new();
+        for record in self.flow.all_mailboxes(MailboxKind::Temporary).await? {
+            let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+            list.push(answer::MailboxListed {
+                address: record.address.to_string(),
+                state: mailbox_state(record.state).into(),
+                created: record.created.to_string(),
+                opened: record.opened.map(|time| time.to_string()),
+                last_activity: record.last_activity.to_string(),
+                messages,
+                bytes,
+            });
+        }
+        json(list)
+    }
+
+    async fn mailbox_show(&self, address: &Address) -> Result<Value, Trouble> {
+        let record = self.flow.mailbox_at(address, MailboxKind::Temporary).await?;
+        let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+        let mut correspondents = Vec::new();
+        for account in &record.correspondents {
+            let account = self.flow.store.mailbox(*account).await?;
+            correspondents.extend(account.map(|account| account.address.to_string()));
+        }
+        let invited_by = match record.inviter {
+            Some(inviter) => {
+                self.flow.store.mailbox(inviter).await?.map(|account| account.address.to_string())
+            }
+            None => None,
+        };
+        let days = u64::from(self.flow.config().temporary_mailbox.inactivity_days);
+        let inactive_until = record.last_activity + Duration::from_secs(days * 86_400);
+        json(answer::MailboxShown {
+            address: record.address.to_string(),
+            state: mailbox_state(record.state).into(),
+            created: record.created.to_string(),
+            opened: record.opened.map(|time| time.to_string()),
+            last_activity: record.last_activity.to_string(),
+            inactive_until: inactive_until.to_string(),
+            language: record.language.to_string(),
+            invited_by,
+            correspondents,
+            invitation: self.invitation(&record).await?,
+            fingerprint: fingerprint_text(&record.certificate.0),
+            messages,
+            bytes,
+        })
+    }
+
+    async fn invitation(
+        &self,
+        record: &MailboxRecord,
+    ) -> Result<Option<answer::InvitationShown>, StoreError> {
+        let Some(id) = record.invitation else { return Ok(None) };
+        let invitation = self.flow.store.invitation(id).await?;
+        Ok(invitation.map(|invitation| answer::InvitationShown {
+            state: invitation_state(invitation.state).into(),
+            created: invitation.created.to_string(),
+            has_pin: invitation.has_pin,
+            tries: invitation.tries,
+        }))
+    }
+
+    async fn queue_list(&self) -> Result<Value, Trouble> {
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.queue_page(after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.record.id);
+            list.extend(page.iter().map(queue_listed));
+        }
+        json(list)
+    }
+
+    async fn queue_show(&self, id: QueueId) -> Result<Value, Trouble> {
+        let QueueItem { record, recipients } = self.queued(id).await?;
+        json(answer::QueueShown {
+            id: record.id.to_string(),
+            purpose: purpose(record.purpose).into(),
+            sender: record.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
+            created: record.created.to_string(),
+            bytes: record.size,
+            tls_policy: record.tls_policy.clone(),
+            recipients: recipients.iter().map(recipient_shown).collect(),
+        })
+    }
+
+    async fn queued(&self, id: QueueId) -> Result<QueueItem, Trouble> {
+        let record = self.flow.store.queued(id).await?.ok_or_else(|| not_queued(id))?;
+        let recipients = self.flow.store.queued_recipients(id).await?;
+        Ok(QueueItem { record, recipients })
+    }
+
+    async fn queue_page(&self, after: Option<QueueId>) -> Result<Vec<QueueItem>, StoreError> {
+        let mut page = Vec::new();
+        for record in self.flow.store.queue(after, PAGE).await? {
+            let recipients = self.flow.store.queued_recipients(record.id).await?;
+            page.push(QueueItem { record, recipients });
+        }
+        Ok(page)
+    }
+
+    async fn retry(&self, queue: Option<QueueId>) -> Result<u64, StoreError> {
+        let retry = Command::RetryQueued { queue, now: self.flow.clock.now() };
+        let outcomes = self.flow.store.commit(vec![retry]).await?;
+        self.flow.queue_bell.notify_one();
+        Ok(outcomes.iter().map(|outcome| if let Outcome::Count(count) = outcome { *count } else { 0 }).sum())
+    }
+
+    fn key_listed(&self, record: &CertificateRecord) -> answer::KeyListed {
+        let parsed = self.flow.certificates.parsed(&record.fingerprint.0, &record.certificate).ok();
+        answer::KeyListed {
+            address: record.address.to_string(),
+            fingerprint: fingerprint_text(&record.fingerprint.0),
+            imported: record.imported.to_string(),
+            expires: parsed
+                .as_ref()
+                .and_then(|parsed| parsed.expires(self.flow.clock.now()))
+                .map(|time| time.to_string()),
+            usable: parsed.is_some_and(|parsed| parsed.usable(self.flow.clock.now()).is_ok()),
+        }
+    }
+
+    async fn key_show(&self, address: &Address) -> Result<Value, Trouble> {
+        let record = self.flow.certificate_of(address).await?;
+        let parsed = self.flow.certificates.parsed(&record.fingerprint.0, &record.certificate);
+        let parsed = parsed.map_err(AdminError::from)?;
+        let usable = parsed.usable(self.flow.clock.now());
+        json(answer::KeyShown {
+            address: record.address.to_string(),
+            fingerprint: fingerprint_text(&record.fingerprint.0),
+            imported: record.imported.to_string(),
+            expires: parsed.expires(self.flow.clock.now()).map(|time| time.to_string()),
+            usable: usable.is_ok(),
+            reason: usable.err().map(|why| why.to_string()),
+            certificate: export::certificate(&parsed).map_err(AdminError::from)?,
+        })
+    }
+}
+
+/// The only place where the admin's trouble becomes words and a status.
+impl From<AdminError> for Trouble {
+    fn from(trouble: AdminError) -> Self {
+        match trouble {
+            AdminError::Store(error) => error.into(),
+            AdminError::Busy => Self::unavailable(AdminError::Busy.to_string()),
+            other => Self::refused(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(trouble: StoreError) -> Self {
+        let kind = match trouble {
+            StoreError::Poisoned => TroubleKind::Poisoned,
+            StoreError::Damaged { .. } => TroubleKind::Damaged,
+            StoreError::Refused { .. } | StoreError::WrongKey | StoreError::Format { .. } => {
+                TroubleKind::Refused
+            }
+            // Disk low, in use, the disk itself: another time it may go.
+            _ => TroubleKind::Unavailable,
+        };
+        Self { kind, message: trouble.to_string() }
+    }
+}
+
+fn json(answer: impl Serialize) -> Result<Value, Trouble> {
+    serde_json::to_value(answer).map_err(|_| Trouble::unavailable("the answer cannot be written"))
+}
+
+fn parse(address: &str) -> Result<Address, Trouble> {
+    Address::parse(address.trim()).map_err(|why| Trouble::usage(format!("{}: {why}", address.escape_debug())))
+}
+
+fn decode(file: &str) -> Result<Vec<u8>, Trouble> {
+    BASE64.decode(file.as_bytes()).map_err(|_| Trouble::usage("the file is not base64"))
+}
+
+fn queue_id(text: &str) -> Result<QueueId, Trouble> {
+    QueueId::parse(text).ok_or_else(|| Trouble::usage(format!("{} is no queue id", text.escape_debug())))
+}
+
+fn not_queued(id: QueueId) -> Trouble {
+    Trouble::refused(format!("{id} is not in the queue"))
+}
+
+fn totals(folders: &[FolderRecord]) -> (u64, u64) {
+    folders.iter().fold((0, 0), |(messages, bytes), folder| {
+        (messages + u64::from(folder.messages), bytes + folder.bytes)
+    })
+}
+
+fn folder_shown(folder: &FolderRecord) -> answer::FolderShown {
+    answer::FolderShown {
+        name: folder.name.clone(),
+        messages: folder.messages.into(),
+        unseen: folder.unseen.into(),
+        bytes: folder.bytes,
+    }
+}
+
+const fn is_open(recipient: &QueuedRecipient) -> bool {
+    matches!(recipient.state, RecipientState::Waiting | RecipientState::Leased { .. })
+}
+
+fn queue_listed(item: &QueueItem) -> answer::QueueListed {
+    let QueueItem { record, recipients } = item;
+    let waiting: Vec<&QueuedRecipient> = recipients.iter().filter(|recipient| is_open(recipient)).collect();
+    let next = waiting.iter().map(|recipient| recipient.next).min();
+    answer::QueueListed {
+        id: record.id.to_string(),
+        purpose: purpose(record.purpose).into(),
+        sender: record.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
+        created: record.created.to_string(),
+        bytes: record.size,
+        waiting: count(waiting.len()),
+        recipients: count(recipients.len()),
+        next_attempt: next.map(|time: Time| time.to_string()),
+    }
+}
+
+fn recipient_shown(recipient: &QueuedRecipient) -> answer::RecipientShown {
+    let (state, waits) = match recipient.state {
+        RecipientState::Waiting => ("waiting", true),
+        RecipientState::Leased { .. } => ("trying", false),
+        RecipientState::Delivered => ("delivered", false),
+        RecipientState::Failed => ("failed", false),
+        RecipientState::Cancelled => ("cancelled", false),
+    };
+    answer::RecipientShown {
+        address: recipient.address.to_string(),
+        state: state.into(),
+        attempts: recipient.attempts,
+        next_attempt: waits.then(|| recipient.next.to_string()),
+        reason: recipient.reason.clone(),
+    }
+}
+
+fn key_imported(record: &CertificateRecord) -> answer::KeyImported {
+    answer::KeyImported {
+        address: record.address.to_string(),
+        fingerprint: fingerprint_text(&record.fingerprint.0),
+    }
+}
+
+const fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Mail => "mail",
+        Purpose::Invitation(_) => "invitation",
+        Purpose::Notice(_) => "notice",
+        Purpose::Bounce => "bounce",
+    }
+}
+
+const fn mailbox_state(state: MailboxState) -> &'static str {
+    match state {
+        MailboxState::Unopened => "unopened",
+        MailboxState::Open => "open",
+    }
+}
+
+const fn invitation_state(state: InvitationState) -> &'static str {
+    match state {
+        InvitationState::Open => "open",
+        InvitationState::Dead => "dead",
+        InvitationState::Used => "used",
+        InvitationState::Replaced => "replaced",
+        InvitationState::Deleted => "deleted",
+    }
+}
+
+const fn health(health: Health) -> &'static str {
+    match health {
+        Health::Good => "good",
+        Health::NoNewMail => "no-new-mail",
+        Health::ReadOnly => "read-only",
+        Health::Poisoned => "poisoned",
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
