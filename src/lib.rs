@@ -36,3 +36,7 @@ pub mod smtp;
 pub mod store;
 pub mod texts;
 pub mod vault;
+
+#[cfg(test)]
+#[path = "../tests/e2e/peer.rs"]
+mod peer;

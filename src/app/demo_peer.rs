@@ -31,7 +31,7 @@ const LINE: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A message as it reached the peer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Received {
     /// The reverse path, without angle brackets; empty for notifications.
     pub sender: String,
@@ -142,12 +142,6 @@ impl DemoPeer {
         // Whatever was sent behind STARTTLS goes with the old buffer.
         let stream = wire.into_inner().accept_tls(tls).await.map_err(io::Error::other)?;
         Ok(BufReader::new(stream))
-    }
-}
-
-impl Default for Received {
-    fn default() -> Self {
-        Self { sender: String::new(), recipients: Vec::new(), text: Vec::new(), tls: false }
     }
 }
 

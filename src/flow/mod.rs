@@ -5,10 +5,13 @@
 pub mod accounts;
 pub mod append;
 pub mod assembled;
+pub mod bounce;
 pub mod budgets;
 mod carry_out;
 pub mod certificates;
 mod controls;
+mod conversation;
+pub mod delivery;
 mod draft;
 pub mod first_use;
 pub mod intake;
@@ -21,15 +24,19 @@ pub mod outgoing;
 pub mod password_work;
 mod pgp;
 mod plan;
+pub mod queue;
 pub mod reading;
 pub mod refusal;
 pub mod reply;
 pub mod returned;
 pub mod sealing;
+mod session;
 pub mod sign_in;
 pub mod signing;
 pub mod submission;
 
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +47,8 @@ use crate::flow::budgets::SignInBudgets;
 use crate::flow::locks::AddressLocks;
 use crate::flow::notice_answer::Answered;
 use crate::flow::password_work::PasswordWork;
+use crate::flow::queue::Gauge;
+use crate::flow::returned::Once;
 use crate::flow::submission::SendingLimits;
 use crate::net::dns::Dns;
 use crate::openpgp::certificate::CertificateCache;
@@ -85,6 +94,10 @@ pub struct Flow {
     pub certificates: CertificateCache,
     /// Who wrote to the address of notices and was answered.
     pub answered: Answered,
+    /// What the queue holds.
+    pub queue: Gauge,
+    /// Reports from outside that were told already.
+    pub returned_once: Once,
     /// Rung when something was queued.
     pub queue_bell: Notify,
     plaintext: Arc<Semaphore>,
@@ -134,6 +147,8 @@ impl Flow {
             locks: AddressLocks::default(),
             certificates: CertificateCache::new(CERTIFICATES),
             answered: Answered::default(),
+            queue: Gauge::default(),
+            returned_once: Once::default(),
             queue_bell: Notify::new(),
             plaintext: Arc::new(Semaphore::new(PLAINTEXT)),
             config: RwLock::new(config),

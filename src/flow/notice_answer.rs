@@ -71,11 +71,6 @@ impl Flow {
         self.answer(address, sender, header).await
     }
 
-    /// Until bounces are here.
-    async fn take_returned(&self, _: crate::base::id::QueueId, _: &[u8]) -> Result<(), TakeError> {
-        Ok(())
-    }
-
     async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
         let config = self.config();
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };

@@ -55,12 +55,13 @@ impl Flow {
         QueueId::new(bytes(&*self.random))
     }
 
-    /// Writes the body file; the command queues the message.
+    /// Writes the body file; the command queues the message. Refused when the queue holds as much as it may.
     pub(in crate::flow) async fn outgoing(
         &self,
         item: Outgoing,
         message: Composed,
     ) -> Result<Command, TakeError> {
+        self.admit_to_queue(message.reader().length())?;
         let queue_key = item.secret.then(|| Key::new(bytes(&*self.random)));
         let frame_key = FrameKey::queue(&self.keys.queue, queue_key.as_ref(), item.id);
         let bodies = self.store.bodies().clone();

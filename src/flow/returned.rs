@@ -14,6 +14,9 @@ use crate::vault::keyring::Keys;
 use crate::vault::primitives::equal;
 use crate::vault::primitives::lp;
 use crate::vault::primitives::mac;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 /// Of a report this much is looked at, octets.
 pub const LOOKED_AT: u64 = 256 << 10;
@@ -41,6 +44,28 @@ fn traced(keys: &Keys, lot: [u8; 8], mailbox: MailboxId, owner: MailboxId) -> Qu
     }
     QueueId::new(bytes)
 }
+
+/// Ids of which a report was told already, the last few of them: whoever may report does it once.
+#[derive(Debug, Default)]
+pub struct Once(Mutex<VecDeque<QueueId>>);
+
+impl Once {
+    /// `true` the first time.
+    pub fn first(&self, queue: QueueId) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&queue) {
+            return false;
+        }
+        if told.len() >= REMEMBERED {
+            told.pop_front();
+        }
+        told.push_back(queue);
+        true
+    }
+}
+
+/// Ids remembered.
+const REMEMBERED: usize = 4_096;
 
 /// The envelope sender of an invitation: `secure-mail+<queue id>@DOMAIN`.
 pub fn return_address(config: &Config, from: &Address, queue: QueueId) -> Option<Address> {

@@ -121,7 +121,8 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        let extensions = ["PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE 52428800", "ENHANCEDSTATUSCODES"];
+        let extensions =
+            ["PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE 52428800", "ENHANCEDSTATUSCODES"];
         Self {
             ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
@@ -382,7 +383,11 @@ impl Talk {
     }
 
     /// One line with its end; every octet is on record before anybody looks at it.
-    async fn line<S: AsyncRead + Unpin>(&self, wire: &mut S, buffer: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    async fn line<S: AsyncRead + Unpin>(
+        &self,
+        wire: &mut S,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(end) = buffer.iter().position(|octet| *octet == b'\n') {
                 return Ok(Some(buffer.drain(..=end).collect()));
@@ -400,7 +405,11 @@ impl Talk {
         }
     }
 
-    async fn text<S: AsyncRead + Unpin>(&self, wire: &mut S, buffer: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    async fn text<S: AsyncRead + Unpin>(
+        &self,
+        wire: &mut S,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Option<Vec<u8>>> {
         let mut text = Vec::new();
         loop {
             let Some(line) = self.line(wire, buffer).await? else { return Ok(None) };

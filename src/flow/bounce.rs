@@ -1,0 +1,414 @@
+//! What a try leads to: the queue is told, and whoever sent the message, in one commit.
+//!
+//! Only what our own accounts sent is reported on, never mail with the null sender: there is no bounce of a bounce.
+
+use crate::base::address::Address;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::limits::HEADER_BLOCK;
+use crate::base::random::bytes;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::delivery::Outcome;
+use crate::flow::delivery::Status;
+use crate::flow::delivery::Trouble;
+use crate::flow::delivery::clean;
+use crate::flow::delivery::message_reader;
+use crate::flow::notes::Note;
+use crate::flow::notes::letterhead;
+use crate::flow::refusal::TakeError;
+use crate::flow::returned;
+use crate::flow::sealing::Place;
+use crate::flow::sealing::Receiver;
+use crate::flow::sealing::blocking;
+use crate::mime::compose;
+use crate::mime::compose::Automatic;
+use crate::mime::compose::Letter;
+use crate::mime::compose::Person;
+use crate::mime::header::Header;
+use crate::mime::report;
+use crate::mime::report::Action;
+use crate::mime::report::Report;
+use crate::policy::retry;
+use crate::policy::retry::Next;
+use crate::policy::tls::Requirement;
+use crate::store::command::Command;
+use crate::store::command::Refusal;
+use crate::store::command::Settlement;
+use crate::store::error::StoreError;
+use crate::store::record::Purpose;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::texts::letter::MailText;
+use crate::texts::report as texts;
+use crate::texts::report::Kind;
+use crate::texts::report::Line;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One recipient after a try: what the queue notes, and what its sender is told.
+#[derive(Clone, Debug)]
+struct Settled {
+    number: u16,
+    settlement: Settlement,
+    told: Option<Fate>,
+}
+
+/// What a sender is told of one recipient.
+#[derive(Clone, Debug)]
+struct Fate {
+    action: Action,
+    recipient: QueuedRecipient,
+    status: Status,
+    host: Option<String>,
+    /// The peer's own words.
+    said: Option<String>,
+    /// Those, or what was found.
+    reason: String,
+    /// The end of trying, for a delay.
+    until: Option<Time>,
+}
+
+/// Commits how a try ended for each recipient, with the reports that follow from it.
+pub(in crate::flow) async fn settle(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+    recipients: &[QueuedRecipient],
+    outcomes: Vec<(u16, Outcome)>,
+) -> Result<(), StoreError> {
+    let now = flow.clock.now();
+    let life = life(&flow.config(), record);
+    let mut settled: Vec<Settled> = outcomes
+        .into_iter()
+        .filter_map(|(number, outcome)| {
+            let recipient = recipients.iter().find(|recipient| recipient.number == number)?;
+            Some(judge(record, recipient, outcome, life, now))
+        })
+        .collect();
+    for line in &settled {
+        log(flow, record, recipients, line);
+    }
+    let mut reporting = true;
+    // Each round leaves out what was refused, or encrypts anew to a certificate that changed meanwhile.
+    for _ in 0..8 {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let reports = if reporting { reports(flow, record, &settled, life).await } else { Vec::new() };
+        let settles = settled.iter().map(|line| Command::Settle {
+            queue: record.id,
+            number: line.number,
+            outcome: line.settlement.clone(),
+        });
+        let count = settled.len();
+        match flow.store.commit(settles.chain(reports).collect()).await {
+            Ok(_) => return Ok(()),
+            Err(StoreError::Refused { index, why: Refusal::Gone }) if index < count => {
+                // Cancelled in the meantime, or the lease was lost: there is nothing to note.
+                settled.remove(index);
+            }
+            Err(StoreError::Refused { why, .. }) => reporting = why == Refusal::NotCurrent,
+            Err(why) => return Err(why),
+        }
+    }
+    Err(StoreError::Misused { what: "a delivery that cannot be settled" })
+}
+
+/// How long a message is tried.
+fn life(config: &Config, record: &QueueRecord) -> Duration {
+    match record.purpose {
+        Purpose::Bounce => retry::BOUNCE_LIFE.min(config.outbound.retry),
+        Purpose::Mail | Purpose::Invitation(_) | Purpose::Notice(_) => config.outbound.retry,
+    }
+}
+
+fn judge(
+    record: &QueueRecord,
+    recipient: &QueuedRecipient,
+    outcome: Outcome,
+    life: Duration,
+    now: Time,
+) -> Settled {
+    let number = recipient.number;
+    let wants = recipient.notify;
+    let tries = recipient.attempts.saturating_add(1);
+    let failed = |trouble: Trouble| Settled {
+        number,
+        settlement: Settlement::Failed { reason: trouble.to_string() },
+        told: wants.is_none_or(|notify| notify.failure).then(|| fate(Action::Failed, recipient, &trouble)),
+    };
+    match outcome {
+        Outcome::Delivered(handover) => {
+            let wanted = wants.is_some_and(|notify| notify.success) && !handover.reports;
+            let fate = Fate {
+                action: Action::Relayed,
+                recipient: recipient.clone(),
+                status: (2, 0, 0),
+                host: Some(handover.host.clone()),
+                said: Some(handover.reply.clone()),
+                reason: handover.proof.clone(),
+                until: None,
+            };
+            Settled {
+                number,
+                settlement: Settlement::Delivered { proof: handover.proof },
+                told: wanted.then_some(fate),
+            }
+        }
+        Outcome::Failed(trouble) => failed(trouble),
+        Outcome::Again(trouble) => match retry::after(tries, record.created, now, life) {
+            Next::GiveUp => failed(trouble),
+            Next::At(next) => {
+                let due = retry::reports_delay(record.created, now, life, recipient.delay_reported);
+                let wanted = due && wants.is_none_or(|notify| notify.delay);
+                let until = Some(record.created + life);
+                Settled {
+                    number,
+                    settlement: Settlement::Again { next, reason: trouble.to_string(), delay_reported: due },
+                    told: wanted.then(|| Fate { until, ..fate(Action::Delayed, recipient, &trouble) }),
+                }
+            }
+        },
+    }
+}
+
+fn fate(action: Action, recipient: &QueuedRecipient, trouble: &Trouble) -> Fate {
+    Fate {
+        action,
+        recipient: recipient.clone(),
+        status: trouble.status,
+        host: trouble.host.clone(),
+        said: trouble.said.clone(),
+        reason: clean(trouble.said.as_deref().unwrap_or(&trouble.text), 900),
+        until: None,
+    }
+}
+
+fn log(flow: &Flow, record: &QueueRecord, recipients: &[QueuedRecipient], line: &Settled) {
+    let Some(recipient) = recipients.iter().find(|recipient| recipient.number == line.number) else { return };
+    let (queue, to) = (record.id, flow.index.log_name(&recipient.address));
+    let domain = recipient.address.domain();
+    match &line.settlement {
+        Settlement::Delivered { proof } => tracing::info!(%queue, to, %domain, proof, "delivered"),
+        Settlement::Again { next, reason, .. } => {
+            tracing::info!(%queue, to, %domain, reason, %next, "not delivered yet");
+        }
+        Settlement::Failed { reason } => tracing::warn!(%queue, to, %domain, reason, "not delivered"),
+    }
+}
+
+/// The letters that follow, as commands; trouble with a letter must not keep the queue from being settled.
+async fn reports(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+    settled: &[Settled],
+    life: Duration,
+) -> Vec<Command> {
+    let Some(owner) = record.owner else { return Vec::new() };
+    let told: Vec<&Fate> = settled.iter().filter_map(|line| line.told.as_ref()).collect();
+    if told.is_empty() || record.sender.is_none() || record.purpose == Purpose::Bounce {
+        return Vec::new();
+    }
+    let result = async {
+        match record.purpose {
+            Purpose::Invitation(_) | Purpose::Notice(_) => notes(flow, owner, &told).await,
+            Purpose::Mail | Purpose::Bounce => notifications(flow, record, owner, &told, life).await,
+        }
+    };
+    result.await.unwrap_or_else(|why| {
+        tracing::error!(queue = %record.id, %why, "a sender could not be told how a delivery ended");
+        Vec::new()
+    })
+}
+
+/// One notification for each action, into the owner's INBOX; a full mailbox does not keep it out.
+async fn notifications(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+    owner: MailboxId,
+    told: &[&Fate],
+    life: Duration,
+) -> Result<Vec<Command>, TakeError> {
+    let Some(receiver) = flow.receiver(owner).await? else { return Ok(Vec::new()) };
+    let header = original_header(flow, record).await?;
+    let mut commands = Vec::new();
+    for action in [Action::Failed, Action::Delayed, Action::Relayed] {
+        let fates: Vec<&Fate> = told.iter().copied().filter(|fate| fate.action == action).collect();
+        if fates.is_empty() {
+            continue;
+        }
+        let words = words(flow, record, &receiver, action, &fates, life);
+        let Some(letter) = write(flow, record, &words, &fates, &header) else { continue };
+        let message = flow.own_message(&letter)?;
+        let mut delivery = flow.delivery(&receiver, message, Place::default()).await?;
+        delivery.quota_bytes = None;
+        delivery.quota_messages = None;
+        commands.push(Command::Deliver(delivery));
+    }
+    Ok(commands)
+}
+
+/// The part for people, in the language of the account.
+fn words(
+    flow: &Flow,
+    record: &QueueRecord,
+    receiver: &Receiver,
+    action: Action,
+    fates: &[&Fate],
+    life: Duration,
+) -> Option<MailText> {
+    let config = flow.config();
+    let domain = config.main_domain(receiver.record.address.domain())?;
+    let secure = Requirement::parse(&record.tls_policy) != Ok(Requirement::Opportunistic);
+    let kind = match action {
+        Action::Failed => Kind::Bounce { secure },
+        Action::Delayed => Kind::Delay { until: record.created + life },
+        Action::Delivered | Action::Relayed | Action::Expanded => Kind::Success,
+    };
+    let lines: Vec<Line<'_>> =
+        fates.iter().map(|fate| Line { recipient: &fate.recipient.address, reason: &fate.reason }).collect();
+    Some(texts::report(&letterhead(domain), kind, record.created, &lines, receiver.record.language))
+}
+
+/// The whole notification, to the envelope sender.
+fn write(
+    flow: &Flow,
+    record: &QueueRecord,
+    words: &Option<MailText>,
+    fates: &[&Fate],
+    original: &Header,
+) -> Option<Vec<u8>> {
+    let config = flow.config();
+    let (words, sender) = (words.as_ref()?, record.sender.as_ref()?);
+    let domain = config.main_domain(sender.domain())?;
+    let now = flow.clock.now();
+    let told: Vec<report::Fate<'_>> = fates
+        .iter()
+        .map(|fate| report::Fate {
+            recipient: &fate.recipient.address,
+            original: fate.recipient.orcpt.as_deref(),
+            action: fate.action,
+            status: fate.status,
+            remote: fate.host.as_deref(),
+            diagnostic: fate.said.as_deref(),
+            tried: Some(now),
+            until: fate.until,
+        })
+        .collect();
+    let envelope_id = record.envid.as_deref().map(xtext);
+    let letter = Letter {
+        from: Person {
+            name: Some(domain.portal.brand.clone()),
+            address: Address::new("mailer-daemon", domain.name.clone()).ok()?,
+        },
+        reply_to: None,
+        to: vec![Person { name: None, address: sender.clone() }],
+        cc: Vec::new(),
+        subject: words.subject.clone(),
+        date: now,
+        message_id: compose::message_id(&bytes(&*flow.random), &domain.name),
+        in_reply_to: None,
+        references: Vec::new(),
+        automatic: Some(Automatic::Replied),
+    };
+    let report = Report {
+        letter,
+        text: &words.text,
+        hostname: config.hostname.as_str(),
+        arrived: Some(record.created),
+        envelope_id: envelope_id.as_deref(),
+        fates: &told,
+        original,
+    };
+    Some(report.write(&compose::boundary(&bytes(&*flow.random))))
+}
+
+/// Decodes xtext (RFC 3461 §4); what is not well-formed stays as it is.
+fn xtext(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let hex = behind.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let octet = hex.filter(|_| *first == b'+').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        octets.push(octet.unwrap_or(*first));
+        rest = if octet.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    clean(&String::from_utf8_lossy(&octets), 900)
+}
+
+/// Invitations and notices that did not arrive: told without a word of their content.
+async fn notes(flow: &Flow, owner: MailboxId, told: &[&Fate]) -> Result<Vec<Command>, TakeError> {
+    let mut commands = Vec::new();
+    for fate in told {
+        let (recipient, reason) = (fate.recipient.address.clone(), fate.reason.clone());
+        let note = match (fate.action, fate.until) {
+            (Action::Failed, _) => Note::Unreachable { recipient, reason },
+            (Action::Delayed, Some(until)) => Note::Late { recipient, until, reason },
+            _ => continue,
+        };
+        commands.extend(flow.note(owner, note).await?);
+    }
+    Ok(commands)
+}
+
+/// The header of a queued message, without what may not be shown.
+async fn original_header(flow: &Flow, record: &Arc<QueueRecord>) -> Result<Header, TakeError> {
+    let reader = message_reader(flow, record).await?;
+    let sent_header = flow.config().temporary_mailbox.sent_header.clone();
+    blocking(move || {
+        let mut octets = Vec::new();
+        let most = u64::try_from(HEADER_BLOCK).unwrap_or(u64::MAX);
+        reader.take(most).read_to_end(&mut octets).map_err(TakeError::internal)?;
+        let end =
+            octets.windows(4).position(|window| window == b"\r\n\r\n").map_or(octets.len(), |at| at + 2);
+        let header = Header::parse(octets.get(..end).unwrap_or_default());
+        Ok(report::original(&header, &sent_header))
+    })
+    .await
+}
+
+impl Flow {
+    /// A report from outside to the envelope sender of an invitation: its account is told, without its content.
+    ///
+    /// Nothing is told about what was not sent, and only failures are; `text` is the report, or its beginning.
+    pub async fn take_returned(&self, queue: QueueId, text: &[u8]) -> Result<(), TakeError> {
+        for reported in returned::read_report(text).into_iter().filter(|reported| reported.failed) {
+            for address in &reported.addresses {
+                let Some(owner) = self.traced_owner(queue, address).await? else { continue };
+                if self.returned_once.first(queue) {
+                    self.tell_unreachable(owner, address, &reported.status).await?;
+                }
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The account that sent invitation or notice `queue` to `address`, if the id proves that one did.
+    async fn traced_owner(&self, queue: QueueId, address: &Address) -> Result<Option<MailboxId>, TakeError> {
+        let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else { return Ok(None) };
+        let Some(record) = self.store.mailbox(mailbox).await? else { return Ok(None) };
+        let known = record.inviter.iter().chain(&record.correspondents);
+        Ok(known.copied().find(|owner| returned::is_traced_to(&self.keys, queue, mailbox, *owner)))
+    }
+
+    async fn tell_unreachable(
+        &self,
+        owner: MailboxId,
+        recipient: &Address,
+        status: &str,
+    ) -> Result<(), TakeError> {
+        for _ in 0..3 {
+            let note = Note::Unreachable { recipient: recipient.clone(), reason: status.to_owned() };
+            let Some(command) = self.note(owner, note).await? else { return Ok(()) };
+            match self.store.commit(vec![command]).await {
+                Err(StoreError::Refused { why: Refusal::NotCurrent, .. }) => {}
+                Err(why) => return Err(why.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+}

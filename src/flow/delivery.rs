@@ -1,0 +1,391 @@
+//! One try: from a queued message and a destination to an outcome for each recipient.
+//!
+//! Hosts are tried in their order until every recipient has a final answer; what the last of them said for now is
+//! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
+
+use crate::base::address::Domain;
+use crate::base::random;
+use crate::config::value::HostPort;
+use crate::flow::Flow;
+use crate::flow::queue::Destination;
+use crate::flow::queue::Job;
+use crate::flow::queue::TRY;
+use crate::flow::session::Broken;
+use crate::flow::session::Session;
+use crate::net::dial::DialError;
+use crate::net::dial::Dialer;
+use crate::net::dial::NamedBy;
+use crate::net::dns::Answer;
+use crate::net::dns::Exchange;
+use crate::net::dns::Route;
+use crate::net::dns::route;
+use crate::net::stream::Stream;
+use crate::net::tls::TlsClient;
+use crate::policy::tls::Proof;
+use crate::policy::tls::Requirement;
+use crate::policy::tls::judge;
+use crate::store::body::BodyReader;
+use crate::store::error::StoreError;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use crate::vault::frames::FrameFile;
+use crate::vault::frames::FrameKey;
+use crate::vault::frames::FrameReader;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// An enhanced status code (RFC 3463).
+pub type Status = (u8, u16, u16);
+
+/// Why a recipient waits or has failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    /// RFC 3463.
+    pub status: Status,
+    /// In words; what a peer said is cleaned of control characters.
+    pub text: String,
+    /// The host that it was found at.
+    pub host: Option<String>,
+    /// The peer's own words with their code, if it said any: the diagnostic code of RFC 3464 §2.3.6.
+    pub said: Option<String>,
+}
+
+impl Trouble {
+    /// Trouble that no host is to blame for.
+    pub fn new(status: Status, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), host: None, said: None }
+    }
+
+    pub(in crate::flow) fn at(self, host: &str) -> Self {
+        Self { host: Some(host.into()), ..self }
+    }
+
+    /// Waiting may help.
+    pub const fn is_transient(&self) -> bool {
+        self.status.0 == 4
+    }
+}
+
+/// `4.4.1 host: text`, at most 1,000 octets: what stands in the queue and in the log.
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (class, subject, detail) = self.status;
+        let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+        let text = clean(&format!("{class}.{subject}.{detail} {host}{}", self.text), 1_000);
+        f.write_str(&text)
+    }
+}
+
+/// Without control characters, at most `most` octets.
+pub fn clean(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        let c = if c.is_control() { ' ' } else { c };
+        if out.len() + c.len_utf8() > most {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A handover: the peer said 250.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Handover {
+    /// Who took it, and what was proven: `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 …; 250 2.0.0 ok`.
+    pub proof: String,
+    /// The host.
+    pub host: String,
+    /// Its reply.
+    pub reply: String,
+    /// The peer was told what the sender wants to know, and tells it (RFC 3461 §5.2.1).
+    pub reports: bool,
+}
+
+/// How a try ended for one recipient.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Taken.
+    Delivered(Handover),
+    /// Not this time.
+    Again(Trouble),
+    /// Given up.
+    Failed(Trouble),
+}
+
+/// Carries mail to other servers.
+#[derive(Clone, Debug, Default)]
+pub struct Courier {
+    /// How connections are opened.
+    pub dialer: Dialer,
+    /// The client's side of TLS.
+    pub tls: TlsClient,
+}
+
+/// A host to be tried.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::flow) struct Host {
+    /// A domain in A-labels, or an address literal.
+    pub(in crate::flow) name: String,
+    place: Place,
+    port: u16,
+    named_by: NamedBy,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Place {
+    Name(Domain),
+    Address(IpAddr),
+}
+
+/// What is known of a try so far.
+pub(in crate::flow) struct Progress {
+    /// Recipients without a final answer.
+    pub(in crate::flow) open: Vec<QueuedRecipient>,
+    done: Vec<(u16, Outcome)>,
+    /// By recipient: why it is still open.
+    waiting: Vec<(u16, Trouble)>,
+    /// What was found at hosts, not at recipients: the last transient one, else the last.
+    trouble: Option<Trouble>,
+}
+
+impl Progress {
+    fn new(recipients: &[QueuedRecipient]) -> Self {
+        Self { open: recipients.to_vec(), done: Vec::new(), waiting: Vec::new(), trouble: None }
+    }
+
+    /// A final answer for one recipient.
+    pub(in crate::flow) fn end(&mut self, number: u16, outcome: Outcome) {
+        self.open.retain(|recipient| recipient.number != number);
+        self.done.push((number, outcome));
+    }
+
+    /// A host's "not now" to one recipient.
+    pub(in crate::flow) fn put_off(&mut self, number: u16, trouble: Trouble) {
+        self.waiting.retain(|(known, _)| *known != number);
+        self.waiting.push((number, trouble));
+    }
+
+    /// Trouble with a host as a whole.
+    fn found(&mut self, trouble: Trouble) {
+        let keep = self.trouble.as_ref().is_some_and(Trouble::is_transient) && !trouble.is_transient();
+        if !keep {
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// Nothing can be done for whoever is open.
+    fn end_all(&mut self, trouble: &Trouble) {
+        for recipient in std::mem::take(&mut self.open) {
+            self.done.push((recipient.number, Outcome::Failed(trouble.clone())));
+        }
+    }
+
+    /// The end of the try.
+    fn outcomes(mut self) -> Vec<(u16, Outcome)> {
+        for recipient in std::mem::take(&mut self.open) {
+            let own = self.waiting.iter().find(|(number, _)| *number == recipient.number);
+            let trouble = own.map(|(_, trouble)| trouble.clone()).or_else(|| self.trouble.clone());
+            let trouble = trouble.unwrap_or_else(|| Trouble::new((4, 4, 2), "the try was cut off"));
+            let outcome =
+                if trouble.is_transient() { Outcome::Again(trouble) } else { Outcome::Failed(trouble) };
+            self.done.push((recipient.number, outcome));
+        }
+        self.done
+    }
+}
+
+impl Courier {
+    /// Makes the try; every recipient of the job gets an outcome.
+    pub async fn deliver(&self, flow: &Flow, job: &Job) -> Vec<(u16, Outcome)> {
+        let mut progress = Progress::new(&job.recipients);
+        if timeout(TRY, self.try_hosts(flow, job, &mut progress)).await.is_err() {
+            progress.found(Trouble::new((4, 4, 2), "the try took too long"));
+        }
+        progress.outcomes()
+    }
+
+    async fn try_hosts(&self, flow: &Flow, job: &Job, progress: &mut Progress) {
+        let hosts = match hosts(flow, &job.destination).await {
+            Ok(hosts) => hosts,
+            Err(trouble) if trouble.is_transient() => return progress.found(trouble),
+            Err(trouble) => return progress.end_all(&trouble),
+        };
+        for host in hosts {
+            match self.reach(flow, &host).await {
+                Ok(stream) => {
+                    if let Err(trouble) = self.with_host(flow, job, &host, stream, progress).await {
+                        progress.found(trouble.at(&host.name));
+                    }
+                }
+                Err(Unreached::Ourselves(trouble)) => {
+                    // RFC 5321 §5.1: at our own place in the list, what stands behind it is not for us to try.
+                    progress.found(trouble.at(&host.name));
+                    return;
+                }
+                Err(Unreached::Trouble(trouble)) => progress.found(trouble.at(&host.name)),
+            }
+            if progress.open.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// One conversation; after a failed handshake another one on a new connection, if the policy lets it be plain.
+    async fn with_host(
+        &self,
+        flow: &Flow,
+        job: &Job,
+        host: &Host,
+        stream: Stream,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
+        let requirement = Requirement::parse(&job.record.tls_policy)
+            .map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
+        let session = Session { flow, job, host, requirement, tls: &self.tls };
+        let why = match session.run(stream, Tls::Wanted, progress).await {
+            Ok(()) => return Ok(()),
+            Err(Broken::Trouble(trouble)) => return Err(trouble),
+            Err(Broken::Handshake(why)) => why,
+        };
+        if let Err(refusal) = judge(requirement, Proof::HandshakeFailed) {
+            return Err(Trouble::new(refusal.status(), format!("{refusal}: {why}")));
+        }
+        let stream = self.reach(flow, host).await.map_err(|unreached| match unreached {
+            Unreached::Ourselves(trouble) | Unreached::Trouble(trouble) => trouble,
+        })?;
+        match session.run(stream, Tls::Failed, progress).await {
+            Ok(()) => Ok(()),
+            Err(Broken::Trouble(trouble)) => Err(trouble),
+            Err(Broken::Handshake(why)) => Err(Trouble::new((4, 7, 5), why)),
+        }
+    }
+
+    /// A connection to a host, by any of its addresses.
+    pub(in crate::flow) async fn reach(&self, flow: &Flow, host: &Host) -> Result<Stream, Unreached> {
+        let addresses = match &host.place {
+            Place::Address(address) => vec![*address],
+            Place::Name(name) => match flow.dns.addresses(name).await {
+                Answer::Records(_, addresses) => addresses,
+                Answer::NoData(_) | Answer::NxDomain(_) => {
+                    return Err(Unreached::Trouble(Trouble::new((5, 4, 4), "has no address")));
+                }
+                Answer::Bogus => {
+                    return Err(Unreached::Trouble(Trouble::new(
+                        (4, 4, 3),
+                        "its DNSSEC signatures are not valid",
+                    )));
+                }
+                Answer::Error(why) => {
+                    return Err(Unreached::Trouble(Trouble::new(
+                        (4, 4, 3),
+                        format!("address not found: {why}"),
+                    )));
+                }
+            },
+        };
+        self.dialer.connect(&addresses, host.port, host.named_by).await.map_err(|why| match why {
+            DialError::Ourselves(_) => Unreached::Ourselves(Trouble::new((5, 4, 6), why.to_string())),
+            DialError::Unreachable(why) => Unreached::Trouble(Trouble::new((4, 4, 1), why)),
+        })
+    }
+}
+
+/// The message in clear, as it goes out; to be read where blocking is allowed.
+pub(in crate::flow) async fn message_reader(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+) -> Result<FrameReader<BodyReader>, StoreError> {
+    let key = frame_key(flow, record).await?;
+    Ok(FrameReader::new(flow.store.bodies().open(&record.body)?, key))
+}
+
+/// The same, to be read from anywhere in it.
+pub(in crate::flow) async fn message_file(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+) -> Result<FrameFile<BodyReader>, StoreError> {
+    let key = frame_key(flow, record).await?;
+    Ok(FrameFile::new(flow.store.bodies().open(&record.body)?, key)?)
+}
+
+async fn frame_key(flow: &Flow, record: &QueueRecord) -> Result<FrameKey, StoreError> {
+    let gone = StoreError::Damaged { what: "the key of a queued message is gone" };
+    let queue_key = match record.shred {
+        None => None,
+        Some(shred) => Some(flow.store.shred_key(shred).await?.ok_or(gone)?),
+    };
+    Ok(FrameKey::queue(&flow.keys.queue, queue_key.as_ref(), record.id))
+}
+
+/// Whether TLS is tried on a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::flow) enum Tls {
+    /// Where the peer offers it.
+    Wanted,
+    /// It failed on the connection before; this one goes without.
+    Failed,
+}
+
+/// Why there is no connection to a host.
+pub(in crate::flow) enum Unreached {
+    /// It is this server.
+    Ourselves(Trouble),
+    /// Anything else.
+    Trouble(Trouble),
+}
+
+/// The hosts of a destination, in the order in which they are tried.
+async fn hosts(flow: &Flow, destination: &Destination) -> Result<Vec<Host>, Trouble> {
+    let config = flow.config();
+    let domain = match destination {
+        Destination::Domain(domain) => domain,
+        Destination::Smarthost => {
+            let smarthost = config.outbound.smarthost.as_ref();
+            let smarthost =
+                smarthost.ok_or_else(|| Trouble::new((4, 3, 5), "there is no smarthost any more"))?;
+            return Ok(vec![smarthost_host(smarthost)?]);
+        }
+    };
+    let port = config.outbound.port;
+    let host = |name: Domain| Host {
+        name: name.to_string(),
+        place: Place::Name(name),
+        port,
+        named_by: NamedBy::Stranger,
+    };
+    match route(&*flow.dns, domain).await {
+        Route::Hosts(_, exchanges) => Ok(in_order(flow, exchanges).into_iter().map(host).collect()),
+        Route::Implicit(_) => Ok(vec![host(domain.clone())]),
+        Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),
+        Route::NoSuchDomain => Err(Trouble::new((5, 1, 2), format!("the domain {domain} does not exist"))),
+        Route::BadHosts => {
+            Err(Trouble::new((5, 4, 4), format!("the MX records of {domain} name no host that could exist")))
+        }
+        Route::Unclear(why) => {
+            Err(Trouble::new((4, 4, 3), format!("the DNS of {domain} cannot be read safely: {why}")))
+        }
+    }
+}
+
+fn smarthost_host(smarthost: &HostPort) -> Result<Host, Trouble> {
+    let place = match smarthost.host.parse::<IpAddr>() {
+        Ok(address) => Place::Address(address),
+        Err(_) => Place::Name(
+            Domain::parse(&smarthost.host)
+                .map_err(|_| Trouble::new((4, 3, 5), "the smarthost is no host name"))?,
+        ),
+    };
+    Ok(Host { name: smarthost.host.clone(), place, port: smarthost.port, named_by: NamedBy::Admin })
+}
+
+/// By preference, those of one preference in any order (RFC 5321 §5.1).
+fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<Domain> {
+    let mut drawn: Vec<(u16, [u8; 4], Domain)> = exchanges
+        .into_iter()
+        .filter_map(|exchange| Some((exchange.preference, random::bytes(&*flow.random), exchange.host?)))
+        .collect();
+    drawn.sort();
+    drawn.into_iter().map(|(_, _, host)| host).collect()
+}

@@ -1,0 +1,362 @@
+//! The queue's worker: takes what is due, so many at once, and tells the store how it ended.
+//!
+//! What is leased counts as waiting again after the lease or a restart, so nothing is lost by an end at any
+//! moment. Each destination begins with two connections and earns more by taking mail.
+
+use crate::base::address::Domain;
+use crate::base::id::QueueId;
+use crate::base::time::Time;
+use crate::flow::Flow;
+use crate::flow::bounce;
+use crate::flow::delivery::Courier;
+use crate::flow::delivery::Outcome;
+use crate::flow::refusal::TakeError;
+use crate::store::Store;
+use crate::store::command;
+use crate::store::command::Command;
+use crate::store::command::Refusal;
+use crate::store::error::StoreError;
+use crate::store::record::QueueRecord;
+use crate::store::record::QueuedRecipient;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What one try may take in all; a peer that needs longer is tried again another time.
+pub const TRY: Duration = Duration::from_secs(30 * 60);
+/// What is leased is ours for this long.
+const LEASE: Duration = Duration::from_secs(60 * 60);
+/// Recipients leased at once.
+const BATCH: usize = 200;
+/// Tries that wait for room at their destination; a full queue behind one slow domain stops nobody else.
+const BACKLOG: usize = 2_000;
+/// Destinations remembered.
+const LANES: usize = 1_000;
+/// Connections to a destination that nothing is known of.
+const FIRST: usize = 2;
+/// The queue is looked at this often, whatever the clock and the bell say.
+const LOOK: Duration = Duration::from_secs(30);
+/// After trouble with the store.
+const TROUBLE: Duration = Duration::from_secs(10);
+/// At a stop, tries under way may still end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What the queue holds, kept beside the store so that asking costs nothing.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    messages: AtomicU64,
+    octets: AtomicU64,
+}
+
+impl Gauge {
+    /// Messages, and octets of them in clear.
+    pub fn read(&self) -> (u64, u64) {
+        (self.messages.load(Ordering::Relaxed), self.octets.load(Ordering::Relaxed))
+    }
+
+    /// Counts anew: what was counted in and then not queued is out again.
+    async fn measure(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let (mut messages, mut octets, mut after) = (0, 0, None);
+        loop {
+            let page = store.queue(after, crate::store::PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            messages += page.len() as u64;
+            octets += page.iter().map(|record| record.size).sum::<u64>();
+        }
+        self.messages.store(messages, Ordering::Relaxed);
+        self.octets.store(octets, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Flow {
+    /// Counts a message of `octets` into the queue, if it has room.
+    pub(in crate::flow) fn admit_to_queue(&self, octets: u64) -> Result<(), TakeError> {
+        let limits = &self.config().limits;
+        let (messages, held) = self.queue.read();
+        if messages >= limits.queue_messages || held.saturating_add(octets) > limits.queue_size {
+            return Err(TakeError::QueueFull);
+        }
+        self.queue.messages.fetch_add(1, Ordering::Relaxed);
+        self.queue.octets.fetch_add(octets, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A queued message with its recipients, as the commands show it.
+#[derive(Clone, Debug)]
+pub struct QueueItem {
+    /// The message.
+    pub record: Arc<QueueRecord>,
+    /// Everybody it is for, those that are done included.
+    pub recipients: Vec<QueuedRecipient>,
+}
+
+/// A page of queued messages in id order, behind `after`.
+pub async fn list(
+    store: &dyn Store,
+    after: Option<QueueId>,
+    limit: usize,
+) -> Result<Vec<QueueItem>, StoreError> {
+    let mut items = Vec::new();
+    for record in store.queue(after, limit).await? {
+        let recipients = store.queued_recipients(record.id).await?;
+        items.push(QueueItem { record, recipients });
+    }
+    Ok(items)
+}
+
+/// One queued message.
+pub async fn show(store: &dyn Store, queue: QueueId) -> Result<Option<QueueItem>, StoreError> {
+    let Some(record) = store.queued(queue).await? else { return Ok(None) };
+    let recipients = store.queued_recipients(queue).await?;
+    Ok(Some(QueueItem { record, recipients }))
+}
+
+/// Makes one message, or all, due now; answers how many recipients will be tried.
+pub async fn retry(flow: &Flow, queue: Option<QueueId>) -> Result<u64, StoreError> {
+    let now = flow.clock.now();
+    let outcomes = flow.store.commit(vec![Command::RetryQueued { queue, now }]).await?;
+    flow.queue_bell.notify_one();
+    Ok(outcomes
+        .iter()
+        .map(|outcome| if let command::Outcome::Count(count) = outcome { *count } else { 0 })
+        .sum())
+}
+
+/// Takes a message out of the queue; `false` if it is not there. Nobody is told.
+pub async fn cancel(flow: &Flow, queue: QueueId) -> Result<bool, StoreError> {
+    match flow.store.commit(vec![Command::CancelQueued { queue }]).await {
+        Ok(_) => {
+            flow.queue_bell.notify_one();
+            Ok(true)
+        }
+        Err(StoreError::Refused { why: Refusal::Gone, .. }) => Ok(false),
+        Err(why) => Err(why),
+    }
+}
+
+/// Where a try goes: the recipients of one destination share a connection.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Destination {
+    /// The configured smarthost, whatever the recipient.
+    Smarthost,
+    /// A domain, by its MX.
+    Domain(Domain),
+}
+
+/// One try to be made: a message and its recipients of one destination.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The message.
+    pub record: Arc<QueueRecord>,
+    /// Where to.
+    pub destination: Destination,
+    /// Whom for.
+    pub recipients: Vec<QueuedRecipient>,
+    /// Not begun after this.
+    begin_by: Time,
+}
+
+/// How busy a destination is.
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    running: usize,
+    allowed: usize,
+}
+
+/// What a finished try leaves to be noted.
+struct Ended {
+    /// Somebody took something.
+    reached: bool,
+    /// When everything was settled; an error is the store's.
+    settled: Result<(), StoreError>,
+}
+
+/// The worker. There is one.
+pub struct Worker {
+    flow: Arc<Flow>,
+    courier: Arc<Courier>,
+    lanes: HashMap<Destination, Lane>,
+    backlog: VecDeque<Job>,
+    running: JoinSet<Ended>,
+    places: HashMap<tokio::task::Id, Destination>,
+}
+
+impl Worker {
+    /// A worker that sends with `courier`.
+    pub fn new(flow: Arc<Flow>, courier: Courier) -> Self {
+        Self {
+            flow,
+            courier: Arc::new(courier),
+            lanes: HashMap::new(),
+            backlog: VecDeque::new(),
+            running: JoinSet::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    /// Works until `stop`; then tries under way may end for 20 seconds.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut measured = false;
+        while !stop.is_cancelled() {
+            let wait = match self.look(&mut measured).await {
+                Ok(wait) => wait,
+                Err(why) => {
+                    tracing::error!(%why, "the queue cannot be worked on");
+                    TROUBLE
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(ended) = self.running.join_next_with_id() => {
+                    measured = false;
+                    self.note(ended);
+                }
+                () = self.flow.queue_bell.notified() => {}
+                () = tokio::time::sleep(wait) => measured = false,
+            }
+        }
+        let drained = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("tries under way were cut off; they are made again after the start");
+        }
+    }
+
+    /// Makes every try that is due now, and what follows from it.
+    #[cfg(test)]
+    pub(in crate::flow) async fn until_idle(&mut self) {
+        loop {
+            self.look(&mut false).await.unwrap();
+            let Some(ended) = self.running.join_next_with_id().await else { return };
+            self.note(ended);
+        }
+    }
+
+    /// Starts what can be started; answers how long nothing more will be due.
+    async fn look(&mut self, measured: &mut bool) -> Result<Duration, StoreError> {
+        let flow = Arc::clone(&self.flow);
+        if !*measured {
+            flow.queue.measure(&*flow.store).await?;
+            *measured = true;
+        }
+        self.start();
+        while self.backlog.len() < BACKLOG {
+            let leased = self.lease().await?;
+            self.start();
+            if leased < BATCH {
+                break;
+            }
+        }
+        let now = flow.clock.now();
+        let next = flow.store.next_due().await?;
+        let wait = next.map_or(LOOK, |next| next.since(now));
+        // With a full backlog the end of a try is what to wait for.
+        let full = self.backlog.len() >= BACKLOG;
+        Ok(if full { LOOK } else { wait.clamp(Duration::from_millis(100), LOOK) })
+    }
+
+    /// Takes what is due into the backlog, a job for each message and destination.
+    async fn lease(&mut self) -> Result<usize, StoreError> {
+        let now = self.flow.clock.now();
+        let lease = Command::LeaseDue { now, until: now + LEASE, limit: BATCH };
+        let outcomes = self.flow.store.commit(vec![lease]).await?;
+        let leased: Vec<QueuedRecipient> = outcomes
+            .into_iter()
+            .flat_map(|outcome| match outcome {
+                command::Outcome::Leased(recipients) => recipients,
+                _ => Vec::new(),
+            })
+            .collect();
+        let count = leased.len();
+        let smarthost = self.flow.config().outbound.smarthost.is_some();
+        let mut jobs: BTreeMap<(QueueId, Destination), Vec<QueuedRecipient>> = BTreeMap::new();
+        let mut order = Vec::new();
+        for recipient in leased {
+            let destination = match smarthost {
+                true => Destination::Smarthost,
+                false => Destination::Domain(recipient.address.domain().clone()),
+            };
+            let key = (recipient.queue, destination);
+            if !jobs.contains_key(&key) {
+                order.push(key.clone());
+            }
+            jobs.entry(key).or_default().push(recipient);
+        }
+        for key in order {
+            let (Some(recipients), Some(record)) = (jobs.remove(&key), self.flow.store.queued(key.0).await?)
+            else {
+                continue;
+            };
+            let begin_by = now + (LEASE - TRY);
+            self.backlog.push_back(Job { record, destination: key.1, recipients, begin_by });
+        }
+        Ok(count)
+    }
+
+    /// Begins the jobs of the backlog whose destinations have room, in order.
+    fn start(&mut self) {
+        let now = self.flow.clock.now();
+        let limits = self.flow.config().limits.clone();
+        let mut waiting = VecDeque::new();
+        while let Some(job) = self.backlog.pop_front() {
+            if now > job.begin_by {
+                // The lease is used up by waiting; it will be leased anew.
+                continue;
+            }
+            let first = FIRST.min(limits.remote_connections_per_domain);
+            let lane =
+                self.lanes.entry(job.destination.clone()).or_insert(Lane { running: 0, allowed: first });
+            if self.running.len() >= limits.remote_connections || lane.running >= lane.allowed {
+                waiting.push_back(job);
+                continue;
+            }
+            lane.running += 1;
+            let destination = job.destination.clone();
+            let (flow, courier) = (Arc::clone(&self.flow), Arc::clone(&self.courier));
+            let task = self.running.spawn(async move { attempt(&flow, &courier, job).await });
+            self.places.insert(task.id(), destination);
+        }
+        self.backlog = waiting;
+    }
+
+    /// Learns from a try that ended.
+    fn note(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
+        let (task, reached) = match ended {
+            Ok((task, ended)) => {
+                if let Err(why) = ended.settled {
+                    tracing::error!(%why, "how a delivery ended could not be noted; it may be made twice");
+                }
+                (task, ended.reached)
+            }
+            Err(why) => {
+                tracing::error!(%why, "a delivery broke down; it is made again after its lease");
+                (why.id(), false)
+            }
+        };
+        let most = self.flow.config().limits.remote_connections_per_domain;
+        let lane = self.places.remove(&task).and_then(|destination| self.lanes.get_mut(&destination));
+        if let Some(lane) = lane {
+            lane.running = lane.running.saturating_sub(1);
+            lane.allowed = if reached { (lane.allowed + 1).min(most) } else { 1 };
+        }
+        if self.lanes.len() > LANES {
+            self.lanes.retain(|_, lane| lane.running > 0);
+        }
+    }
+}
+
+/// One try and its settlement.
+async fn attempt(flow: &Flow, courier: &Courier, job: Job) -> Ended {
+    let outcomes = courier.deliver(flow, &job).await;
+    let reached = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered(_)));
+    let settled = bounce::settle(flow, &job.record, &job.recipients, outcomes).await;
+    Ended { reached, settled }
+}

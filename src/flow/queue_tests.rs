@@ -1,0 +1,709 @@
+//! The queue, delivery and bounces against peers with real sockets.
+
+use crate::base::address::Address;
+use crate::base::envelope::Notify;
+use crate::base::envelope::Recipient;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::secret::Secret;
+use crate::base::time::Clock;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::Ground;
+use crate::flow::delivery::Courier;
+use crate::flow::outgoing::Outgoing;
+use crate::flow::queue;
+use crate::flow::queue::Worker;
+use crate::flow::refusal::TakeError;
+use crate::flow::returned;
+use crate::flow::sign_in::Realm;
+use crate::flow::sign_in::Source;
+use crate::flow::sign_in::Unlocked;
+use crate::net::dial::Dialer;
+use crate::net::dns::Answer;
+use crate::net::dns::Table;
+use crate::peer::Act;
+use crate::peer::Peer;
+use crate::peer::Plan;
+use crate::peer::StartTls;
+use crate::policy::tls::Requirement;
+use crate::store::model::Model;
+use crate::store::record::Folder;
+use crate::store::record::Purpose;
+use crate::store::record::RecipientState;
+use crate::store::record::Uid;
+use crate::store::spool::SpoolDir;
+use crate::vault::OsRandom;
+use crate::vault::keyring::Keys;
+use crate::vault::os_random;
+use crate::vault::slot::Parameters;
+use std::fs;
+use std::io::Read;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const START: Time = Time(1_795_318_393);
+const MINUTE: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "correct horse battery staple";
+const MESSAGE: &str = "From: Alice <alice@a.example>\r\nTo: bob@x.example\r\nSubject: SUBJECT-MARK\r\n\
+    X-OxGuard-PIN: 739104\r\n\r\nBODY-MARK\r\n.dot\r\n..two\r\nend\r\n";
+
+struct Hands(Mutex<Time>);
+
+impl Clock for Hands {
+    fn now(&self) -> Time {
+        *self.0.lock().unwrap()
+    }
+
+    fn running(&self) -> Duration {
+        self.now().since(START)
+    }
+}
+
+struct Ours {
+    flow: Arc<Flow>,
+    model: Arc<Model>,
+    hands: Arc<Hands>,
+    alice: MailboxId,
+    worker: Worker,
+    dir: TempDir,
+}
+
+impl Ours {
+    async fn new(dns: Table, port: u16, extra: &str) -> Self {
+        Self::with(dns, port, extra, true).await
+    }
+
+    async fn with(dns: Table, port: u16, extra: &str, loopback: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "hostname = \"mail.a.example\"\n[[domain]]\nname = \"a.example\"\nlanguage = \"en\"\n[portal]\nurl = \
+             \"https://mail.a.example\"\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n[outbound]\nport = {port}\n{}",
+            extra.replace("DIR", dir.path().to_str().unwrap())
+        );
+        let model = Arc::new(Model::new(dir.path()).unwrap());
+        let hands = Arc::new(Hands(Mutex::new(START)));
+        let ground = Ground {
+            store: Arc::<Model>::clone(&model),
+            keys: Arc::new(Keys::generate(os_random())),
+            spools: SpoolDir::open(&dir.path().join("spool")).unwrap(),
+            clock: Arc::<Hands>::clone(&hands),
+            random: Arc::new(OsRandom),
+            dns: Arc::new(dns),
+            password_cost: Parameters::SMALL,
+        };
+        let flow = Flow::new(ground, Arc::new(Config::from_text(&text).unwrap()));
+        let alice =
+            flow.add_account(&address("alice@a.example"), &Secret::new(PASSWORD.into())).await.unwrap().id;
+        let dialer = Dialer { loopback, ..Dialer::default() };
+        let worker = Worker::new(Arc::clone(&flow), Courier { dialer, ..Courier::default() });
+        Self { flow, model, hands, alice, worker, dir }
+    }
+
+    /// One peer for all of x.example.
+    async fn facing(peer: &Peer) -> Self {
+        Self::new(world(), peer.address.port(), "").await
+    }
+
+    fn item(&self, recipients: &[&str]) -> Outgoing {
+        Outgoing {
+            id: QueueId::new(crate::base::random::bytes(os_random())),
+            purpose: Purpose::Mail,
+            sender: Some(address("alice@a.example")),
+            owner: Some(self.alice),
+            recipients: recipients.iter().map(|to| Recipient::plain(address(to))).collect(),
+            requirement: Requirement::Opportunistic,
+            eight_bit: false,
+            smtputf8: false,
+            ret: None,
+            envid: None,
+            secret: false,
+        }
+    }
+
+    async fn queue(&self, item: Outgoing, message: &[u8]) -> QueueId {
+        let id = item.id;
+        let message = self.flow.own_message(message).unwrap();
+        let command = self.flow.outgoing(item, message).await.unwrap();
+        self.flow.store.commit(vec![command]).await.unwrap();
+        self.flow.queue_bell.notify_one();
+        id
+    }
+
+    async fn send(&mut self, recipients: &[&str]) {
+        self.queue(self.item(recipients), MESSAGE.as_bytes()).await;
+        self.worker.until_idle().await;
+    }
+
+    fn pass(&self, span: Duration) {
+        let mut time = self.hands.0.lock().unwrap();
+        *time = *time + span;
+    }
+
+    async fn waiting(&self) -> usize {
+        self.flow.store.queue(None, 100).await.unwrap().len()
+    }
+
+    async fn sign_in(&self) -> Arc<Unlocked> {
+        let source = Source { ip: Ipv4Addr::LOCALHOST.into(), device: None };
+        let password = Secret::new(PASSWORD.into());
+        self.flow.sign_in("alice@a.example", password, &source, Realm::Accounts).await.unwrap()
+    }
+
+    /// What is in Alice's INBOX.
+    async fn inbox(&self) -> Vec<String> {
+        let alice = self.sign_in().await;
+        let messages = self.flow.store.messages(self.alice, Folder::INBOX, Uid(0), 100).await.unwrap();
+        let mut texts = Vec::new();
+        for message in messages {
+            let plain = self.flow.read(&alice, Folder::INBOX, message.uid).await.unwrap();
+            let mut text = String::new();
+            plain.spool.reader().read_to_string(&mut text).unwrap();
+            texts.push(text);
+        }
+        texts
+    }
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn ip(last: u8) -> IpAddr {
+    IpAddr::from([127, 0, 0, last])
+}
+
+/// x.example has one host on 127.0.0.1; y.example has it without MX.
+fn world() -> Table {
+    Table::default()
+        .with_mx("x.example", &[(10, "mx.x.example")])
+        .with_addresses("mx.x.example", &[ip(1)])
+        .with_addresses("y.example", &[ip(1)])
+}
+
+#[tokio::test]
+async fn hands_over_inside_tls_and_forgets() {
+    let peer = Peer::good().await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example", "eve@x.example"]).await;
+    let taken = peer.taken();
+    assert_eq!(taken.len(), 1, "one transaction for one domain");
+    assert!(taken[0].tls);
+    assert_eq!(taken[0].text, MESSAGE.as_bytes());
+    assert_eq!(taken[0].mail, format!("<alice@a.example> SIZE={} RET=HDRS", MESSAGE.len()));
+    assert_eq!(taken[0].rcpts, ["<bob@x.example>", "<eve@x.example>"]);
+    let plain = String::from_utf8(peer.sessions()[0].plain.clone()).unwrap();
+    assert_eq!(plain, "EHLO mail.a.example\r\nSTARTTLS\r\n", "nothing else in clear");
+    assert_eq!(ours.waiting().await, 0);
+    assert!(ours.inbox().await.is_empty());
+    let left = fs::read_dir(ours.dir.path().join("bodies")).unwrap();
+    let files: usize = left.map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count()).sum();
+    assert_eq!(files, 0, "the body file is gone");
+}
+
+#[tokio::test]
+async fn goes_in_clear_only_where_tls_is_not_to_be_had() {
+    for (start_tls, connections) in
+        [(StartTls::NotOffered, 1), (StartTls::Refused, 1), (StartTls::Garbage, 2), (StartTls::Closes, 2)]
+    {
+        let peer = Plan::default().start_tls(start_tls).open().await;
+        let mut ours = Ours::facing(&peer).await;
+        ours.send(&["bob@y.example"]).await;
+        assert_eq!(peer.taken().len(), 1, "{start_tls:?}");
+        assert!(!peer.taken()[0].tls, "{start_tls:?}");
+        assert_eq!(peer.sessions().len(), connections, "{start_tls:?}");
+        assert_eq!(ours.waiting().await, 0, "{start_tls:?}");
+    }
+}
+
+#[tokio::test]
+async fn rather_not_at_all_than_in_clear_where_that_is_demanded() {
+    for (start_tls, status) in [
+        (StartTls::NotOffered, "5.7.4"),
+        (StartTls::Refused, "5.7.4"),
+        (StartTls::Garbage, ""),
+        (StartTls::Closes, ""),
+    ] {
+        let peer = Plan::default().start_tls(start_tls).open().await;
+        let mut ours = Ours::facing(&peer).await;
+        let item = Outgoing { requirement: Requirement::Encrypt, ..ours.item(&["bob@x.example"]) };
+        ours.queue(item, MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        let octets = String::from_utf8(peer.octets()).unwrap();
+        assert!(!octets.contains("MAIL FROM") && !octets.contains("MARK"), "{start_tls:?}: {octets}");
+        let inbox = ours.inbox().await;
+        if status.is_empty() {
+            assert_eq!((ours.waiting().await, inbox.len()), (1, 0), "{start_tls:?} may be better later");
+        } else {
+            assert!(inbox[0].contains(&format!("Status: {status}\r\n")), "{}", inbox[0]);
+            assert!(inbox[0].contains("Nothing was sent unencrypted"), "{}", inbox[0]);
+            assert_eq!(ours.waiting().await, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn forgets_what_was_said_before_tls() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.line {
+            "STARTTLS" => {
+                Act::Say("220 go\r\n250-mx\r\n250 SIZE 1\r\n250 ok\r\n250 ok\r\n354 x\r\n250 taken".into())
+            }
+            _ => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    let taken = peer.taken();
+    assert_eq!(taken.len(), 1);
+    assert!(taken[0].tls);
+    assert_eq!(taken[0].text, MESSAGE.as_bytes());
+}
+
+#[tokio::test]
+async fn one_refused_one_taken_one_report() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.line.contains("eve@") {
+            true => Act::Say("550-5.1.1 no\r\n550 5.1.1 such person".into()),
+            false => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["eve@x.example", "bob@x.example"]).await;
+    assert_eq!(peer.taken()[0].rcpts, ["<bob@x.example>"]);
+    assert_eq!(ours.waiting().await, 0);
+    let inbox = ours.inbox().await;
+    assert_eq!(inbox.len(), 1);
+    for line in [
+        "From: \"a.example\" <mailer-daemon@a.example>",
+        "To: alice@a.example",
+        "Auto-Submitted: auto-replied",
+        "multipart/report; report-type=delivery-status",
+        "Reporting-MTA: dns; mail.a.example",
+        "Final-Recipient: rfc822; eve@x.example",
+        "Action: failed",
+        "Status: 5.1.1",
+        "Remote-MTA: dns; mx.x.example",
+        "Diagnostic-Code: smtp; 550 5.1.1 no 5.1.1 such person",
+        "Subject: SUBJECT-MARK",
+    ] {
+        assert!(inbox[0].contains(line), "{line}\nis not in\n{}", inbox[0]);
+    }
+    for secret in ["BODY-MARK", "739104", "OxGuard", "bob@x.example\r\nAction"] {
+        assert!(!inbox[0].contains(secret), "{secret} is in {}", inbox[0]);
+    }
+}
+
+#[tokio::test]
+async fn waits_out_a_greylisting_and_sends_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let peer = Plan::default()
+        .rule(move |asked| {
+            if asked.line.starts_with("RCPT") && counted.fetch_add(1, Ordering::SeqCst) < 2 {
+                return Act::Say("451 4.7.1 come back later".into());
+            }
+            Act::Usual
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    let item = &queue::list(&*ours.flow.store, None, 10).await.unwrap()[0];
+    let waiting = &item.recipients[0];
+    assert_eq!((waiting.state, waiting.attempts), (RecipientState::Waiting, 1));
+    assert_eq!(waiting.reason, "4.7.1 mx.x.example: RCPT: 451 4.7.1 come back later");
+    assert_eq!(waiting.next, START + 5 * MINUTE);
+    ours.pass(4 * MINUTE);
+    ours.worker.until_idle().await;
+    assert_eq!(calls.load(Ordering::SeqCst), 1, "not before its time");
+    ours.pass(MINUTE);
+    ours.worker.until_idle().await;
+    ours.pass(10 * MINUTE);
+    ours.worker.until_idle().await;
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+    ours.pass(Duration::from_secs(86_400));
+    ours.worker.until_idle().await;
+    assert_eq!((peer.taken().len(), ours.waiting().await, ours.inbox().await.len()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn tells_of_delay_once_and_of_the_end() {
+    let peer = Plan::default().rule(|_| Act::Close("421 4.3.2 not today".into())).open().await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    let mut hours = 0;
+    while ours.waiting().await > 0 {
+        ours.pass(60 * MINUTE);
+        hours += 1;
+        ours.worker.until_idle().await;
+        assert!(hours < 200, "it ends");
+    }
+    assert!((120..=125).contains(&hours), "five days, not {hours} hours");
+    let inbox = ours.inbox().await;
+    let actions: Vec<bool> = inbox.iter().map(|text| text.contains("Action: failed")).collect();
+    assert_eq!(actions, [false, true], "one delay, one bounce");
+    assert!(inbox[0].contains("Action: delayed") && inbox[0].contains("Will-Retry-Until: "), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn what_dns_says_decides() {
+    let world = || {
+        Table::default()
+            .with_mx("null.example", &[(0, ".")])
+            .with_mx("self.example", &[(5, "mx.self.example"), (10, "mx.x.example")])
+            .with_addresses("mx.self.example", &[ip(1)])
+            .with_mx("zero.example", &[(5, "mx.zero.example")])
+            .with_addresses("mx.zero.example", &[IpAddr::from([0, 0, 0, 0])])
+            .with_mx("empty.example", &[(5, "mx.empty.example")])
+            .with_mx("mx.empty.example", &[])
+            .with_mx_answer("broken.example", Answer::Error("SERVFAIL".into()))
+            .with_mx_answer("forged.example", Answer::Bogus)
+            .with_mx("dark.example", &[(5, "mx.dark.example"), (9, "mx.empty.example")])
+            .with_addresses_answer("mx.dark.example", Answer::Error("timeout".into()))
+    };
+    for (domain, status) in [
+        ("nothing.example", "5.1.2"),
+        ("null.example", "5.1.10"),
+        ("self.example", "5.4.6"),
+        ("zero.example", "5.4.6"),
+        ("empty.example", "5.4.4"),
+        ("broken.example", "4.4.3"),
+        ("forged.example", "4.4.3"),
+        ("dark.example", "4.4.3"),
+    ] {
+        let mut ours = Ours::with(world(), 25, "", false).await;
+        ours.send(&[&format!("bob@{domain}")]).await;
+        if status.starts_with('4') {
+            let items = queue::list(&*ours.flow.store, None, 10).await.unwrap();
+            assert!(items[0].recipients[0].reason.starts_with(status), "{domain}: {:?}", items[0].recipients);
+            assert!(ours.inbox().await.is_empty(), "{domain}");
+        } else {
+            let inbox = ours.inbox().await;
+            assert!(inbox[0].contains(&format!("Status: {status}\r\n")), "{domain}: {}", inbox[0]);
+            assert_eq!(ours.waiting().await, 0, "{domain}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tries_the_next_host() {
+    let good = Plan::default().at("127.0.0.3", 0).open().await;
+    let port = good.address.port();
+    let busy = Plan::default().at("127.0.0.2", port).rule(|_| Act::Say("451 busy".into())).open().await;
+    let dns = Table::default()
+        .with_mx("x.example", &[(1, "shut.example"), (2, "busy.example"), (3, "good.example")])
+        .with_addresses("shut.example", &[ip(4)])
+        .with_addresses("busy.example", &[ip(2)])
+        .with_addresses("good.example", &[ip(3)]);
+    let mut ours = Ours::new(dns, port, "").await;
+    ours.send(&["bob@x.example"]).await;
+    assert_eq!((busy.sessions().len(), good.taken().len()), (1, 1));
+    assert_eq!(ours.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn a_break_at_any_step_is_tried_again() {
+    for step in ["greeting", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "end of data"] {
+        let peer = Plan::default()
+            .rule(move |asked| {
+                let hit = asked.line.starts_with(step) && asked.connection < 2;
+                if hit { Act::Close(String::new()) } else { Act::Usual }
+            })
+            .open()
+            .await;
+        let mut ours = Ours::facing(&peer).await;
+        ours.send(&["bob@x.example"]).await;
+        for _ in 0..3 {
+            ours.pass(60 * MINUTE);
+            ours.worker.until_idle().await;
+        }
+        assert_eq!(ours.waiting().await, 0, "{step}");
+        assert_eq!(peer.taken().len(), 1, "{step}");
+        assert!(ours.inbox().await.is_empty(), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_that_fails_is_told_without_content() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.line.starts_with("RCPT") {
+            true => Act::Say("550 5.1.1 unknown".into()),
+            false => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    let mailbox = MailboxId::new([9; 16]);
+    let item = Outgoing {
+        purpose: Purpose::Invitation(mailbox),
+        sender: Some(address("secure-mail+1@a.example")),
+        secret: true,
+        ..ours.item(&["bob@x.example"])
+    };
+    ours.queue(item, b"Subject: SUBJECT-MARK\r\n\r\nTOKEN-MARK\r\n").await;
+    ours.worker.until_idle().await;
+    let inbox = ours.inbox().await;
+    assert_eq!(inbox.len(), 1);
+    assert!(inbox[0].contains("bob@x.example") && !inbox[0].contains("MARK"), "{}", inbox[0]);
+    assert_eq!(ours.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn a_secret_message_goes_out_under_its_own_key() {
+    let peer = Peer::good().await;
+    let mut ours = Ours::facing(&peer).await;
+    let item = Outgoing { secret: true, ..ours.item(&["bob@x.example"]) };
+    let id = ours.queue(item, MESSAGE.as_bytes()).await;
+    let shred = ours.flow.store.queued(id).await.unwrap().unwrap().shred.unwrap();
+    ours.worker.until_idle().await;
+    assert_eq!(peer.taken()[0].text, MESSAGE.as_bytes());
+    assert!(ours.flow.store.shred_key(shred).await.unwrap().is_none(), "its key went with it");
+}
+
+#[tokio::test]
+async fn no_bounce_of_a_bounce_and_none_that_is_not_wanted() {
+    let notify = |success, failure| Some(Notify { success, failure, delay: false });
+    let cases: [(bool, Option<Notify>, usize); 4] =
+        [(true, None, 1), (false, None, 0), (true, notify(false, false), 0), (true, notify(false, true), 1)];
+    for (named, notify, letters) in cases {
+        let mut ours = Ours::with(Table::default(), 25, "", false).await;
+        let mut item = ours.item(&["bob@nothing.example"]);
+        item.sender = item.sender.filter(|_| named);
+        item.recipients[0].notify = notify;
+        ours.queue(item, MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        assert_eq!(ours.inbox().await.len(), letters, "{named} {notify:?}");
+        assert_eq!(ours.waiting().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn success_is_told_by_whoever_can() {
+    for (dsn, letters) in [(true, 0), (false, 1)] {
+        let extensions: &[&str] = if dsn { &["DSN"] } else { &["SIZE"] };
+        let peer = Plan::default().extensions(extensions).open().await;
+        let mut ours = Ours::facing(&peer).await;
+        let mut item = ours.item(&["bob@x.example"]);
+        item.envid = Some("QQ+2B7".into());
+        item.recipients[0].notify = Some(Notify { success: true, failure: true, delay: false });
+        item.recipients[0].orcpt = Some("rfc822;robert@x.example".into());
+        ours.queue(item, MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        let taken = &peer.taken()[0];
+        if dsn {
+            assert!(taken.mail.ends_with(" RET=HDRS ENVID=QQ+2B7"), "{}", taken.mail);
+            let rcpt = "<bob@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;robert@x.example";
+            assert_eq!(taken.rcpts, [rcpt]);
+        } else {
+            assert_eq!(taken.rcpts, ["<bob@x.example>"]);
+        }
+        let inbox = ours.inbox().await;
+        assert_eq!(inbox.len(), letters);
+        for text in inbox {
+            assert!(text.contains("Action: relayed\r\n"), "{text}");
+            assert!(text.contains("Original-Envelope-Id: QQ+7\r\n"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_of_seven_bits_gets_seven_bits() {
+    let peer = Plan::default().extensions(&[]).open().await;
+    let mut ours = Ours::facing(&peer).await;
+    let item = Outgoing { eight_bit: true, ..ours.item(&["bob@x.example"]) };
+    let message = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+        Content-Transfer-Encoding: 8bit\r\n\r\nGr\u{fc}\u{df}e\r\n";
+    ours.queue(item, message.as_bytes()).await;
+    let utf8 = Outgoing { smtputf8: true, ..ours.item(&["bob@x.example"]) };
+    ours.queue(utf8, message.as_bytes()).await;
+    ours.worker.until_idle().await;
+    let taken = peer.taken();
+    assert_eq!(taken.len(), 1);
+    assert!(taken[0].text.is_ascii());
+    assert!(String::from_utf8_lossy(&taken[0].text).contains("Gr=C3=BC=C3=9Fe"));
+    let inbox = ours.inbox().await;
+    assert!(inbox[0].contains("Status: 5.6.7\r\n"), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn signs_in_at_a_smarthost_only_inside_tls() {
+    for (start_tls, sent) in [(StartTls::Works, 1), (StartTls::NotOffered, 0), (StartTls::Garbage, 0)] {
+        let peer = Plan::default()
+            .start_tls(start_tls)
+            .extensions(&["AUTH PLAIN LOGIN", "PIPELINING"])
+            .rule(|asked| match asked.line.starts_with("AUTH") {
+                true => Act::Say("235 2.7.0 ok".into()),
+                false => Act::Usual,
+            })
+            .open()
+            .await;
+        let extra = format!(
+            "smarthost = \"127.0.0.1:{}\"\nsmarthost_user = \"me\"\nsmarthost_password_file = \"DIR/password\"\n",
+            peer.address.port()
+        );
+        let mut ours = Ours::with(Table::default(), 25, &extra, false).await;
+        fs::write(ours.dir.path().join("password"), "hunter2\n").unwrap();
+        ours.send(&["bob@x.example", "eve@y.example"]).await;
+        let octets = String::from_utf8(peer.octets()).unwrap();
+        assert_eq!(peer.taken().len(), sent, "{start_tls:?}");
+        assert_eq!(octets.contains("AUTH PLAIN AG1lAGh1bnRlcjI="), sent == 1, "{octets}");
+        assert_eq!(octets.contains("MAIL"), sent == 1, "{octets}");
+        if sent == 1 {
+            assert_eq!(peer.taken()[0].rcpts.len(), 2, "one hop for all domains");
+        } else {
+            assert_eq!(ours.waiting().await, 1, "{start_tls:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn at_most_five_connections_to_a_domain_and_two_to_begin_with() {
+    let open = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now, peak) = (Arc::clone(&open), Arc::clone(&most));
+    let peer = Plan::default()
+        .rule(move |asked| {
+            match asked.line {
+                "greeting" => {
+                    let count = now.fetch_add(1, Ordering::SeqCst) + 1;
+                    peak.fetch_max(count, Ordering::SeqCst);
+                }
+                "end of data" => {
+                    now.fetch_sub(1, Ordering::SeqCst);
+                }
+                _ => {}
+            }
+            Act::Usual
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    for n in 0..40 {
+        ours.queue(ours.item(&[&format!("b{n}@x.example")]), MESSAGE.as_bytes()).await;
+    }
+    ours.worker.until_idle().await;
+    assert_eq!((peer.taken().len(), ours.waiting().await), (40, 0));
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=5).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn a_loop_is_seen_by_the_name() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.line.starts_with("EHLO") {
+            true => Act::Say("250 mail.a.example".into()),
+            false => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    let inbox = ours.inbox().await;
+    assert!(inbox[0].contains("Status: 5.4.6\r\n"), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn nonsense_and_silence_do_not_stop_the_queue() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.connection {
+            0 => Act::Say("hello there".into()),
+            1 => Act::Say("2".repeat(5_000)),
+            2 => Act::Drip("220 slow but good".into()),
+            _ => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    for _ in 0..2 {
+        ours.send(&["bob@x.example"]).await;
+    }
+    let items = queue::list(&*ours.flow.store, None, 10).await.unwrap();
+    assert_eq!(items.len(), 2);
+    for item in &items {
+        assert!(item.recipients[0].reason.starts_with("4.5.0"), "{}", item.recipients[0].reason);
+    }
+    let retried = queue::retry(&ours.flow, None).await.unwrap();
+    assert_eq!(retried, 2);
+    assert!(queue::cancel(&ours.flow, items[0].record.id).await.unwrap());
+    assert!(!queue::cancel(&ours.flow, items[0].record.id).await.unwrap());
+    assert!(queue::show(&*ours.flow.store, items[0].record.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_was_leased_is_sent_after_a_restart() {
+    let peer = Plan::default()
+        .rule(|asked| if asked.connection == 0 && asked.line == "greeting" { Act::Hang } else { Act::Usual })
+        .open()
+        .await;
+    let ours = Ours::facing(&peer).await;
+    ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(ours.worker.run(stop.clone()));
+    while peer.sessions().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    ours.model.restart();
+    let dialer = Dialer { loopback: true, ..Dialer::default() };
+    let worker = Worker::new(Arc::clone(&ours.flow), Courier { dialer, ..Courier::default() });
+    let running = tokio::spawn(worker.run(stop.clone()));
+    assert_eq!(peer.wait_for(1).await.len(), 1);
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_bell_wakes_the_worker() {
+    let peer = Peer::good().await;
+    let ours = Ours::facing(&peer).await;
+    let stop = CancellationToken::new();
+    let (flow, item) = (Arc::clone(&ours.flow), ours.item(&["bob@x.example"]));
+    let running = tokio::spawn(ours.worker.run(stop.clone()));
+    tokio::task::yield_now().await;
+    let message = flow.own_message(MESSAGE.as_bytes()).unwrap();
+    let command = flow.outgoing(item, message).await.unwrap();
+    flow.store.commit(vec![command]).await.unwrap();
+    flow.queue_bell.notify_one();
+    assert_eq!(peer.wait_for(1).await.len(), 1);
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_report_from_outside_is_told_once_and_only_if_it_is_ours() {
+    let ours = Ours::new(Table::default(), 25, "").await;
+    // Alice's own mailbox stands in for a temporary one: it has no inviter, so nothing is traced to it.
+    let id = returned::traceable_id(&ours.flow.keys, os_random(), ours.alice, ours.alice);
+    let report = b"Final-Recipient: rfc822;alice@a.example\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+    ours.flow.take_returned(id, report).await.unwrap();
+    assert!(ours.inbox().await.is_empty());
+    let once = returned::Once::default();
+    assert!(once.first(id) && !once.first(id));
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded() {
+    let mut ours = Ours::new(Table::default(), 25, "[limits]\nqueue_messages = 100\n").await;
+    for _ in 0..100 {
+        ours.queue(ours.item(&["bob@nothing.example"]), MESSAGE.as_bytes()).await;
+    }
+    let message = ours.flow.own_message(MESSAGE.as_bytes()).unwrap();
+    let refused = ours.flow.outgoing(ours.item(&["bob@nothing.example"]), message).await.unwrap_err();
+    assert!(matches!(refused, TakeError::QueueFull));
+    ours.worker.until_idle().await;
+    assert_eq!(ours.flow.queue.read(), (0, 0), "what has left is counted out");
+    let octets = ours.flow.config().limits.queue_size;
+    assert!(ours.flow.admit_to_queue(octets).is_ok() && ours.flow.admit_to_queue(1).is_err());
+}

@@ -1,0 +1,349 @@
+//! Drives one conversation with a peer: moves octets, keeps times, asks the policy, decides nothing.
+
+use crate::base::limits::FRAME;
+use crate::base::secret::Secret;
+use crate::flow::Flow;
+use crate::flow::conversation;
+use crate::flow::conversation::Answered;
+use crate::flow::conversation::Conversation;
+use crate::flow::conversation::Ear;
+use crate::flow::conversation::Effect;
+use crate::flow::conversation::Heard;
+use crate::flow::conversation::Plan;
+use crate::flow::delivery::Handover;
+use crate::flow::delivery::Host;
+use crate::flow::delivery::Outcome;
+use crate::flow::delivery::Progress;
+use crate::flow::delivery::Tls;
+use crate::flow::delivery::Trouble;
+use crate::flow::delivery::clean;
+use crate::flow::delivery::message_file;
+use crate::flow::delivery::message_reader;
+use crate::flow::queue::Destination;
+use crate::flow::queue::Job;
+use crate::mime::downgrade;
+use crate::mime::problem::Problem;
+use crate::mime::scan::Limits;
+use crate::mime::scan::Scanner;
+use crate::net::stream::Stream;
+use crate::net::tls::TlsClient;
+use crate::policy::tls::Cleared;
+use crate::policy::tls::Proof;
+use crate::policy::tls::Requirement;
+use crate::policy::tls::judge;
+use crate::smtp::data::Encoder;
+use crate::store::spool::SpoolReader;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::io::Read;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// One conversation about one message with one host.
+pub(in crate::flow) struct Session<'a> {
+    pub(in crate::flow) flow: &'a Flow,
+    pub(in crate::flow) job: &'a Job,
+    pub(in crate::flow) host: &'a Host,
+    pub(in crate::flow) requirement: Requirement,
+    pub(in crate::flow) tls: &'a TlsClient,
+}
+
+/// How a conversation broke off.
+#[derive(Debug)]
+pub(in crate::flow) enum Broken {
+    /// In the handshake: nothing of the envelope was said.
+    Handshake(String),
+    /// Anywhere else.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl Session<'_> {
+    /// Talks to the peer to the end; what it answered for each recipient is in `progress`.
+    pub(in crate::flow) async fn run(
+        &self,
+        stream: Stream,
+        tls: Tls,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        let mut wire = Wire { stream, ear: Ear::default() };
+        let (mut conversation, mut effect) = Conversation::new(self.plan(tls, progress)?);
+        loop {
+            let in_text = matches!(effect, Effect::Text { .. });
+            let step = match effect {
+                Effect::Quit => {
+                    self.note(&wire, &mut conversation, progress);
+                    wire.quit().await;
+                    return Ok(());
+                }
+                Effect::StartTls => {
+                    wire = wire.start_tls(self.tls, &self.host.name).await?;
+                    Ok(conversation.tls_stands())
+                }
+                other => self.step(other, &mut wire, &mut conversation, tls).await,
+            };
+            match step {
+                Ok(next) => effect = next,
+                Err(trouble) => {
+                    self.note(&wire, &mut conversation, progress);
+                    if !in_text {
+                        wire.quit().await;
+                    }
+                    return Err(trouble.into());
+                }
+            }
+        }
+    }
+
+    async fn step(
+        &self,
+        effect: Effect,
+        wire: &mut Wire,
+        conversation: &mut Conversation,
+        tls: Tls,
+    ) -> Result<Effect, Trouble> {
+        let limit = match effect {
+            Effect::Listen(limit) => limit,
+            Effect::Say(line, limit) => {
+                wire.say(line.expose().as_bytes()).await?;
+                limit
+            }
+            Effect::Text { seven_bit } => {
+                self.send_text(wire, seven_bit).await?;
+                conversation::END
+            }
+            Effect::AskPolicy => return conversation.cleared(self.ask_policy(wire, tls)?),
+            Effect::StartTls | Effect::Quit => return Ok(effect),
+        };
+        conversation.hear(&wire.hear(limit).await?)
+    }
+
+    fn plan(&self, tls: Tls, progress: &Progress) -> Result<Plan, Trouble> {
+        let (config, record) = (self.flow.config(), &self.job.record);
+        let sign_in = match (&self.job.destination, &config.outbound.smarthost_sign_in) {
+            (Destination::Smarthost, Some((user, file))) => {
+                let password = fs::read_to_string(file).map_err(|why| {
+                    Trouble::new((4, 3, 5), format!("the smarthost's password cannot be read: {why}"))
+                })?;
+                let password = Secret::new(password);
+                Some((user.clone(), Secret::new(password.expose().trim_end().to_owned())))
+            }
+            _ => None,
+        };
+        Ok(Plan {
+            hello: config.hostname.to_string(),
+            start_tls: tls == Tls::Wanted,
+            sign_in,
+            sender: record.sender.clone(),
+            recipients: progress.open.clone(),
+            size: record.size,
+            eight_bit: record.eight_bit,
+            smtputf8: record.smtputf8,
+            envid: record.envid.clone(),
+        })
+    }
+
+    fn ask_policy(&self, wire: &Wire, tls: Tls) -> Result<Cleared, Trouble> {
+        judge(self.requirement, self.proof(wire, tls))
+            .map_err(|refusal| Trouble::new(refusal.status(), refusal.to_string()))
+    }
+
+    fn proof(&self, wire: &Wire, tls: Tls) -> Proof {
+        match (wire.stream.tls(), tls) {
+            (Some(_), _) => Proof::Unauthenticated,
+            (None, Tls::Wanted) => Proof::NotOffered,
+            (None, Tls::Failed) => Proof::HandshakeFailed,
+        }
+    }
+
+    /// Notes what was answered for whom.
+    fn note(&self, wire: &Wire, conversation: &mut Conversation, progress: &mut Progress) {
+        for (number, answered) in conversation.answers() {
+            match answered {
+                Answered::Taken { reply, reports } => {
+                    let proof = self.in_words(wire, &reply);
+                    let host = self.host.name.clone();
+                    progress.end(number, Outcome::Delivered(Handover { proof, host, reply, reports }));
+                }
+                Answered::Refused(trouble) => {
+                    let trouble = trouble.at(&self.host.name);
+                    if trouble.is_transient() {
+                        progress.put_off(number, trouble);
+                    } else {
+                        progress.end(number, Outcome::Failed(trouble));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256; 250 2.0.0 ok`.
+    fn in_words(&self, wire: &Wire, reply: &str) -> String {
+        let link = match wire.stream.tls() {
+            Some(facts) => format!("{} {} {}", Proof::Unauthenticated, facts.version, facts.cipher),
+            None => Proof::NotOffered.to_string(),
+        };
+        clean(&format!("{} [{}] {link}; {reply}", self.host.name, wire.stream.peer().ip()), 1_000)
+    }
+
+    /// Sends the message and its end. If it cannot be read whole, the end is never said.
+    async fn send_text(&self, wire: &mut Wire, seven_bit: bool) -> Result<(), Trouble> {
+        let mut reader: Box<dyn Read + Send> = if seven_bit {
+            Box::new(self.in_seven_bits().await?)
+        } else {
+            Box::new(message_reader(self.flow, &self.job.record).await.map_err(unreadable)?)
+        };
+        let (sender, mut chunks) = mpsc::channel::<io::Result<Vec<u8>>>(2);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let mut chunk = vec![0; FRAME];
+                let read = reader.read(&mut chunk).map(|length| {
+                    chunk.truncate(length);
+                    chunk
+                });
+                let ended = read.as_ref().map_or(true, Vec::is_empty);
+                // The receiver is gone when the connection broke: nobody needs the rest.
+                if sender.blocking_send(read).is_err() || ended {
+                    return;
+                }
+            }
+        });
+        let mut encoder = Encoder::default();
+        let mut out = Vec::new();
+        loop {
+            // No chunk at all is a reader that broke down, not the end of the message.
+            let chunk = chunks.recv().await.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()));
+            let chunk = chunk.map_err(unreadable)?;
+            if chunk.is_empty() {
+                break;
+            }
+            out.clear();
+            encoder.encode(&chunk, &mut out);
+            wire.write(&out).await?;
+        }
+        out.clear();
+        encoder.finish(&mut out);
+        wire.say(&out).await
+    }
+}
+
+impl Session<'_> {
+    /// The message written anew for a peer that takes 7 bits only.
+    async fn in_seven_bits(&self) -> Result<SpoolReader, Trouble> {
+        let mut whole = message_file(self.flow, &self.job.record).await.map_err(unreadable)?;
+        let mut spool = self.flow.spools.begin();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut scanner = Scanner::new(Limits { size: u64::MAX, ..Limits::default() });
+            let mut octets = vec![0; FRAME];
+            loop {
+                let length = whole.read(&mut octets)?;
+                if length == 0 {
+                    break;
+                }
+                scanner.feed(octets.get(..length).unwrap_or_default())?;
+            }
+            let structure = scanner.finish()?;
+            downgrade::write(&mut whole, &structure, downgrade::Peer::SevenBit, &mut spool)?;
+            Ok::<_, Problem>(spool.finish()?)
+        });
+        match written.await.map_err(unreadable)? {
+            Ok(spooled) => Ok(spooled.reader()),
+            Err(Problem::Io(why)) => Err(unreadable(why)),
+            Err(_) => {
+                let text =
+                    "the peer takes no 8-bit text, and what is signed or encrypted cannot be rewritten";
+                Err(Trouble::new((5, 6, 3), text))
+            }
+        }
+    }
+}
+
+fn unreadable(why: impl fmt::Display) -> Trouble {
+    Trouble::new((4, 3, 0), format!("the queued message cannot be read: {why}"))
+}
+
+/// The connection, and what has come over it.
+struct Wire {
+    stream: Stream,
+    ear: Ear,
+}
+
+impl Wire {
+    async fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        match timeout(conversation::WRITE, self.stream.write_all(octets)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(lost(&why)),
+            Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
+        }
+    }
+
+    async fn say(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        self.write(octets).await?;
+        match timeout(conversation::WRITE, self.stream.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(lost(&why)),
+            Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
+        }
+    }
+
+    /// The next reply, in `limit` as a whole.
+    async fn hear(&mut self, limit: Duration) -> Result<Heard, Trouble> {
+        let reply = async {
+            let mut octets = [0; 4_096];
+            loop {
+                let heard = self.ear.next();
+                if let Some(heard) =
+                    heard.map_err(|_| Trouble::new((4, 5, 0), "the peer does not speak SMTP"))?
+                {
+                    return Ok(heard);
+                }
+                let length = self.stream.read(&mut octets).await.map_err(|why| lost(&why))?;
+                let came = octets.get(..length).unwrap_or_default();
+                if came.is_empty() {
+                    return Err(Trouble::new((4, 4, 2), "the peer closed the connection"));
+                }
+                self.ear.feed(came);
+            }
+        };
+        timeout(limit, reply)
+            .await
+            .unwrap_or_else(|_| Err(Trouble::new((4, 4, 2), "the peer did not answer in time")))
+    }
+
+    async fn start_tls(self, tls: &TlsClient, name: &str) -> Result<Self, Broken> {
+        // What came behind the 220 was not said inside TLS: it goes with the old ear.
+        match self.stream.connect_tls(tls, name).await {
+            Ok(stream) => Ok(Self { stream, ear: Ear::default() }),
+            Err(why) => Err(Broken::Handshake(why.to_string())),
+        }
+    }
+
+    /// Says QUIT and waits a moment for the answer; neither changes what was decided.
+    async fn quit(mut self) {
+        let bye = async {
+            self.stream.write_all(b"QUIT\r\n").await?;
+            self.stream.flush().await?;
+            let mut octets = [0; 512];
+            if self.stream.read(&mut octets).await? == 0 {
+                return Ok(());
+            }
+            self.stream.shutdown().await
+        };
+        if let Ok(Err(why)) = timeout(conversation::BYE, bye).await {
+            tracing::trace!(%why, "the peer did not wait for the end");
+        }
+    }
+}
+
+fn lost(why: &io::Error) -> Trouble {
+    Trouble::new((4, 4, 2), format!("the connection broke: {why}"))
+}
