@@ -75,6 +75,22 @@ impl DemoPeer {
         }
     }
 
+    /// How many messages came so far.
+    pub fn count(&self) -> u64 {
+        *self.count.borrow()
+    }
+
+    /// Waits until more than `seen` messages came: how many now, and the new ones as far as they are kept.
+    pub async fn after(&self, seen: u64) -> (u64, Vec<Arc<Received>>) {
+        let mut count = self.count.subscribe();
+        let Ok(now) = count.wait_for(|count| *count > seen).await.map(|count| *count) else {
+            return std::future::pending().await;
+        };
+        let kept = self.messages();
+        let new = usize::try_from(now - seen).unwrap_or(usize::MAX).min(kept.len());
+        (now, kept.get(kept.len() - new..).unwrap_or_default().to_vec())
+    }
+
     fn keep(&self, message: Received) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {

@@ -1,6 +1,7 @@
 //! Why the appliance does not start.
 
 use crate::config::complaint::Complaints;
+use crate::flow::signing::SigningError;
 use crate::net::error::NetError;
 use crate::serve::control::Trouble;
 use crate::store::error::StoreError;
@@ -56,6 +57,12 @@ pub enum AppError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// DKIM keys.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The demo's own message did not get through.
+    #[error("the demo: {0}")]
+    Demo(String),
     /// Certificates, listeners, resolver.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -81,7 +88,11 @@ impl AppError {
             Self::KeyringLost(_) | Self::Store(StoreError::Damaged { .. } | StoreError::Format { .. }) => 74,
             Self::Store(StoreError::Poisoned) => 75,
             Self::Store(StoreError::InUse | StoreError::DiskLow) | Self::Net(_) | Self::NotYours(_) => 69,
-            Self::MasterKeyExists(_) | Self::File { .. } | Self::Store(_) => 1,
+            Self::MasterKeyExists(_)
+            | Self::Signing(_)
+            | Self::Demo(_)
+            | Self::File { .. }
+            | Self::Store(_) => 1,
         }
     }
 }

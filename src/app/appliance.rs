@@ -1,0 +1,218 @@
+//! The appliance at work: listeners, workers, control socket, and the order in which they stop.
+//!
+//! It stops from the outside in: no new connection, sessions end at a good moment, then the queue and the socket,
+//! and at last the store, when nobody holds it any more.
+
+use crate::app::error::AppError;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::delivery::Courier;
+use crate::flow::queue::Worker;
+use crate::flow::signing;
+use crate::net::gate::Gate;
+use crate::net::gate::GateLimits;
+use crate::net::listen;
+use crate::net::listen::Bound;
+use crate::net::listen::Intake;
+use crate::net::listen::Service;
+use crate::net::tls::CertificateFiles;
+use crate::net::tls::Certificates;
+use crate::net::tls::TlsServer;
+use crate::serve::control::dispatch::Dispatcher;
+use crate::serve::control::socket::ControlSocket;
+use crate::serve::http::HttpServer;
+use crate::serve::imap;
+use crate::serve::imap::Imap;
+use crate::serve::portal::Portal;
+use crate::serve::smtp::Side;
+use crate::serve::smtp::Smtp;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Sessions get so long to come to an end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What an appliance is made of.
+pub struct Parts {
+    /// The flows on their ground.
+    pub flow: Arc<Flow>,
+    /// Its certificates.
+    pub certificates: Arc<Certificates>,
+    /// Sockets that a service manager handed over; they win over `[listen]`.
+    pub inherited: Vec<Bound>,
+    /// How mail goes out.
+    pub courier: Courier,
+}
+
+/// A running appliance.
+pub struct Appliance {
+    flow: Arc<Flow>,
+    certificates: Arc<Certificates>,
+    portal: Arc<Portal>,
+    places: Vec<(Service, SocketAddr)>,
+    intake: Intake,
+    workers: TaskTracker,
+    stop_workers: CancellationToken,
+}
+
+impl Appliance {
+    /// Opens listeners and socket, and starts the workers. When this returns, it is ready.
+    pub async fn start(parts: Parts) -> Result<Self, AppError> {
+        let Parts { flow, certificates, inherited, courier } = parts;
+        let config = flow.config();
+        signing::make_missing_keys(&*flow.store, &config, flow.clock.now()).await?;
+        let bound = bind(&config, inherited)?;
+        let control = control_socket(&config)?;
+        let portal = Arc::new(Portal::new(flow.clone(), &config));
+        let intake = Intake {
+            gate: Gate::new(GateLimits::from(&config.limits)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let places = bound.iter().map(|bound| (bound.service, bound.address)).collect();
+        let appliance = Self {
+            flow,
+            certificates,
+            portal,
+            places,
+            intake,
+            workers: TaskTracker::new(),
+            stop_workers: CancellationToken::new(),
+        };
+        appliance.start_workers(control, courier);
+        for bound in bound {
+            appliance.open(bound, &config)?;
+        }
+        Ok(appliance)
+    }
+
+    /// Every listener with the port that it really has.
+    pub fn places(&self) -> &[(Service, SocketAddr)] {
+        &self.places
+    }
+
+    /// Where a service listens; the first place, if there are several.
+    pub fn place(&self, service: Service) -> Option<SocketAddr> {
+        self.places.iter().find(|(of, _)| *of == service).map(|(_, place)| *place)
+    }
+
+    /// The flows.
+    pub const fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    /// Takes over a changed configuration and changed certificates; no connection is dropped.
+    ///
+    /// Listeners, directories and the list of certificate files stay as they are until the next start.
+    pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
+        self.portal.reload(&config);
+        self.flow.reconfigure(config.clone());
+        signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
+        Ok(self.certificates.reload()?)
+    }
+
+    /// Stops from the outside in. When this returns nothing of it runs any more.
+    pub async fn stop(self) {
+        self.intake.stop.cancel();
+        self.intake.tasks.close();
+        if timeout(DRAIN, self.intake.tasks.wait()).await.is_err() {
+            tracing::warn!(sessions = self.intake.tasks.len(), "sessions did not end in time");
+        }
+        self.stop_workers.cancel();
+        self.workers.close();
+        if timeout(DRAIN, self.workers.wait()).await.is_err() {
+            tracing::warn!(workers = self.workers.len(), "workers did not end in time");
+        }
+    }
+
+    fn start_workers(&self, control: ControlSocket, courier: Courier) {
+        let stop = &self.stop_workers;
+        let dispatcher = Arc::new(Dispatcher::new(self.flow.clone()));
+        self.workers.spawn(control.serve(dispatcher, stop.clone()));
+        self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
+        self.workers.spawn(self.certificates.clone().watch(stop.clone()));
+        let (portal, stop) = (self.portal.clone(), stop.clone());
+        self.workers.spawn(async move { portal.sweep(stop).await });
+    }
+
+    fn open(&self, bound: Bound, config: &Config) -> Result<(), AppError> {
+        let tls = self.certificates.server(bound.service.alpn())?;
+        match bound.service {
+            Service::Smtp => self.open_smtp(bound, Side::Exchange, tls),
+            Service::Submission | Service::Submissions => self.open_smtp(bound, Side::Submission, tls),
+            Service::Imap | Service::Imaps => {
+                let limits = imap::Limits {
+                    message_size: config.limits.message_size,
+                    idle: config.limits.imap_idle,
+                    ..imap::Limits::default()
+                };
+                let handler = Imap::new(self.flow.clone(), Some(tls.clone()), limits);
+                self.intake.open(bound, Some(tls), Arc::new(handler));
+            }
+            Service::Https | Service::Http => {
+                self.intake.open(bound, Some(tls), Arc::new(HttpServer::new(self.portal.clone())));
+            }
+            Service::Metrics => {}
+        }
+        Ok(())
+    }
+
+    fn open_smtp(&self, bound: Bound, side: Side, tls: TlsServer) {
+        let handler = Smtp::new(self.flow.clone(), side, Some(tls.clone()), self.intake.gate.clone());
+        self.intake.open(bound, Some(tls), Arc::new(handler));
+    }
+}
+
+/// The certificate files of `[tls]`.
+pub fn certificates(config: &Config) -> Result<Arc<Certificates>, AppError> {
+    let files = config
+        .tls
+        .pairs
+        .iter()
+        .map(|(certificate, key)| CertificateFiles { certificate: certificate.clone(), key: key.clone() });
+    Ok(Certificates::load(files.collect(), config.limits.handshakes)?)
+}
+
+/// What `[listen]` says, but for services whose sockets were handed over.
+fn bind(config: &Config, inherited: Vec<Bound>) -> Result<Vec<Bound>, AppError> {
+    let listen = &config.listen;
+    let wanted = [
+        (Service::Smtp, &listen.smtp),
+        (Service::Submission, &listen.submission),
+        (Service::Submissions, &listen.submissions),
+        (Service::Imap, &listen.imap),
+        (Service::Imaps, &listen.imaps),
+        (Service::Https, &listen.https),
+        (Service::Http, &listen.http),
+    ];
+    let mut bound = inherited;
+    let handed: Vec<Service> = bound.iter().map(|bound| bound.service).collect();
+    for (service, addresses) in wanted.into_iter().filter(|(service, _)| !handed.contains(service)) {
+        for address in addresses {
+            bound.push(listen::bind(service, *address)?);
+        }
+    }
+    Ok(bound)
+}
+
+/// The control socket belongs to the owner of the data directory.
+fn control_socket(config: &Config) -> Result<ControlSocket, AppError> {
+    make_run_dir(&config.run_dir)?;
+    let owner = fs::metadata(&config.data_dir).map_err(AppError::file(&config.data_dir))?.uid();
+    ControlSocket::bind(&config.run_dir, owner).map_err(AppError::file(&config.run_dir))
+}
+
+fn make_run_dir(dir: &Path) -> Result<(), AppError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().mode(0o750).create(dir).map_err(AppError::file(dir))
+}

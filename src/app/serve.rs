@@ -1,0 +1,106 @@
+//! `guardpost serve`: from a configuration to a service, and its signals.
+
+use crate::app::appliance;
+use crate::app::appliance::Appliance;
+use crate::app::appliance::Parts;
+use crate::app::error::AppError;
+use crate::app::ground;
+use crate::app::log;
+use crate::app::settings::Settings;
+use crate::config::Config;
+use crate::flow::delivery::Courier;
+use crate::net::dns::Plain;
+use crate::net::listen;
+use sd_notify::NotifyState;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(settings: &Settings) -> Result<ExitCode, AppError> {
+    let config = Arc::new(settings.load()?);
+    log::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(AppError::file("threads"))?;
+    runtime.block_on(serve(settings, config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(settings: &Settings, config: Arc<Config>) -> Result<(), AppError> {
+    let inherited = listen::inherited()?;
+    let mut signals = Signals::new()?;
+    let certificates = appliance::certificates(&config)?;
+    let dns = Arc::new(Plain::new(&config.dns.servers)?);
+    let flow = tokio::task::block_in_place(|| ground::open(config, dns))?;
+    let parts = Parts { flow, certificates, inherited, courier: Courier::default() };
+    let appliance = Appliance::start(parts).await?;
+    for (service, address) in appliance.places() {
+        tracing::info!(service = service.name(), %address, "listening");
+    }
+    tracing::info!("ready");
+    notify(&[NotifyState::Ready]);
+    loop {
+        match signals.next().await {
+            Wish::Stop => break,
+            Wish::Reload => reload(settings, &appliance).await,
+        }
+    }
+    tracing::info!("stopping");
+    notify(&[NotifyState::Stopping]);
+    appliance.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A configuration with anything wrong in it changes nothing.
+async fn reload(settings: &Settings, appliance: &Appliance) {
+    notify(&[NotifyState::Reloading]);
+    let reloaded = match settings.load() {
+        Ok(config) => appliance.reload(Arc::new(config)).await,
+        Err(error) => Err(error),
+    };
+    match reloaded {
+        Ok(()) => tracing::info!("configuration and certificates read again"),
+        Err(error) => tracing::error!(%error, "not reloaded"),
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+/// Nobody listens where no service manager started us.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "service manager not told");
+    }
+}
+
+enum Wish {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, AppError> {
+        let of = |kind| signal(kind).map_err(AppError::file("signals"));
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hang_up.recv() => Wish::Reload,
+        }
+    }
+}
