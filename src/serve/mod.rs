@@ -4,3 +4,5 @@ pub mod control;
 pub mod http;
 pub mod imap;
 pub mod portal;
+pub mod smtp;
+pub mod words;
