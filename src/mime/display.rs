@@ -295,6 +295,25 @@ mod tests {
         }
     }
 
+    /// What grew with the square of the length would take minutes here.
+    #[test]
+    fn bombs_cost_no_more_than_their_length() {
+        for piece in ["<", "&", "<!--", "<a ", "<style>", "<p>", "&amp", "<script", "=\"", "</", "&#x;", " "]
+        {
+            let bomb = piece.repeat(400_000 / piece.len());
+            assert!(html_to_text(&bomb).len() <= bomb.len(), "{piece}");
+        }
+        for piece in ["http://", "https://a)", "http://_)))", "mailto:", "http://a@", "(", ".", "https://ü."]
+        {
+            let bomb = piece.repeat(200_000 / piece.len());
+            assert!(text_to_html(&bomb).len() <= 12 * bomb.len(), "{piece}");
+            assert!(
+                single_line(&bomb, 100).chars().count() <= 101 && file_name(&bomb).len() <= 255,
+                "{piece}"
+            );
+        }
+    }
+
     #[test]
     fn html_becomes_text() {
         let text =

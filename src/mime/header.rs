@@ -64,11 +64,13 @@ impl Header {
         header
     }
 
-    /// Reads a header where a scan found it.
+    /// Reads a header where a scan found it: at most twice the limit for one that arrives, so that there is room
+    /// for what was put in front of it since.
     pub fn read(source: &mut (impl Read + Seek), span: Span) -> Result<Self, Problem> {
         let length = usize::try_from(span.length()).unwrap_or(usize::MAX);
-        if length > limits::HEADER_BLOCK + 2 {
-            return Err(Problem::HeaderBlock(limits::HEADER_BLOCK));
+        const MOST: usize = 2 * limits::HEADER_BLOCK;
+        if length > MOST {
+            return Err(Problem::HeaderBlock(MOST));
         }
         let mut raw = vec![0; length];
         source.seek(SeekFrom::Start(span.start))?;
@@ -385,6 +387,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn reads_no_more_than_a_header() {
+        for (length, good) in [(2 * limits::HEADER_BLOCK, true), (2 * limits::HEADER_BLOCK + 1, false)] {
+            let raw = vec![b'x'; length];
+            let header = Header::read(&mut Cursor::new(&raw), Span::new(0, length as u64));
+            assert_eq!(header.is_ok(), good, "{length}");
+        }
+        assert!(matches!(Header::read(&mut Cursor::new(b"A: b"), Span::new(0, 5)), Err(Problem::Io(_))));
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub fn inner_header(message: &Header, outer: &Header) -> Header {
     inner
 }
 
-/// RFC 9788 §1.2: fields that say how the body is built.
+/// Fields that say how the body is built: RFC 9788 calls them structural.
 fn is_structural(field: &Field) -> bool {
     let name = field.name().to_ascii_lowercase();
     name == "mime-version" || name.starts_with("content-") || name.is_empty()
@@ -147,7 +147,7 @@ pub fn ciphertext(structure: &Structure) -> Option<(usize, Span)> {
 /// How the fields inside a decrypted message are protected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protection {
-    /// `hp="cipher"` (RFC 9788 §2.1.1).
+    /// `hp="cipher"` (RFC 9788 §2.1).
     Cipher,
     /// `hp="clear"`: signed, meant to be seen.
     Clear,
