@@ -26,6 +26,8 @@ pub mod route;
 pub mod session;
 mod sign_in;
 mod sign_out;
+#[cfg(test)]
+pub(crate) mod tests;
 mod trouble;
 mod upload;
 mod view;
@@ -355,76 +357,4 @@ fn too_large(takes: Takes, headers: &HeaderMap) -> bool {
         Takes::Upload => upload::DRAINED,
     };
     form::declared(headers).is_some_and(|length| length > most)
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::base::random::Random;
-    use crate::config::Config;
-    use std::sync::atomic::AtomicU8;
-    use std::sync::atomic::Ordering;
-
-    /// Random bytes that no two calls share, the same in every run.
-    #[derive(Default)]
-    pub(crate) struct Counting(AtomicU8);
-
-    impl Random for Counting {
-        fn fill(&self, bytes: &mut [u8]) {
-            let start = self.0.fetch_add(1, Ordering::Relaxed);
-            for (at, byte) in bytes.iter_mut().enumerate() {
-                *byte = start.wrapping_mul(31).wrapping_add(at as u8);
-            }
-        }
-    }
-
-    /// A face with a brand that must be escaped.
-    pub(crate) fn face() -> Face {
-        let config = Config::from_text(CONFIG).unwrap_or_else(|complaints| panic!("{complaints}"));
-        Face::all(&config).remove(0)
-    }
-
-    pub(crate) const CONFIG: &str = r##"
-hostname = "mail.weber-roth.example"
-[tls]
-certificate = "/dev/null"
-key = "/dev/null"
-[portal]
-url = "https://post.weber-roth.example"
-brand = "Weber & <Roth>"
-accent = "#aa0011"
-[[domain]]
-name = "weber-roth.example"
-"##;
-
-    /// What stands around a page in tests.
-    pub(crate) fn chrome(language: Language) -> Chrome {
-        Chrome { face: Arc::new(face()), language, path: "/login".into(), signed: false, tab: Tab::None }
-    }
-
-    /// What must not become markup, wherever it stands.
-    pub(crate) const PAYLOADS: &str = include_str!("../../../tests/payloads/xss.txt");
-
-    /// Every tag of a page with the names of its attributes: what a text must never add to.
-    pub(crate) fn skeleton(html: &str) -> Vec<String> {
-        let mut tags = Vec::new();
-        let mut rest = html;
-        while let Some(at) = rest.find('<') {
-            rest = &rest[at + 1..];
-            let (mut tag, mut quoted) = (String::new(), false);
-            for (at, c) in rest.char_indices() {
-                match c {
-                    '"' => quoted = !quoted,
-                    '>' if !quoted => {
-                        rest = &rest[at..];
-                        break;
-                    }
-                    c if !quoted => tag.push(c),
-                    _ => {}
-                }
-            }
-            tags.push(tag);
-        }
-        tags
-    }
 }
