@@ -100,12 +100,18 @@ impl Connection {
     async fn commands(&mut self) -> Ended {
         let mut in_a_row = 0;
         loop {
-            let turn = match self.next_frame().await {
-                Ok(Frame::Command(bytes)) => self.session.command(&bytes),
-                Ok(Frame::Append { head, octets }) => self.session.append(&head, octets),
-                Ok(Frame::Refused { tag }) => self.session.literal_refused(&tag),
-                Ok(_) => continue,
+            let frame = match self.next_frame().await {
+                Ok(frame) => frame,
                 Err(ended) => return ended,
+            };
+            if let Err(ended) = self.still_open().await {
+                return ended;
+            }
+            let turn = match frame {
+                Frame::Command(bytes) => self.session.command(&bytes),
+                Frame::Append { head, octets } => self.session.append(&head, octets),
+                Frame::Refused { tag } => self.session.literal_refused(&tag),
+                _ => continue,
             };
             if let Err(ended) = self.follow(turn).await {
                 return ended;

@@ -19,6 +19,7 @@ use crate::serve::imap::connection::Connection;
 use crate::serve::imap::connection::Ended;
 use crate::serve::imap::mailbox::Mailbox;
 use crate::store::record::Folder;
+use crate::store::record::Message;
 use crate::store::record::Uid;
 use crate::store::spool::SpoolReader;
 use std::io::Read;
@@ -71,9 +72,13 @@ impl Connection {
         let folder = Folder(plan.folder);
         let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
         let newly = if plan.marks { mark_seen(mailbox, folder, page).await } else { Vec::new() };
-        let listed = match list(mailbox, folder, page, needs.record || needs.summary).await {
-            Ok(listed) => listed,
-            Err(trouble) => return Ok(Err(trouble)),
+        let listed = if needs.record || needs.summary {
+            match list(mailbox, folder, page, needs.summary).await {
+                Ok(listed) => Some(listed),
+                Err(trouble) => return Ok(Err(trouble)),
+            }
+        } else {
+            None
         };
         for row in page {
             let mut row = row.clone();
@@ -183,23 +188,32 @@ async fn mark_seen(mailbox: &mut Mailbox, folder: Folder, page: &[Row]) -> Vec<(
     mailbox.mark(folder, &unseen, Change::Add, &seen).await.unwrap_or_default()
 }
 
-/// Records and summaries of a page, ascending; `None` when nobody needs them.
+/// Records of a page, ascending, with summaries if `summaries`: those may have to be decrypted, each.
 pub(super) async fn list(
     mailbox: &Mailbox,
     folder: Folder,
     page: &[Row],
-    wanted: bool,
-) -> Result<Option<Vec<Listed>>, Trouble> {
-    let (Some(first), Some(last), true) = (page.first(), page.last(), wanted) else { return Ok(None) };
+    summaries: bool,
+) -> Result<Vec<Listed>, Trouble> {
+    let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(Vec::new()) };
     let limit = usize::try_from(last.number - first.number).unwrap_or(usize::MAX).saturating_add(1);
-    let flow = &mailbox.imap.flow;
-    match flow.list(&mailbox.who, folder, Uid(first.uid.saturating_sub(1)), limit).await {
-        Ok(listed) => Ok(Some(listed)),
-        Err(why) => {
-            tracing::warn!(%why, "a folder could not be listed");
-            Err(Trouble::Broken)
-        }
-    }
+    let (flow, after) = (&mailbox.imap.flow, Uid(first.uid.saturating_sub(1)));
+    let listed = if summaries {
+        flow.list(&mailbox.who, folder, after, limit).await
+    } else {
+        let messages = flow.store.messages(mailbox.who.mailbox, folder, after, limit).await;
+        let bare = |message: Message| Listed {
+            uid: message.uid,
+            record: message.record,
+            flags: message.flags,
+            summary: None,
+        };
+        messages.map(|messages| messages.into_iter().map(bare).collect()).map_err(ReadError::from)
+    };
+    listed.map_err(|why| {
+        tracing::warn!(%why, "a folder could not be listed");
+        Trouble::Broken
+    })
 }
 
 /// Octets of a message at once; only for headers.

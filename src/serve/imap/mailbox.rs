@@ -341,7 +341,9 @@ fn no_store(why: StoreError) -> Trouble {
 fn not_taken(why: TakeError) -> Trouble {
     match why {
         TakeError::TooBig => Trouble::TooBig,
-        TakeError::Policy(_) | TakeError::Malformed(_) | TakeError::Loop => Trouble::BadMessage,
+        TakeError::Refused(_) | TakeError::Policy(_) | TakeError::Malformed(_) | TakeError::Loop => {
+            Trouble::BadMessage
+        }
         TakeError::MailboxFull(_) => Trouble::OverQuota,
         TakeError::Store(why) => no_store(why),
         why => {

@@ -72,3 +72,6 @@ impl Handler for Imap {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

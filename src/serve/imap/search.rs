@@ -1,6 +1,7 @@
 //! SEARCH while it goes: records first, then summaries, then the messages themselves, for a bounded time.
 
 use crate::base::time::Time;
+use crate::flow::reading::Listed;
 use crate::flow::reading::ReadError;
 use crate::imap::ask::Answer;
 use crate::imap::ask::Trouble;
@@ -47,20 +48,23 @@ async fn search_page(
     until: Instant,
     found: &mut Vec<u32>,
 ) -> Result<bool, Answer> {
-    let bare = |row: &Row| query.judge(&facts(row));
-    let wanted = page.iter().any(|row| bare(row) > Verdict::No);
-    let listed =
-        fetch::list(mailbox, folder, page, wanted).await.map_err(Answer::Trouble)?.unwrap_or_default();
+    let mut listed = Vec::new();
+    if page.iter().any(|row| query.judge(&facts(row)) > Verdict::No) {
+        listed = fetch::list(mailbox, folder, page, false).await.map_err(Answer::Trouble)?;
+        let by_record = |row: &Row| query.judge(&Facts { record: record(&listed, row.uid), ..facts(row) });
+        if page.iter().any(|row| by_record(row) > Verdict::No) {
+            listed = fetch::list(mailbox, folder, page, true).await.map_err(Answer::Trouble)?;
+        }
+    }
     for row in page {
         if Instant::now() >= until {
             return Ok(false);
         }
-        let mut verdict = bare(row);
+        let mut verdict = query.judge(&facts(row));
         if verdict > Verdict::No {
-            let Ok(at) = listed.binary_search_by_key(&row.uid, |listed| listed.uid.0) else { continue };
-            let Some(listed) = listed.get(at) else { continue };
-            let record = Some((listed.record.arrived, listed.record.size));
-            let header = listed.summary.as_deref().map(overview::summarised);
+            let Some(facts_of) = find(&listed, row.uid) else { continue };
+            let record = record(&listed, row.uid);
+            let header = facts_of.summary.as_deref().map(overview::summarised);
             verdict = query.judge(&Facts { record, header: header.as_ref(), ..facts(row) });
             if verdict > Verdict::No {
                 verdict = in_message(mailbox, folder, query, row, record).await?;
@@ -71,6 +75,15 @@ async fn search_page(
         }
     }
     Ok(true)
+}
+
+fn find(listed: &[Listed], uid: u32) -> Option<&Listed> {
+    listed.binary_search_by_key(&uid, |listed| listed.uid.0).ok().and_then(|at| listed.get(at))
+}
+
+/// Arrival time and size.
+fn record(listed: &[Listed], uid: u32) -> Option<(Time, u64)> {
+    find(listed, uid).map(|listed| (listed.record.arrived, listed.record.size))
 }
 
 /// What is known without asking anybody.
