@@ -38,5 +38,6 @@ pub mod texts;
 pub mod vault;
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the end-to-end tests use the rest of it")]
 #[path = "../tests/e2e/peer.rs"]
 mod peer;

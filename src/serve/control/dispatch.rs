@@ -5,6 +5,8 @@ use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
+use crate::flow::queue;
+use crate::flow::queue::QueueItem;
 use crate::flow::signing;
 use crate::openpgp::export;
 use crate::openpgp::fingerprint_text;
@@ -15,8 +17,6 @@ use crate::serve::control::request::Request;
 use crate::serve::control::socket::Answering;
 use crate::store::Health;
 use crate::store::PAGE;
-use crate::store::command::Command;
-use crate::store::command::Outcome;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
 use crate::store::record::FolderRecord;
@@ -25,7 +25,6 @@ use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
-use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
 use data_encoding::BASE64;
@@ -38,12 +37,6 @@ use std::time::Duration;
 /// Answers requests out of the flows, in a server or in a command of its own.
 pub struct Dispatcher {
     flow: Arc<Flow>,
-}
-
-/// A queued message with its recipients.
-struct QueueItem {
-    record: Arc<QueueRecord>,
-    recipients: Vec<QueuedRecipient>,
 }
 
 impl Answering for Dispatcher {
@@ -101,12 +94,13 @@ impl Dispatcher {
                 if let Some(id) = id {
                     self.queued(id).await?;
                 }
-                json(answer::Retried { recipients: self.retry(id).await? })
+                json(answer::Retried { recipients: queue::retry(flow, id).await? })
             }
             R::QueueCancel { id } => {
                 let id = queue_id(&id)?;
-                self.queued(id).await?;
-                flow.store.commit(vec![Command::CancelQueued { queue: id }]).await?;
+                if !queue::cancel(flow, id).await? {
+                    return Err(not_queued(id));
+                }
                 json(answer::Cancelled { id: id.to_string() })
             }
             R::KeyImport { file } => {
@@ -250,7 +244,7 @@ impl Dispatcher {
         let mut list = Vec::new();
         let mut after = None;
         loop {
-            let page = self.queue_page(after).await?;
+            let page = queue::list(&*self.flow.store, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.record.id);
             list.extend(page.iter().map(queue_listed));
@@ -272,25 +266,7 @@ impl Dispatcher {
     }
 
     async fn queued(&self, id: QueueId) -> Result<QueueItem, Trouble> {
-        let record = self.flow.store.queued(id).await?.ok_or_else(|| not_queued(id))?;
-        let recipients = self.flow.store.queued_recipients(id).await?;
-        Ok(QueueItem { record, recipients })
-    }
-
-    async fn queue_page(&self, after: Option<QueueId>) -> Result<Vec<QueueItem>, StoreError> {
-        let mut page = Vec::new();
-        for record in self.flow.store.queue(after, PAGE).await? {
-            let recipients = self.flow.store.queued_recipients(record.id).await?;
-            page.push(QueueItem { record, recipients });
-        }
-        Ok(page)
-    }
-
-    async fn retry(&self, queue: Option<QueueId>) -> Result<u64, StoreError> {
-        let retry = Command::RetryQueued { queue, now: self.flow.clock.now() };
-        let outcomes = self.flow.store.commit(vec![retry]).await?;
-        self.flow.queue_bell.notify_one();
-        Ok(outcomes.iter().map(|outcome| if let Outcome::Count(count) = outcome { *count } else { 0 }).sum())
+        queue::show(&*self.flow.store, id).await?.ok_or_else(|| not_queued(id))
     }
 
     fn key_listed(&self, record: &CertificateRecord) -> answer::KeyListed {
