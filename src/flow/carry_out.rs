@@ -105,7 +105,7 @@ impl Deed<'_> {
             return Ok(());
         }
         let now = self.flow.clock.running();
-        self.flow.sending.mailboxes(self.who.mailbox, new, now).map_err(|()| {
+        self.flow.sending.mailboxes(&self.flow.config().limits, self.who.mailbox, new, now).map_err(|()| {
             TakeError::Policy("this account has made too many temporary mailboxes; try again later".into())
         })
     }

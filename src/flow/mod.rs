@@ -122,8 +122,6 @@ pub struct Ground {
     pub password_cost: Parameters,
 }
 
-/// Plaintext handled at once, KiB.
-const PLAINTEXT: usize = 200 << 10;
 /// A message larger than this lies in a sealed file; only so much of it is in memory, KiB.
 const IN_MEMORY: u64 = 1_024;
 /// Parsed certificates kept.
@@ -141,7 +139,10 @@ impl Flow {
             random: ground.random,
             dns: ground.dns,
             password_cost: ground.password_cost,
-            passwords: PasswordWork::for_this_machine(),
+            passwords: config
+                .limits
+                .password_checks
+                .map_or_else(PasswordWork::for_this_machine, PasswordWork::new),
             budgets: SignInBudgets::default(),
             sending: SendingLimits::default(),
             locks: AddressLocks::default(),
@@ -150,7 +151,9 @@ impl Flow {
             queue: Gauge::default(),
             returned_once: Once::default(),
             queue_bell: Notify::new(),
-            plaintext: Arc::new(Semaphore::new(PLAINTEXT)),
+            plaintext: Arc::new(Semaphore::new(
+                usize::try_from(config.limits.plaintext_memory >> 10).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
             config: RwLock::new(config),
         })
     }

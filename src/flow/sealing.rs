@@ -121,7 +121,9 @@ impl Flow {
         let config = self.config();
         let (quota_bytes, quota_messages) = match receiver.record.kind {
             MailboxKind::Account => (config.accounts.quota, None),
-            MailboxKind::Temporary => (Some(config.temporary_mailbox.quota), Some(TEMPORARY_MESSAGES)),
+            MailboxKind::Temporary => {
+                (Some(config.temporary_mailbox.quota), Some(config.limits.temporary_mailbox_messages))
+            }
         };
         let mailbox = receiver.record.id;
         Box::new(Delivery {
@@ -144,9 +146,6 @@ impl Flow {
         })
     }
 }
-
-/// Messages of a temporary mailbox.
-const TEMPORARY_MESSAGES: u32 = 10_000;
 
 /// One pass: the bytes are scanned and encrypted while they are read.
 fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time) -> Result<Laid, TakeError> {

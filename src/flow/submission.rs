@@ -4,6 +4,7 @@ use crate::base::address::Address;
 use crate::base::address::AddressKey;
 use crate::base::id::MailboxId;
 use crate::base::reply;
+use crate::config::section::Limits;
 use crate::flow::Flow;
 use crate::flow::draft::Draft;
 use crate::flow::intake::Arrived;
@@ -14,8 +15,8 @@ use crate::flow::refusal::TakeError;
 use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
 use crate::policy::encryption::Conversation;
-use crate::policy::rate;
 use crate::policy::rate::Ledger;
+use crate::policy::rate::Rate;
 use crate::policy::recipient;
 use crate::policy::recipient::Asker;
 use crate::policy::recipient::DomainFact;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 /// The same submission within this time is answered and not done again.
 pub(in crate::flow) const REPEATED: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl Flow {
     /// MAIL FROM by an account: only its own addresses, or the null sender.
@@ -49,7 +51,7 @@ impl Flow {
     pub async fn ask_submission_recipient(&self, who: &Unlocked, address: &Address) -> Result<(), TakeError> {
         self.own_recipient(address).await?;
         self.sending
-            .recipient(who.mailbox, self.clock.running())
+            .recipient(&self.config().limits, who.mailbox, self.clock.running())
             .map_err(|()| TakeError::Refused(reply::RATE_LIMITED))
     }
 
@@ -191,15 +193,25 @@ struct Sent {
 }
 
 impl SendingLimits {
-    fn recipient(&self, account: MailboxId, now: Duration) -> Result<(), ()> {
-        let mut sent = self.lock();
-        sent.entry(account).or_default().recipients.take(&rate::RECIPIENTS, 1, now).map_err(|_| ())
+    fn recipient(&self, limits: &Limits, account: MailboxId, now: Duration) -> Result<(), ()> {
+        let rates =
+            [Rate::of(limits.recipients_per_hour, HOUR), Rate::of(limits.recipients_per_day, HOUR * 24)];
+        self.lock().entry(account).or_default().recipients.take(&rates, 1, now).map_err(|_| ())
     }
 
     /// One message makes so many new temporary mailboxes.
-    pub(in crate::flow) fn mailboxes(&self, account: MailboxId, count: u32, now: Duration) -> Result<(), ()> {
-        let mut sent = self.lock();
-        sent.entry(account).or_default().mailboxes.take(&rate::NEW_MAILBOXES, count, now).map_err(|_| ())
+    pub(in crate::flow) fn mailboxes(
+        &self,
+        limits: &Limits,
+        account: MailboxId,
+        count: u32,
+        now: Duration,
+    ) -> Result<(), ()> {
+        let rates = [
+            Rate::of(limits.new_mailboxes_per_hour, HOUR),
+            Rate::of(limits.new_mailboxes_per_day, HOUR * 24),
+        ];
+        self.lock().entry(account).or_default().mailboxes.take(&rates, count, now).map_err(|_| ())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MailboxId, Sent>> {

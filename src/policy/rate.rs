@@ -33,10 +33,6 @@ pub const NETWORK_FAILURES: Rate = Rate { burst: 5, every: Duration::from_secs(6
 pub const MAILBOX_FAILURES: Rate = Rate::of(100, DAY);
 /// Failed sign-ins at one mailbox from one known device.
 pub const DEVICE_FAILURES: Rate = Rate::of(20, DAY);
-/// Recipients that an account may write to in an hour, and in a day.
-pub const RECIPIENTS: [Rate; 2] = [Rate::of(200, HOUR), Rate::of(1_000, DAY)];
-/// Temporary mailboxes that an account may make in an hour, and in a day.
-pub const NEW_MAILBOXES: [Rate; 2] = [Rate::of(20, HOUR), Rate::of(100, DAY)];
 
 /// How much of a budget is spent: the moment when it will be whole again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -179,6 +175,8 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RECIPIENTS: [Rate; 2] = [Rate::of(200, HOUR), Rate::of(1_000, DAY)];
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
