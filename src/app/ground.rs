@@ -1,25 +1,36 @@
-//! The ground that everything stands on: keys, store, spool, clocks, opened once.
+//! From a configuration to the flows: keys opened, store opened, everything that was half done tidied.
+//!
+//! The server stands on it, and so do the commands that find no server running.
 
 use crate::app::clock::SystemClock;
 use crate::app::error::AppError;
 use crate::app::keys;
+use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::Ground;
+use crate::net::dial::Dialer;
 use crate::net::dns::Dns;
+use crate::net::dns::Plain;
 use crate::net::dns::Table;
 use crate::serve::control::dispatch::Dispatcher;
 use crate::serve::control::request::Request;
 use crate::serve::control::socket::Answering;
+use crate::store::engine;
 use crate::store::engine::Engine;
-use crate::store::engine::Options;
+use crate::store::error::StoreError;
 use crate::store::spool::SpoolDir;
 use crate::vault::OsRandom;
+use crate::vault::keyring::Keys;
 use crate::vault::slot::Parameters;
+use rustix::fs::FlockOperation;
+use rustix::fs::flock;
+use rustix::io::Errno;
 use serde_json::Value;
 use std::env;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -27,50 +38,103 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-/// Opens master key, keyring, store and spool of `config`, and puts the flows on them. Blocking.
-pub fn open(config: Arc<Config>, dns: Arc<dyn Dns>) -> Result<Arc<Flow>, AppError> {
-    open_with(config, dns, Arc::new(SystemClock), Parameters::PRODUCTION)
+/// What the appliance finds around it: real on a server, at will in tests.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The resolver; `None` is what `[dns]` says.
+    pub dns: Option<Arc<dyn Dns>>,
+    /// How other servers are dialled.
+    pub dialer: Dialer,
+    /// What a new password costs to guess.
+    pub password_cost: Parameters,
+    /// How the store is opened.
+    pub store: engine::Options,
+    /// Take what the service manager hands over; once in a process.
+    pub inherit_sockets: bool,
 }
 
-/// The same with another clock and another cost of passwords: for tests.
-pub fn open_with(
-    config: Arc<Config>,
-    dns: Arc<dyn Dns>,
-    clock: Arc<dyn Clock>,
-    password_cost: Parameters,
-) -> Result<Arc<Flow>, AppError> {
-    let master = keys::read_master_key(&keys::master_key_place(&config))?;
-    keys::make_data_dir(&config.data_dir)?;
-    let keys = Arc::new(keys::open_keyring(&config.data_dir, &master, &OsRandom)?);
-    // Wiped: the keyring is open.
-    drop(master);
-    let store = Engine::open(&config.data_dir, &keys, Options::default())?;
-    let spool = config.data_dir.join("spool");
-    let spools = SpoolDir::open(&spool).map_err(AppError::file(&spool))?;
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            dns: None,
+            dialer: Dialer::default(),
+            password_cost: Parameters::PRODUCTION,
+            store: engine::Options::default(),
+            inherit_sockets: false,
+        }
+    }
+}
+
+/// Opens the data directory of `config`, or makes it, and puts the flows on it. Within a runtime.
+pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow>, AppError> {
+    let dns: Arc<dyn Dns> = match &around.dns {
+        Some(dns) => dns.clone(),
+        None => Arc::new(Plain::new(&config.dns.servers)?),
+    };
+    let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
+    let key_file = keys::master_key_place(&config);
+    let opening = tokio::task::spawn_blocking(move || open_disk(&data_dir, &key_file, &*random, options));
+    let Ok(opened) = opening.await else {
+        return Err(StoreError::Damaged { what: "opening broke off" }.into());
+    };
+    let (keys, engine, spools) = opened?;
     let ground = Ground {
-        store: Arc::new(store),
-        keys,
+        store: Arc::new(engine),
+        keys: Arc::new(keys),
         spools,
-        clock,
-        random: Arc::new(OsRandom),
+        clock: around.clock.clone(),
+        random: around.random.clone(),
         dns,
-        password_cost,
+        password_cost: around.password_cost,
     };
     Ok(Flow::new(ground, config))
 }
 
+/// The master key is read and wiped again here; nothing is written before it has opened the keyring.
+fn open_disk(
+    data_dir: &Path,
+    key_file: &Path,
+    random: &dyn Random,
+    options: engine::Options,
+) -> Result<(Keys, Engine, SpoolDir), AppError> {
+    let master = keys::read_master_key(key_file)?;
+    keys::make_data_dir(data_dir)?;
+    // Two first starts at once must not make two keyrings.
+    let opening = File::open(data_dir).map_err(AppError::file(data_dir))?;
+    match flock(&opening, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Err(StoreError::InUse.into()),
+        Err(error) => return Err(AppError::file(data_dir)(error.into())),
+    }
+    let opened = keys::open_keyring(data_dir, &master, random)?;
+    drop(master);
+    let engine = Engine::open(data_dir, &opened, options)?;
+    let spool = data_dir.join("spool");
+    let spools = SpoolDir::open(&spool).map_err(AppError::file(spool))?;
+    Ok((opened, engine, spools))
+}
+
 /// Does for a command what a running server would do.
 pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
-    // Commands look up no names.
-    let flow = open(Arc::new(config.clone()), Arc::new(Table::default())).map_err(|error| match error {
-        AppError::File { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
-            AppError::NotYours(path)
-        }
-        other => other,
-    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
-    Ok(runtime.block_on(Dispatcher::new(flow).answer(request))?)
+    // Commands look up no names.
+    let around = Surroundings { dns: Some(Arc::new(Table::default())), ..Surroundings::default() };
+    runtime.block_on(async {
+        let flow = open(Arc::new(config.clone()), &around).await.map_err(|error| match error {
+            AppError::File { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                AppError::NotYours(path)
+            }
+            other => other,
+        })?;
+        Ok(Dispatcher::new(flow).answer(request).await?)
+    })
 }
 
 /// Goes on as the owner of the data directory when root runs a command: files that root made would lock the service
@@ -89,4 +153,68 @@ pub fn become_owner(data_dir: &Path) -> Result<(), AppError> {
 pub fn is_own(data_dir: &Path) -> bool {
     let user = rustix::process::geteuid().as_raw();
     fs::metadata(data_dir).map_or(true, |metadata| metadata.uid() == user)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::app::keys::create_master_key;
+    use crate::store::Health;
+
+    /// A configuration in `home`, with its master key made.
+    pub(crate) fn config(home: &Path, more: &str) -> Arc<Config> {
+        let home = home.display();
+        let text = format!(
+            "hostname = \"mail.a.example\"\ndata_dir = \"{home}/data\"\nrun_dir = \"{home}\"\n\
+             master_key_file = \"{home}/master.key\"\n[tls]\ncertificate = \"{home}/tls.crt\"\n\
+             key = \"{home}/tls.key\"\n[portal]\nurl = \"https://mail.a.example\"\n\
+             [[domain]]\nname = \"a.example\"\n{more}"
+        );
+        let config = Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"));
+        if !config.master_key_file.exists() {
+            create_master_key(&config.master_key_file, &config.data_dir, &OsRandom).unwrap();
+        }
+        Arc::new(config)
+    }
+
+    fn around() -> Surroundings {
+        let store = engine::Options { reserve: 0, ..engine::Options::default() };
+        Surroundings { store, password_cost: Parameters::SMALL, ..Surroundings::default() }
+    }
+
+    #[tokio::test]
+    async fn opens_once_and_empties_the_spool() {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(home.path(), "");
+        let flow = open(config.clone(), &around()).await.unwrap();
+        assert_eq!(flow.store.health(), Health::Good);
+        let second = open(config.clone(), &around()).await.err().unwrap();
+        assert_eq!(
+            (second.exit(), second.to_string().as_str()),
+            (69, "the store is in use by another process")
+        );
+        drop(flow);
+        let left = config.data_dir.join("spool/left");
+        fs::write(&left, "x").unwrap();
+        drop(open(config, &around()).await.unwrap());
+        assert!(!left.exists());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_without_the_right_key() {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(home.path(), "");
+        fs::write(&config.master_key_file, [1; 31]).unwrap();
+        let trouble = open(config.clone(), &around()).await.err().unwrap();
+        assert!(trouble.exit() == 78 && trouble.to_string().contains("31"), "{trouble}");
+        assert!(!config.data_dir.exists());
+        fs::write(&config.master_key_file, [1; 32]).unwrap();
+        drop(open(config.clone(), &around()).await.unwrap());
+        fs::write(&config.master_key_file, [2; 32]).unwrap();
+        let trouble = open(config.clone(), &around()).await.err().unwrap();
+        assert!(trouble.exit() == 78 && trouble.to_string().contains("keyring"), "{trouble}");
+        fs::remove_file(config.data_dir.join("keyring")).unwrap();
+        let trouble = open(config, &around()).await.err().unwrap();
+        assert_eq!(trouble.exit(), 74, "{trouble}");
+    }
 }

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod demo_peer;
 pub mod error;
 pub mod ground;
+pub mod hardening;
 pub mod keys;
 pub mod log;
 pub mod settings;
