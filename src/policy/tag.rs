@@ -204,6 +204,10 @@ impl Reading<'_> {
             self.plain = true;
             return Ok(true);
         }
+        // `[secure renew]` and `[secure new]` ask for what X-Guardpost-Invite asks for: never passed over in clear.
+        if self.near_misses && self.tags.secure.iter().any(|tag| asks_for_invitation(&word, &folded(tag))) {
+            return Err(Refusal::Later { name: INVITE });
+        }
         let near = |tag: &&String| near(&inner(&word), &inner(&folded(tag)));
         match self.tags.secure.iter().find(near) {
             Some(meant) if self.near_misses => {
@@ -212,6 +216,15 @@ impl Reading<'_> {
             _ => Ok(false),
         }
     }
+}
+
+/// The word is a tag with `renew` or `new` behind it, or nearly so.
+fn asks_for_invitation(word: &str, tag: &str) -> bool {
+    ["renew", "new"].into_iter().any(|wish| {
+        let [word, mut tag] = [inner(word), inner(tag)];
+        tag.extend(wish.chars());
+        word == tag || near(&word, &tag)
+    })
 }
 
 /// The length of a prefix like `Re:` or `AW[2]:` at the start of `text`.
@@ -297,6 +310,9 @@ mod tests {
             "[5ecure] x",
         ] {
             assert!(matches!(read(subject), Err(Refusal::NearMiss { .. })), "{subject}");
+        }
+        for subject in ["[secure renew] x", "Re: x [Sicher New]", "[secure renw] x", "[secur new] x"] {
+            assert_eq!(read(subject), Err(Refusal::Later { name: INVITE }), "{subject}");
         }
         assert_eq!(read("[secure] x [plain]"), Err(Refusal::Contradiction));
         let found = read("[secur] x").unwrap_err().to_string();
