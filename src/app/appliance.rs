@@ -24,8 +24,8 @@ use crate::serve::http::HttpServer;
 use crate::serve::imap;
 use crate::serve::imap::Imap;
 use crate::serve::portal::Portal;
-use crate::serve::smtp::Side;
 use crate::serve::smtp::Smtp;
+use crate::smtp::server::Role;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -146,8 +146,8 @@ impl Appliance {
     fn open(&self, bound: Bound, config: &Config) -> Result<(), AppError> {
         let tls = self.certificates.server(bound.service.alpn())?;
         match bound.service {
-            Service::Smtp => self.open_smtp(bound, Side::Exchange, tls),
-            Service::Submission | Service::Submissions => self.open_smtp(bound, Side::Submission, tls),
+            Service::Smtp => self.open_smtp(bound, Role::Mx, tls),
+            Service::Submission | Service::Submissions => self.open_smtp(bound, Role::Submission, tls),
             Service::Imap | Service::Imaps => {
                 let limits = imap::Limits {
                     message_size: config.limits.message_size,
@@ -165,8 +165,8 @@ impl Appliance {
         Ok(())
     }
 
-    fn open_smtp(&self, bound: Bound, side: Side, tls: TlsServer) {
-        let handler = Smtp::new(self.flow.clone(), side, Some(tls.clone()), self.intake.gate.clone());
+    fn open_smtp(&self, bound: Bound, role: Role, tls: TlsServer) {
+        let handler = Smtp::new(self.flow.clone(), role, Some(tls.clone()), self.intake.gate.clone());
         self.intake.open(bound, Some(tls), Arc::new(handler));
     }
 }

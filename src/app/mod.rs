@@ -1,10 +1,13 @@
 //! Builds the appliance, opens its listeners, starts its workers and stops them in order.
 
+pub mod appliance;
 pub mod clock;
+pub mod demo;
 pub mod demo_peer;
 pub mod error;
 pub mod ground;
 pub mod hardening;
 pub mod keys;
 pub mod log;
+pub mod serve;
 pub mod settings;

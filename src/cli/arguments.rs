@@ -26,6 +26,10 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show everything at work on this machine: no configuration, no root, no network
+    Demo(Demo),
+    /// Run the appliance
+    Serve,
     /// Check configuration, keys, certificate, store, disk and clock
     Check,
     /// People of the organisation
@@ -45,6 +49,20 @@ pub enum Command {
     MasterKey(MasterKey),
     /// Print the records to publish, as zone lines
     Dns,
+}
+
+/// `guardpost demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// Use ports from here on; else free ones are found
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=65_500))]
+    pub port_base: Option<u16>,
+    /// Put the data here and leave it there
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Leave the temporary data directory there
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// `guardpost account …`.

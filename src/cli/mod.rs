@@ -6,6 +6,7 @@ mod table;
 mod terminal;
 
 use crate::app;
+use crate::app::demo::Options;
 use crate::app::error::AppError;
 use crate::app::keys;
 use crate::app::settings::Settings;
@@ -108,6 +109,12 @@ enum Show {
 fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
     let settings = || Settings::find(arguments.config.as_deref());
     match &arguments.command {
+        Command::Demo(demo) => Ok(app::demo::run(Options {
+            port_base: demo.port_base,
+            data_dir: demo.data_dir.clone(),
+            keep: demo.keep,
+        })?),
+        Command::Serve => Ok(app::serve::run(&settings()?)?),
         Command::Check => {
             let findings = check::check(settings())?;
             let bad = findings.iter().any(|finding| finding.level == "error");
@@ -170,7 +177,9 @@ fn request(command: &Command, yes: bool) -> Result<(Request, Show), Trouble> {
             Ok((Request::KeyRemove { address: address.clone() }, Show::Done("removed")))
         }
         Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
-        Command::Check | Command::MasterKey(_) => Err(Trouble::usage("not a question for the server")),
+        Command::Demo(_) | Command::Serve | Command::Check | Command::MasterKey(_) => {
+            Err(Trouble::usage("not a question for the server"))
+        }
     }
 }
 

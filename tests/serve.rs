@@ -1,0 +1,181 @@
+//! The service as its manager meets it: ready, reloaded, stopped; and the commands that speak to it.
+
+use serde_json::Value;
+use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::ChildStderr;
+use std::process::Command;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse battery staple";
+
+struct Service {
+    dir: TempDir,
+    child: Child,
+    log: BufReader<ChildStderr>,
+    /// "imaps" and so on, with where they listen.
+    places: Vec<(String, String)>,
+}
+
+impl Service {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let now = guardpost::base::time::Clock::now(&guardpost::app::clock::SystemClock);
+        let made = guardpost::net::tls::self_signed(&["mail.example.org".into()], now).unwrap();
+        fs::write(dir.path().join("cert.pem"), made.certificate).unwrap();
+        fs::write(dir.path().join("key.pem"), made.key.as_bytes()).unwrap();
+        fs::write(dir.path().join("guard.toml"), configuration(&dir, "")).unwrap();
+        assert!(command(&dir, &["master-key", "create"], "").0);
+        let mut child = guardpost(&dir, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut places = Vec::new();
+        loop {
+            let line: Value = serde_json::from_str(&next_line(&mut log)).unwrap();
+            let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            match text("message").as_str() {
+                "listening" => places.push((text("service"), text("address"))),
+                "ready" => break,
+                _ => {}
+            }
+        }
+        Self { dir, child, log, places }
+    }
+
+    fn place(&self, service: &str) -> &str {
+        &self.places.iter().find(|(name, _)| name == service).unwrap().1
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn wait_for(&mut self, message: &str) -> Value {
+        loop {
+            let line: Value = serde_json::from_str(&next_line(&mut self.log)).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn next_line(log: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    assert!(log.read_line(&mut line).unwrap() > 0, "the log ended");
+    line
+}
+
+fn configuration(dir: &TempDir, more: &str) -> String {
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    format!(
+        "hostname = \"mail.example.org\"\ndata_dir = \"{}\"\nrun_dir = \"{}\"\nmaster_key_file = \"{}\"\n\
+         tls = {{ certificate = \"{}\", key = \"{}\" }}\nportal = {{ url = \"https://mail.example.org\" }}\n\
+         [listen]\nsmtp = [\"127.0.0.1:0\"]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
+         imaps = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n\
+         [log]\nformat = \"json\"\n[[domain]]\nname = \"example.org\"\n{more}",
+        at("data"),
+        at("run"),
+        at("master.key"),
+        at("cert.pem"),
+        at("key.pem"),
+    )
+}
+
+fn guardpost(dir: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guardpost"));
+    command.env_clear().arg("--config").arg(dir.path().join("guard.toml")).args(arguments);
+    command
+}
+
+fn command(dir: &TempDir, arguments: &[&str], input: &str) -> (bool, String) {
+    let mut child = guardpost(dir, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stdout).unwrap() + &String::from_utf8(ended.stderr).unwrap();
+    (ended.status.success(), said)
+}
+
+#[test]
+fn ready_reloaded_and_stopped() {
+    let mut service = Service::start();
+    let socket: PathBuf = service.dir.path().join("run/control.sock");
+    assert!(UnixStream::connect(&socket).is_ok());
+
+    // The commands speak to it: the store itself is locked.
+    let add = ["account", "add", "alice@example.org", "--password-stdin"];
+    let (done, said) = command(&service.dir, &add, &format!("{PASSWORD}\n"));
+    assert!(done, "{said}");
+    let (_, list) = command(&service.dir, &["account", "list", "--json"], "");
+    assert_eq!(serde_json::from_str::<Value>(&list).unwrap()[0]["address"], "alice@example.org");
+    let (healthy, findings) = command(&service.dir, &["check", "--json"], "");
+    assert!(healthy, "{findings}");
+    let (done, said) =
+        command(&service.dir, &["account", "add", "bob@second.example", "--password-stdin"], PASSWORD);
+    assert!(!done && said.contains("second.example is not a domain of this server"), "{said}");
+
+    // A connection that is open stays open through a reload.
+    let mut open = BufReader::new(TcpStream::connect(service.place("smtp")).unwrap());
+    assert!(next_line(&mut open).starts_with("220 "));
+    let more = "[[domain]]\nname = \"second.example\"\n";
+    fs::write(service.dir.path().join("guard.toml"), configuration(&service.dir, more)).unwrap();
+    service.signal("-HUP");
+    service.wait_for("configuration and certificates read again");
+    let (done, said) =
+        command(&service.dir, &["account", "add", "bob@second.example", "--password-stdin"], PASSWORD);
+    assert!(done, "{said}");
+    let (_, dns) = command(&service.dir, &["dns"], "");
+    assert!(dns.contains("second.example. IN MX 10 mail.example.org."), "{dns}");
+    open.get_mut().write_all(b"NOOP\r\n").unwrap();
+    assert!(next_line(&mut open).starts_with("250 "));
+
+    // A wrong configuration changes nothing, and the log says what is wrong.
+    fs::write(service.dir.path().join("guard.toml"), "hostname = 3\n").unwrap();
+    service.signal("-HUP");
+    let refused = service.wait_for("not reloaded");
+    assert!(refused["error"].as_str().unwrap().contains("guard.toml:1: hostname"), "{refused}");
+    open.get_mut().write_all(b"NOOP\r\n").unwrap();
+    assert!(next_line(&mut open).starts_with("250 "));
+
+    // Stopped: what was open is ended with a word, and everything is let go.
+    service.signal("-TERM");
+    let mut rest = String::new();
+    open.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("421 "), "{rest:?}");
+    assert!(service.child.wait().unwrap().success());
+    assert!(!socket.exists(), "the socket goes with it");
+    fs::write(service.dir.path().join("guard.toml"), configuration(&service.dir, "")).unwrap();
+    let (_, list) = command(&service.dir, &["account", "list", "--json"], "");
+    assert_eq!(serde_json::from_str::<Value>(&list).unwrap().as_array().unwrap().len(), 2, "{list}");
+}
+
+#[test]
+fn a_second_service_on_the_same_data_is_turned_away() {
+    let service = Service::start();
+    let second = guardpost(&service.dir, &["serve"]).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(second.status.code(), Some(69));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains("in use by another process"), "{said}");
+    let (healthy, said) = command(&service.dir, &["check"], "");
+    assert!(healthy, "the first goes on: {said}");
+}
