@@ -11,8 +11,9 @@ use crate::app::demo_peer::DemoPeer;
 use crate::app::demo_peer::Received;
 use crate::app::error::AppError;
 use crate::app::ground;
+use crate::app::ground::Surroundings;
 use crate::app::keys;
-use crate::app::log;
+use crate::app::log::Logging;
 use crate::base::address::Address;
 use crate::base::base32;
 use crate::base::random::bytes;
@@ -125,7 +126,7 @@ impl Demo {
         let place = Place::make(options)?;
         let ports = Ports::find(options.port_base)?;
         let config = Arc::new(Config::from_text(&place.configuration(&ports)?)?);
-        log::start(&config.log);
+        Logging::begin(&config.log, &config.privacy, &OsRandom);
         if !config.master_key_file.exists() {
             keys::create_master_key(&config.master_key_file, &config.data_dir, &OsRandom)?;
         }
@@ -137,11 +138,12 @@ impl Demo {
         let certificates = appliance::certificates(&config)?;
         let peer = DemoPeer::new("mx.elsewhere.example", Some(peer_certificate()?.server(Alpn::Smtp)?));
         peers.open(listen::bind(Service::Smtp, SocketAddr::new(LOOPBACK, ports.peer))?, None, peer.clone());
-        let dns = Arc::new(OnePeer(LOOPBACK));
-        let flow = tokio::task::block_in_place(|| ground::open(config, dns))?;
-        let password = place.alice(&flow).await?;
         let dialer = Dialer { loopback: true, ..Dialer::default() };
-        let courier = Courier { dialer, tls: TlsClient::default() };
+        let around =
+            Surroundings { dns: Some(Arc::new(OnePeer(LOOPBACK))), dialer, ..Surroundings::default() };
+        let flow = ground::open(config, &around).await?;
+        let password = place.alice(&flow).await?;
+        let courier = Courier { dialer: around.dialer, tls: TlsClient::default() };
         let parts = Parts { flow, certificates, inherited: Vec::new(), courier };
         let appliance = Appliance::start(parts).await?;
         let link = String::new();

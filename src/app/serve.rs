@@ -5,12 +5,15 @@ use crate::app::appliance::Appliance;
 use crate::app::appliance::Parts;
 use crate::app::error::AppError;
 use crate::app::ground;
-use crate::app::log;
+use crate::app::ground::Surroundings;
+use crate::app::hardening;
+use crate::app::log::Logging;
 use crate::app::settings::Settings;
 use crate::config::Config;
 use crate::flow::delivery::Courier;
-use crate::net::dns::Plain;
 use crate::net::listen;
+use crate::net::tls::TlsClient;
+use crate::vault::OsRandom;
 use sd_notify::NotifyState;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,20 +24,22 @@ use tokio::signal::unix::signal;
 /// Runs until SIGTERM or SIGINT.
 pub fn run(settings: &Settings) -> Result<ExitCode, AppError> {
     let config = Arc::new(settings.load()?);
-    log::start(&config.log);
+    let logging = Logging::begin(&config.log, &config.privacy, &OsRandom);
+    hardening::forbid_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
-    runtime.block_on(serve(settings, config))?;
+    runtime.block_on(serve(settings, config, &logging))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: &Settings, config: Arc<Config>) -> Result<(), AppError> {
+async fn serve(settings: &Settings, config: Arc<Config>, logging: &Logging) -> Result<(), AppError> {
     let inherited = listen::inherited()?;
     let mut signals = Signals::new()?;
     let certificates = appliance::certificates(&config)?;
-    let dns = Arc::new(Plain::new(&config.dns.servers)?);
-    let flow = tokio::task::block_in_place(|| ground::open(config, dns))?;
-    let parts = Parts { flow, certificates, inherited, courier: Courier::default() };
+    let around = Surroundings::default();
+    let flow = ground::open(config, &around).await?;
+    let courier = Courier { dialer: around.dialer, tls: TlsClient::default() };
+    let parts = Parts { flow, certificates, inherited, courier };
     let appliance = Appliance::start(parts).await?;
     for (service, address) in appliance.places() {
         tracing::info!(service = service.name(), %address, "listening");
@@ -44,7 +49,7 @@ async fn serve(settings: &Settings, config: Arc<Config>) -> Result<(), AppError>
     loop {
         match signals.next().await {
             Wish::Stop => break,
-            Wish::Reload => reload(settings, &appliance).await,
+            Wish::Reload => reload(settings, &appliance, logging).await,
         }
     }
     tracing::info!("stopping");
@@ -55,10 +60,13 @@ async fn serve(settings: &Settings, config: Arc<Config>) -> Result<(), AppError>
 }
 
 /// A configuration with anything wrong in it changes nothing.
-async fn reload(settings: &Settings, appliance: &Appliance) {
+async fn reload(settings: &Settings, appliance: &Appliance, logging: &Logging) {
     notify(&[NotifyState::Reloading]);
     let reloaded = match settings.load() {
-        Ok(config) => appliance.reload(Arc::new(config)).await,
+        Ok(config) => {
+            logging.change(&config.log, &config.privacy);
+            appliance.reload(Arc::new(config)).await
+        }
         Err(error) => Err(error),
     };
     match reloaded {
