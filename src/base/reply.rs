@@ -176,6 +176,12 @@ pub const MAILBOX_FULL: Reply = Reply::new(552, (5, 2, 2), "the mailbox is full"
 pub const NOT_YOUR_ADDRESS: Reply = Reply::new(553, (5, 7, 1), "this account may not send as that address");
 /// RFC 6531 §3.5: a UTF-8 address without SMTPUTF8.
 pub const NEEDS_SMTPUTF8: Reply = Reply::new(553, (5, 6, 7), "the address needs SMTPUTF8");
+/// RFC 3463 §3.7: what is signed or encrypted cannot be written anew.
+pub const CANNOT_CONVERT: Reply = Reply::new(
+    554,
+    (5, 6, 3),
+    "a signed or encrypted part has lines longer than 998 octets; nothing was sent",
+);
 /// RFC 5321 §6.3.
 pub const LOOP: Reply = Reply::new(554, (5, 4, 6), "too many hops: the message loops");
 /// A message that is built against the rules, or beyond the limits.

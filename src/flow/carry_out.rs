@@ -317,7 +317,8 @@ impl Deed<'_> {
     }
 
     async fn plain(&mut self, recipients: Vec<Recipient>) -> Result<(), TakeError> {
-        self.send(recipients, self.draft.clear_copy(), self.draft.eight_bit).await
+        let (message, eight_bit) = self.flow.for_the_road(self.draft.clear_copy()).await?;
+        self.send(recipients, message, eight_bit).await
     }
 
     async fn send(

@@ -55,8 +55,6 @@ pub(in crate::flow) struct Draft {
     pub answers: Vec<String>,
     /// Who is named in To: and Cc:.
     pub visible: HashSet<AddressKey>,
-    /// The body has octets above 127.
-    pub eight_bit: bool,
     /// The header has octets above 127.
     pub utf8_header: bool,
     header: Header,
@@ -109,7 +107,6 @@ impl Flow {
             submitted_id,
             answers,
             visible,
-            eight_bit: structure.eight_bit_body,
             utf8_header: structure.eight_bit_header,
             header,
             bcc,

@@ -29,6 +29,7 @@ pub mod reading;
 pub mod refusal;
 pub mod reply;
 pub mod returned;
+mod road;
 pub mod sealing;
 mod session;
 pub mod sign_in;

@@ -164,11 +164,12 @@ fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time
 }
 
 /// What we add to a message that was within the limits never makes it one that is not.
-fn own_limits() -> Limits {
+pub(in crate::flow) fn own_limits() -> Limits {
     let limits = Limits::default();
     Limits {
         size: u64::MAX,
         header_block: limits.header_block + (64 << 10),
+        header_field: 2 * limits.header_field,
         header_fields: limits.header_fields + 64,
         hops: limits.hops + 8,
         ..limits

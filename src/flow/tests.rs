@@ -385,3 +385,23 @@ async fn rules_and_foreign_tokens_cost_no_try() {
     let record = world.flow.store.invitation(id).await.unwrap().unwrap();
     assert_eq!(record.tries, 0);
 }
+
+#[tokio::test]
+async fn plain_mail_goes_out_in_seven_bits_and_short_lines() {
+    let world = World::new().await;
+    let long = "x".repeat(5_000);
+    let plain = format!(
+        "From: alice@example.org\r\nTo: bob@example.net\r\nSubject: lunch\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\u{fc}\u{df}e\r\n{long}\r\n"
+    );
+    world.submit(&["bob@example.net"], &plain).await.unwrap();
+    let (_, text) = &world.queue().await[0];
+    assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 998), "{text}");
+    assert!(text.contains("Gr=C3=BC=C3=9Fe") && text.contains("quoted-printable"));
+    let signed =
+        "From: alice@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\nLINE\r\n--b\r\n\r\nsignature\r\n--b--\r\n"
+            .replace("LINE", &long);
+    let refused = world.submit(&["bob@example.net"], &signed).await;
+    assert!(matches!(refused, Err(TakeError::Refused(ref reply)) if reply.status == Some((5, 6, 3))));
+}
