@@ -86,14 +86,12 @@ impl Bodies {
     }
 
     pub(crate) fn guarded(root: &Path, poison: Poison) -> Result<Self, StoreError> {
-        let mut made = make_dir(root)?;
+        make_dir(root)?;
         for first in 0..=u8::MAX {
-            made |= make_dir(&root.join(format!("{first:02x}")))?;
+            make_dir(&root.join(format!("{first:02x}")))?;
         }
-        if made {
-            sync_dir(root)?;
-            sync_dir(root.parent().unwrap_or(Path::new("/")))?;
-        }
+        sync_dir(root)?;
+        sync_dir(root.parent().unwrap_or(Path::new("/")))?;
         Ok(Self { root: root.into(), poison })
     }
 

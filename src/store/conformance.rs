@@ -65,8 +65,8 @@ fn an_account_begins_with_its_folders() {
         assert!(stage.ask(store.key(mailbox(1), &print(2))).is_none());
         let names: Vec<String> = stage.ask(store.folders(mailbox(1))).into_iter().map(|of| of.name).collect();
         assert_eq!(names, ["INBOX", "Sent", "Drafts", "Trash", "Junk"]);
-        let shred = stage.ask(store.shred_key(record.slots[0].shred)).unwrap();
-        assert_eq!(shred.expose(), &[1; 32]);
+        let key = stage.ask(store.shred_key(record.slots[0].shred)).unwrap();
+        assert_eq!(key.expose(), &shred(1));
         assert_eq!(stage.refused(account(1)), Refusal::AddressTaken);
         assert_eq!(stage.refused(temporary(1, 9)), Refusal::AddressTaken);
         assert_eq!(store.health(), Health::Good);
@@ -331,7 +331,7 @@ fn the_first_use_opens_and_destroys() {
         assert_eq!(stage.ask(store.vault_entry(mailbox(1), mailbox(2))), Some(vec![2; 40]));
         assert_eq!(stage.ask(store.folders(mailbox(2))).len(), 2);
         let old = before.slots[0].shred;
-        assert_eq!(stage.ask(store.shred_key(old)).unwrap().expose(), &[2; 32]);
+        assert_eq!(stage.ask(store.shred_key(old)).unwrap().expose(), &shred(2));
 
         stage.ok(first_use(2, 3));
         let after = stage.ask(store.mailbox(mailbox(2))).unwrap();
@@ -341,7 +341,7 @@ fn the_first_use_opens_and_destroys() {
         assert_eq!(after.slots.len(), 1);
         assert_eq!(after.slots[0].kind, SlotKind::Password);
         assert!(stage.ask(store.shred_key(old)).is_none(), "destroyed");
-        assert_eq!(stage.ask(store.shred_key(after.slots[0].shred)).unwrap().expose(), &[3; 32]);
+        assert_eq!(stage.ask(store.shred_key(after.slots[0].shred)).unwrap().expose(), &shred(3));
         let former = stage.ask(store.key(mailbox(2), &print(2))).unwrap();
         assert_eq!(former.wrapped_secret, Some(vec![3; 95]));
         assert_eq!(*stage.ask(store.key(mailbox(2), &print(3))).unwrap(), key(3));
@@ -355,7 +355,7 @@ fn the_first_use_opens_and_destroys() {
         drop(store);
         stage.restart();
         assert!(stage.ask(stage.store().shred_key(old)).is_none(), "destroyed for good");
-        assert_eq!(stage.ask(stage.store().shred_key(after.slots[0].shred)).unwrap().expose(), &[3; 32]);
+        assert_eq!(stage.ask(stage.store().shred_key(after.slots[0].shred)).unwrap().expose(), &shred(3));
     });
 }
 
@@ -371,7 +371,7 @@ fn a_renewal_takes_the_place_of_an_open_or_dead_invitation() {
         let record = stage.ask(store.mailbox(mailbox(2))).unwrap();
         assert_eq!((record.invitation, record.slots.len()), (Some(invitation(5)), 1));
         assert!(stage.ask(store.shred_key(old)).is_none());
-        assert_eq!(stage.ask(store.shred_key(record.slots[0].shred)).unwrap().expose(), &[5; 32]);
+        assert_eq!(stage.ask(store.shred_key(record.slots[0].shred)).unwrap().expose(), &shred(5));
         assert_eq!(stage.ask(store.vault_entry(mailbox(1), mailbox(2))), Some(vec![5; 40]));
         let replaced = stage.ask(store.invitation(invitation(2))).unwrap();
         assert_eq!((replaced.state, replaced.changed), (InvitationState::Replaced, Time(2_500)));
@@ -395,7 +395,7 @@ fn a_password_replaces_its_slot() {
         let record = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
         assert_eq!((record.slots.len(), record.generation), (1, 1));
         assert!(stage.ask(stage.store().shred_key(old.shred)).is_none());
-        assert_eq!(stage.ask(stage.store().shred_key(record.slots[0].shred)).unwrap().expose(), &[8; 32]);
+        assert_eq!(stage.ask(stage.store().shred_key(record.slots[0].shred)).unwrap().expose(), &shred(8));
         assert_eq!(stage.refused(change(1, 9)), Refusal::NotCurrent);
         assert_eq!(stage.refused(change(7, 9)), Refusal::NotCurrent);
     });
@@ -688,7 +688,7 @@ fn a_message_leaves_the_queue_with_its_last_recipient() {
         stage.ok(Command::Enqueue(Box::new(invite)));
         let record = stage.ask(stage.store().queued(queue(1))).unwrap();
         let qk = record.shred.unwrap();
-        assert_eq!(stage.ask(stage.store().shred_key(qk)).unwrap().expose(), &[1; 32]);
+        assert_eq!(stage.ask(stage.store().shred_key(qk)).unwrap().expose(), &shred(1));
         assert_eq!(leased(stage, 10, 20, 9).len(), 2);
         stage.ok(settle(1, 0, delivered()));
         assert!(stage.ask(stage.store().queued(queue(1))).is_some());

@@ -4,6 +4,7 @@
 //! Values above 16 KiB would go to files that sled never syncs: they are refused.
 
 use crate::base::limits::VALUE;
+use crate::store::body::make_dir;
 use crate::store::body::sync_dir;
 use crate::store::codec;
 use crate::store::error::StoreError;
@@ -25,6 +26,8 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::RwLockReadGuard;
+use std::thread;
+use std::time::Duration;
 
 /// Segments of the log, octets; fixed when the store is made.
 const SEGMENT: usize = 4 << 20;
@@ -35,6 +38,9 @@ const FLUSH_EVERY: u64 = 500;
 
 /// A key and what is stored under it, in clear.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// Changed rows; `None` is removed.
+pub(crate) type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Where rows are read from: the disk, or a draft above it.
 pub(crate) trait Source {
@@ -75,25 +81,40 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Opens `dir`, or makes it and syncs what was made. Damage is an error, not a panic.
+    /// Makes a store in `dir` with `rows` in it, whole or not at all: under another name first.
+    pub(crate) fn make(dir: &Path, keys: &Keys, rows: Rows) -> Result<(), StoreError> {
+        let new = dir.with_extension("new");
+        match fs::remove_dir_all(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        make_dir(&new)?;
+        let disk = Self::open(&new, keys, Poison::default())?;
+        disk.write(rows)?;
+        drop(disk);
+        for entry in fs::read_dir(&new)? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        sync_dir(&new)?;
+        fs::rename(&new, dir)?;
+        Ok(sync_dir(dir.parent().unwrap_or(Path::new("/")))?)
+    }
+
+    /// Opens `dir`. Damage is an error, not a panic.
     pub(crate) fn open(dir: &Path, keys: &Keys, poison: Poison) -> Result<Self, StoreError> {
-        let fresh = !dir.join("db").exists();
+        remove_unfinished_snapshots(dir)?;
         let config = sled::Config::default()
             .path(dir)
             .segment_size(SEGMENT)
             .cache_capacity(CACHE)
             .flush_every_ms(Some(FLUSH_EVERY));
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let db =
-            opened.map_err(|_| StoreError::Damaged { what: "the log of the store" })?.map_err(trouble)?;
+        let db = open_guarded(&config)?;
         let log = File::options().read(true).write(true).open(dir.join("db"))?;
-        if fresh {
-            log.sync_all()?;
-            File::open(dir.join("conf"))?.sync_all()?;
-            sync_dir(&dir.join("blobs"))?;
-            sync_dir(dir)?;
-            sync_dir(dir.parent().unwrap_or(Path::new("/")))?;
-        }
+        // At every opening: whoever made them may have been killed before their names were on disk.
+        log.sync_all()?;
+        File::open(dir.join("conf"))?.sync_all()?;
+        sync_dir(&dir.join("blobs"))?;
+        sync_dir(dir)?;
         let disk = Self {
             db,
             log,
@@ -129,13 +150,8 @@ impl Disk {
         self.seal.open(id, sealed).map_err(|_| StoreError::Damaged { what: "a sealed file does not open" })
     }
 
-    /// Whether there is no row at all.
-    pub(crate) fn is_empty(&self) -> Result<bool, StoreError> {
-        self.guarded(|| Ok(self.db.first()?.is_none()))
-    }
-
     /// Writes `rows` as one, durably: when this returns they survive a power cut.
-    pub(crate) fn write(&self, rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, rows: Rows) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (key, value) in rows {
             match value {
@@ -223,10 +239,42 @@ impl Source for Disk {
     }
 }
 
+/// sled takes a snapshot that it was killed over for the newest one, and then refuses to open. What has not got
+/// its last name yet is not needed: the one before it is removed only afterwards.
+fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens sled; a panic of it is damage.
+///
+/// The data directory is ours alone by its own lock. If sled's file is locked all the same, an engine of this
+/// process is still being dropped: sled lets go of it a little later.
+fn open_guarded(config: &sled::Config) -> Result<sled::Db, StoreError> {
+    const TRIES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut tries = 0;
+    loop {
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        match opened.map_err(|_| StoreError::Damaged { what: "the log of the store" })?.map_err(trouble) {
+            Err(StoreError::InUse) if tries < TRIES => {
+                tries += 1;
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// What sled says, in the words of the store.
 fn trouble(error: sled::Error) -> StoreError {
     match error {
-        // sled reports its own lock on the file so; ours comes first, so this is a foreign opener.
+        // So sled reports that its file is locked.
         sled::Error::Io(error) if error.kind() == io::ErrorKind::Other => {
             if error.to_string().starts_with("could not acquire lock") {
                 StoreError::InUse

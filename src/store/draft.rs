@@ -15,6 +15,7 @@ use crate::store::codec;
 use crate::store::codec::Number;
 use crate::store::disk::Disk;
 use crate::store::disk::Pair;
+use crate::store::disk::Rows;
 use crate::store::disk::Source;
 use crate::store::error::StoreError;
 use crate::store::key;
@@ -31,9 +32,6 @@ use std::ops::Bound;
 
 /// Recipients that are leased, and until when. Leases lie in memory: a restart ends them all.
 pub(crate) type Leases = BTreeMap<(QueueId, u16), Time>;
-
-/// Changed rows; `None` is removed.
-pub(crate) type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// What is to be done beside the rows.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use crate::store::Health;
 use crate::store::PAGE;
 use crate::store::Store;
 use crate::store::body::Bodies;
+use crate::store::body::sync_dir;
 use crate::store::change;
 use crate::store::codec;
 use crate::store::codec::CertificateRow;
@@ -25,6 +26,7 @@ use crate::store::command::Outcome;
 use crate::store::deed_mailbox;
 use crate::store::deed_queue;
 use crate::store::disk::Disk;
+use crate::store::disk::Rows;
 use crate::store::disk::Source;
 use crate::store::draft::Leases;
 use crate::store::draft::unspill;
@@ -58,7 +60,6 @@ use crate::store::writer::Request;
 use crate::store::writer::Writer;
 use crate::vault::keyring::Keys;
 use minicbor::Decode;
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -166,16 +167,19 @@ impl Engine {
         let lock = place::lock(dir)?;
         let reserve = Reserve::of(dir, options.reserve);
         let poison = Poison::default();
-        let opened = match Disk::open(&dir.join("store"), keys, poison.clone()) {
+        let opened = match open_disk(dir, keys, &poison) {
             Err(error) if full(&error, dir, &options) && reserve.give_up() => {
                 tracing::warn!(%error, "the disk is full: the reserve was given up");
-                Disk::open(&dir.join("store"), keys, poison.clone())
+                open_disk(dir, keys, &poison)
             }
             opened => opened,
         };
         let disk = opened?;
-        let (mut mark, marked) = CommitMark::open(dir)?;
-        let found = begin(&disk, &mut mark, marked, options.accept_rollback)?;
+        let (mark, marked) = CommitMark::open(dir)?;
+        let bodies = Bodies::guarded(&dir.join("bodies"), poison.clone())?;
+        Book::make(dir)?;
+        sync_dir(dir)?;
+        let found = last_commit(&disk)?;
         let commit = match options.accept_rollback {
             true => found.max(marked).max(Book::last_commit(dir)?),
             false if found < marked => return Err(StoreError::Behind),
@@ -184,7 +188,7 @@ impl Engine {
         let named = names(&disk)?;
         let (book, stale) = Book::open(dir, &named, commit, options.accept_rollback)?;
         let shared = Arc::new(Shared {
-            bodies: Bodies::guarded(&dir.join("bodies"), poison.clone())?,
+            bodies,
             disk,
             watchers: Watchers::default(),
             poison,
@@ -204,6 +208,12 @@ impl Engine {
         settle(&mut writer, &stale, commit > found)?;
         let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
         Ok(Self { shared, requests: Some(requests), writer: Some(thread) })
+    }
+
+    /// The body files, for tests that sweep them.
+    #[cfg(test)]
+    pub(crate) fn bodies_of(&self) -> &Bodies {
+        &self.shared.bodies
     }
 
     /// The rows, for tests that compare them.
@@ -253,36 +263,32 @@ fn full(error: &StoreError, dir: &Path, options: &Options) -> bool {
     }
 }
 
-/// Reads the header and the number of the last commit, or writes the first.
-fn begin(disk: &Disk, mark: &mut CommitMark, marked: u64, accept: bool) -> Result<u64, StoreError> {
-    let wrong = |error| match error {
+/// Opens the rows, or makes them where there are none.
+fn open_disk(dir: &Path, keys: &Keys, poison: &Poison) -> Result<Disk, StoreError> {
+    let store = dir.join("store");
+    if !store.exists() {
+        let rows = Rows::from([
+            (key::HEADER.to_vec(), Some(codec::write(&Header { layout: LAYOUT })?)),
+            (key::COUNTER.to_vec(), Some(codec::write(&Number(1))?)),
+        ]);
+        Disk::make(&store, keys, rows)?;
+    }
+    Disk::open(&store, keys, poison.clone())
+}
+
+/// Reads the header and the number of the last commit.
+fn last_commit(disk: &Disk) -> Result<u64, StoreError> {
+    let header = disk.row::<Header>(&key::HEADER).map_err(|error| match error {
         StoreError::Damaged { .. } => StoreError::WrongKey,
         other => other,
-    };
-    if let Some(header) = disk.row::<Header>(&key::HEADER).map_err(wrong)? {
-        if header.layout > LAYOUT {
-            return Err(StoreError::Format { found: header.layout, known: LAYOUT });
-        }
-        let counter = disk.row::<Number>(&key::COUNTER)?;
-        let Number(commit) = counter.ok_or(StoreError::Damaged { what: "the commit counter" })?;
-        return Ok(commit);
+    })?;
+    let header = header.ok_or(StoreError::Damaged { what: "the header of the store" })?;
+    if header.layout > LAYOUT {
+        return Err(StoreError::Format { found: header.layout, known: LAYOUT });
     }
-    if !disk.is_empty()? {
-        return Err(StoreError::Damaged { what: "the header of the store" });
-    }
-    if marked > 0 && !accept {
-        return Err(StoreError::Behind);
-    }
-    let rows = BTreeMap::from([
-        (key::HEADER.to_vec(), Some(codec::write(&Header { layout: LAYOUT })?)),
-        (key::COUNTER.to_vec(), Some(codec::write(&Number(1))?)),
-    ]);
-    disk.write(rows)?;
-    if marked == 0 {
-        mark.write(1)?;
-        mark.sync()?;
-    }
-    Ok(1)
+    let Number(commit) =
+        disk.row(&key::COUNTER)?.ok_or(StoreError::Damaged { what: "the commit counter" })?;
+    Ok(commit)
 }
 
 /// Every row of a table, page by page.

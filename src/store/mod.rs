@@ -9,6 +9,8 @@ mod codec;
 pub mod command;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod crash;
 mod deed_mailbox;
 mod deed_message;
 mod deed_queue;
@@ -24,6 +26,8 @@ mod poison;
 #[cfg(test)]
 mod random;
 pub mod record;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod sample;
 mod shred;

@@ -43,8 +43,11 @@ const MARK_SYNC: Duration = Duration::from_secs(1);
 
 /// Makes the data directory for its owner alone and takes its lock, which ends with the file.
 pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
-    if make_dir(dir)? {
-        sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    make_dir(dir)?;
+    match sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))) {
+        // A directory that was made for us, above one that we may not read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        synced => synced?,
     }
     if fs::metadata(dir)?.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(dir, Permissions::from_mode(0o700))?;
@@ -97,13 +100,9 @@ pub(crate) struct CommitMark {
 impl CommitMark {
     /// Opens it and reads the number; 0 when the store is new.
     pub(crate) fn open(dir: &Path) -> Result<(Self, u64), StoreError> {
-        let path = dir.join("committed.seq");
-        let fresh = !path.exists();
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        if fresh {
-            sync_dir(dir)?;
-        }
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(dir.join("committed.seq"))?;
         let number = if file.metadata()?.len() == 0 { 0 } else { Self::read(&file)? };
         Ok((Self { file, synced: Instant::now(), dirty: false }, number))
     }

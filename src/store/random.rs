@@ -44,6 +44,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::io::Read;
 
 /// A command as numbers, so that it can be made twice and shrunk.
 type Op = [u8; 5];
@@ -194,7 +195,7 @@ fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command
 }
 
 /// Everything that can be read, as text; places of shred keys replaced by the keys.
-fn everything(stage: &Stage) -> String {
+pub(crate) fn everything(stage: &Stage) -> String {
     let store = stage.store();
     let mut out = String::new();
     for n in 1..=4 {
@@ -217,7 +218,10 @@ fn everything(stage: &Stage) -> String {
             let _ = writeln!(out, "  {folder:?}");
         }
         for folder in FOLDERS {
-            let messages = stage.ask(store.messages(id, folder, Uid(0), PAGE));
+            let mut messages = stage.ask(store.messages(id, folder, Uid(0), PAGE));
+            messages
+                .iter_mut()
+                .for_each(|message| message.record.body = content(stage, &message.record.body));
             let summaries = stage.ask(store.summaries(id, folder, Uid(0), PAGE));
             let _ = writeln!(out, "  {folder:?} {messages:?} {summaries:?}");
         }
@@ -230,6 +234,7 @@ fn everything(stage: &Stage) -> String {
         let queued = stage.ask(store.queued(queue(n)));
         if let Some(queued) = queued {
             let mut queued = queued.as_ref().clone();
+            queued.body = content(stage, &queued.body);
             let key =
                 queued.shred.take().map(|shred| stage.ask(store.shred_key(shred)).map(|key| *key.expose()));
             let _ = writeln!(out, "  {queued:?} {key:?}");
@@ -251,6 +256,14 @@ fn everything(stage: &Stage) -> String {
         let _ = writeln!(out, "{key:?} {:?}", key.private.expose());
     }
     out
+}
+
+/// A body whatever its name: what it holds, read to its end. One that never was a file stays as it is.
+fn content(stage: &Stage, body: &Body) -> Body {
+    let Ok(mut file) = stage.store().bodies().open(body) else { return body.clone() };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    Body::Inline(bytes)
 }
 
 /// The rows must agree: counters with what they count, names of files with the records that hold them.

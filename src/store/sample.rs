@@ -42,10 +42,12 @@ use crate::store::record::RecipientState;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
 use crate::vault::keyring::Keys;
+use crate::vault::primitives::sha256;
 use crate::vault::tests::Seeded;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -73,8 +75,11 @@ enum On {
 /// An engine in a directory of its own.
 pub(crate) struct Stage {
     on: On,
-    pub(crate) dir: TempDir,
+    /// The data directory.
+    dir: PathBuf,
     runtime: Runtime,
+    /// Removed at the end, if it is ours.
+    _scratch: Option<TempDir>,
 }
 
 /// Plays `scene` on every engine.
@@ -86,15 +91,22 @@ pub(crate) fn on_each(scene: impl Fn(&mut Stage)) {
 
 impl Stage {
     pub(crate) fn model() -> Self {
-        let dir = scratch();
-        let on = On::Model(Arc::new(Model::new(dir.path()).unwrap()));
-        Self { on, dir, runtime: runtime() }
+        let scratch = scratch();
+        let dir = scratch.path().to_path_buf();
+        let on = On::Model(Arc::new(Model::new(&dir).unwrap()));
+        Self { on, dir, runtime: runtime(), _scratch: Some(scratch) }
     }
 
     pub(crate) fn disk() -> Self {
-        let dir = scratch();
-        let on = On::Disk(Some(Arc::new(open(&dir.path().join("data")).unwrap())));
-        Self { on, dir, runtime: runtime() }
+        let scratch = scratch();
+        let stage = Self::at(&scratch.path().join("data")).unwrap();
+        Self { _scratch: Some(scratch), ..stage }
+    }
+
+    /// The engine on disk in a directory that stays.
+    pub(crate) fn at(dir: &Path) -> Result<Self, StoreError> {
+        let on = On::Disk(Some(Arc::new(open(dir)?)));
+        Ok(Self { on, dir: dir.into(), runtime: runtime(), _scratch: None })
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -113,9 +125,13 @@ impl Stage {
 
     /// The rows below the engine on disk.
     pub(crate) fn disk_rows(&self) -> &Disk {
+        self.engine().rows()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
         match &self.on {
-            On::Disk(Some(engine)) => engine.rows(),
-            _ => panic!("the model has no rows"),
+            On::Disk(Some(engine)) => engine,
+            _ => panic!("the model is no engine"),
         }
     }
 
@@ -125,7 +141,7 @@ impl Stage {
             On::Model(model) => model.restart(),
             On::Disk(engine) => {
                 drop(engine.take());
-                *engine = Some(Arc::new(open(&self.dir.path().join("data")).unwrap()));
+                *engine = Some(Arc::new(open(&self.dir).unwrap()));
             }
         }
     }
@@ -161,11 +177,7 @@ impl Stage {
 
     /// Body files, unfinished ones included.
     pub(crate) fn files(&self) -> usize {
-        let root = match self.on {
-            On::Model(_) => self.dir.path().join("bodies"),
-            On::Disk(_) => self.dir.path().join("data/bodies"),
-        };
-        files(&root)
+        files(&self.dir.join("bodies"))
     }
 
     /// A body that is a file.
@@ -177,7 +189,7 @@ impl Stage {
 }
 
 /// A directory in memory where there is one: what these tests show does not rest on the disk.
-fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
@@ -221,7 +233,12 @@ pub(crate) fn key(n: u8) -> KeyRecord {
     }
 }
 
-/// A slot whose shred key is `n` throughout, at least where no other key of the tests is.
+/// Shred key `n`: octets that are found nowhere else.
+pub(crate) fn shred(n: u8) -> [u8; 32] {
+    sha256(&[n])
+}
+
+/// A slot with shred key `n`.
 pub(crate) fn slot(n: u8, kind: SlotKind) -> NewSlot {
     NewSlot {
         id: SlotId::new([n; 16]),
@@ -229,7 +246,7 @@ pub(crate) fn slot(n: u8, kind: SlotKind) -> NewSlot {
         salt: [n; 16],
         parameters: [1, 64, 1, 1],
         sealed: vec![n; 60],
-        shred_key: Secret::new([n; 32]),
+        shred_key: Secret::new(shred(n)),
     }
 }
 
@@ -363,7 +380,7 @@ pub(crate) fn queued(n: u8, body: Body, purpose: Purpose, due: &[i64]) -> NewQue
             size: 77,
         },
         recipients: due.iter().map(recipient).collect(),
-        queue_key: matches!(purpose, Purpose::Invitation(_)).then(|| Secret::new([n; 32])),
+        queue_key: matches!(purpose, Purpose::Invitation(_)).then(|| Secret::new(shred(n))),
     }
 }
 

@@ -11,7 +11,6 @@
 
 use crate::base::random::bytes;
 use crate::base::secret::Key;
-use crate::store::body::sync_dir;
 use crate::store::error::StoreError;
 use crate::store::record::ShredRef;
 use crate::vault::os_random;
@@ -179,6 +178,13 @@ impl Book {
         };
         book.repair(slots, &held, commit, accept)?;
         Ok((book, stale))
+    }
+
+    /// Makes the files where they are not there; the caller syncs `dir`.
+    pub(crate) fn make(dir: &Path) -> Result<(), StoreError> {
+        open_file(dir, "shred.a")?;
+        open_file(dir, "shred.b")?;
+        Ok(())
     }
 
     /// The highest commit that a slot of `dir` names: what a store that was set back must go on from.
@@ -351,13 +357,6 @@ fn places(files: &[File; 2]) -> Result<u32, StoreError> {
 }
 
 fn open_file(dir: &Path, name: &str) -> Result<File, StoreError> {
-    let path = dir.join(name);
-    let fresh = !path.exists();
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    if fresh {
-        file.sync_all()?;
-        sync_dir(dir)?;
-    }
-    Ok(file)
+    let mut options = OpenOptions::new();
+    Ok(options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(name))?)
 }
