@@ -227,13 +227,6 @@ fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
     let ended = child(&shim, "steps", &dir, &[("SHIM_LOG", log.display().to_string())]).output().unwrap();
     assert!(!ended.status.success(), "it was killed");
     let events = events(&fs::read(&log).unwrap(), &dir);
-    if std::env::var("DBG").is_ok() {
-        for (n, event) in events.iter().enumerate() {
-            let mut text = format!("{event:?}");
-            text.truncate(150);
-            println!("{n} {text}");
-        }
-    }
     let expected = expected();
     let mut world = World::default();
     let mut acked = 0;

@@ -26,6 +26,8 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::RwLockReadGuard;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -76,6 +78,8 @@ pub(crate) struct Disk {
     seal: ValueSeal,
     index: Index,
     poison: Poison,
+    /// sled itself has failed.
+    broken: AtomicBool,
     /// Taken to write by each batch, to read by readings of more than one row.
     still: RwLock<()>,
 }
@@ -121,6 +125,7 @@ impl Disk {
             seal: ValueSeal::new(keys),
             index: Index::new(keys),
             poison,
+            broken: AtomicBool::new(false),
             still: RwLock::new(()),
         };
         disk.check_blobs(dir)?;
@@ -169,8 +174,7 @@ impl Disk {
         self.guarded(|| self.db.apply_batch(batch))?;
         drop(moving);
         self.guarded(|| self.db.flush().map(drop))?;
-        self.log.sync_data().inspect_err(|_| self.poison.set("the log could not be synced"))?;
-        Ok(())
+        Ok(self.log.sync_data().inspect_err(|_| self.fail("the log could not be synced"))?)
     }
 
     /// Between two batches: rows read while this is held belong together.
@@ -199,7 +203,12 @@ impl Disk {
             Ok(done) => done.map_err(trouble),
             Err(_) => Err(StoreError::Damaged { what: "the store broke off" }),
         };
-        done.inspect_err(|_| self.poison.set("the log of the store failed"))
+        done.inspect_err(|_| self.fail("the log of the store failed"))
+    }
+
+    fn fail(&self, why: &'static str) {
+        self.broken.store(true, Ordering::SeqCst);
+        self.poison.set(why);
     }
 
     /// The raw rows of a range: `prefix`, above `after`; keys only as far as the caller takes them.
@@ -221,6 +230,15 @@ impl Disk {
     pub(crate) fn pair(&self, (key, sealed): (sled::IVec, sled::IVec)) -> Result<Pair, StoreError> {
         let value = self.opened(&key, &sealed)?;
         Ok((key.to_vec(), value))
+    }
+}
+
+impl Drop for Disk {
+    /// After an error sled is left as it is: it would try to write and sync once more, and the process ends anyway.
+    fn drop(&mut self) {
+        if self.broken.load(Ordering::SeqCst) {
+            std::mem::forget(self.db.clone());
+        }
     }
 }
 

@@ -19,6 +19,8 @@ mod disk;
 mod draft;
 pub mod engine;
 pub mod error;
+#[cfg(test)]
+mod faults;
 mod key;
 pub mod model;
 pub mod place;

@@ -179,16 +179,16 @@ fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command
     delivery.folder = folder;
     delivery.flags = flags(d);
     delivery.summary = vec![d % 4; 20];
-    delivery.quota_messages = (d % 5 == 0).then_some(4);
-    delivery.quota_bytes = (d % 7 == 0).then_some(500);
-    if c % 5 == 0 {
+    delivery.quota_messages = d.is_multiple_of(5).then_some(4);
+    delivery.quota_bytes = d.is_multiple_of(7).then_some(500);
+    if c.is_multiple_of(5) {
         delivery.record.body = nowhere(150 + c % 10);
     }
-    if d % 11 == 0 {
+    if d.is_multiple_of(11) {
         delivery.certificate = print([20, 50][usize::from(c % 2)]);
         delivery.record.certificate = delivery.certificate.clone();
     }
-    if c % 4 == 0 {
+    if c.is_multiple_of(4) {
         delivery.record.message_id = None;
     }
     Box::new(delivery)

@@ -162,7 +162,9 @@ impl Book {
             let [one, other] = [read_slot(&files[0], place)?, read_slot(&files[1], place)?];
             slots.push(newer(one, other));
         }
-        if slots.iter().flatten().any(|slot| slot.commit > commit.saturating_add(1)) {
+        // A new key is written before the commit that names it, a destroyed one after the commit that drops it.
+        let ahead = |slot: &Slot| slot.commit > commit.saturating_add(u64::from(slot.lives()));
+        if slots.iter().flatten().any(ahead) {
             return Err(StoreError::Behind);
         }
         let stale = compare(&slots, named)?;
