@@ -1,5 +1,7 @@
 //! The commands as a person or a script meets them: the real binary, without a server.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use serde_json::Value;
 use std::fs;
 use std::io::Write;

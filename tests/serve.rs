@@ -1,5 +1,7 @@
 //! The service as its manager meets it: ready, reloaded, stopped; and the commands that speak to it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use serde_json::Value;
 use std::fs;
 use std::io::BufRead;

@@ -109,6 +109,7 @@ fn every_limit_tells_its_ceiling() {
 
 /// Each wrong text, and all that is said about it.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn says_everything_at_once() {
     let table: &[(&str, &[&str])] = &[
         (

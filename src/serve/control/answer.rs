@@ -328,6 +328,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn samples() -> Vec<(&'static str, Value)> {
         let changed = || json!(Changed { address: text() });
         let certificate = || json!(Certificate { address: text(), fingerprint: text(), certificate: text() });
