@@ -24,6 +24,7 @@ use crate::net::tls::TlsClient;
 use crate::policy::tls::Proof;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::judge;
+use crate::smtp::client::Trouble;
 use crate::store::body::BodyReader;
 use crate::store::error::StoreError;
 use crate::store::record::QueueRecord;
@@ -34,61 +35,6 @@ use crate::vault::frames::FrameReader;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-
-/// An enhanced status code (RFC 3463).
-pub type Status = (u8, u16, u16);
-
-/// Why a recipient waits or has failed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Trouble {
-    /// RFC 3463.
-    pub status: Status,
-    /// In words; what a peer said is cleaned of control characters.
-    pub text: String,
-    /// The host that it was found at.
-    pub host: Option<String>,
-    /// The peer's own words with their code, if it said any: the diagnostic code of RFC 3464 §2.3.6.
-    pub said: Option<String>,
-}
-
-impl Trouble {
-    /// Trouble that no host is to blame for.
-    pub fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), host: None, said: None }
-    }
-
-    pub(in crate::flow) fn at(self, host: &str) -> Self {
-        Self { host: Some(host.into()), ..self }
-    }
-
-    /// Waiting may help.
-    pub const fn is_transient(&self) -> bool {
-        self.status.0 == 4
-    }
-}
-
-/// `4.4.1 host: text`, at most 1,000 octets: what stands in the queue and in the log.
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (class, subject, detail) = self.status;
-        let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
-        let text = clean(&format!("{class}.{subject}.{detail} {host}{}", self.text), 1_000);
-        f.write_str(&text)
-    }
-}
-
-/// Without control characters, at most `most` octets.
-pub fn clean(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        let c = if c.is_control() { ' ' } else { c };
-        if out.len() + c.len_utf8() > most {
-            break;
-        }
-        out.push(c);
-    }
-    out
-}
 
 /// A handover: the peer said 250.
 #[derive(Clone, Debug, Eq, PartialEq)]

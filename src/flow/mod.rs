@@ -10,7 +10,6 @@ pub mod budgets;
 mod carry_out;
 pub mod certificates;
 mod controls;
-mod conversation;
 pub mod delivery;
 mod draft;
 pub mod first_use;

@@ -1,22 +1,14 @@
 //! Drives one conversation with a peer: moves octets, keeps times, asks the policy, decides nothing.
 
+use crate::base::envelope::Recipient;
 use crate::base::limits::FRAME;
 use crate::base::secret::Secret;
 use crate::flow::Flow;
-use crate::flow::conversation;
-use crate::flow::conversation::Answered;
-use crate::flow::conversation::Conversation;
-use crate::flow::conversation::Ear;
-use crate::flow::conversation::Effect;
-use crate::flow::conversation::Heard;
-use crate::flow::conversation::Plan;
 use crate::flow::delivery::Handover;
 use crate::flow::delivery::Host;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Progress;
 use crate::flow::delivery::Tls;
-use crate::flow::delivery::Trouble;
-use crate::flow::delivery::clean;
 use crate::flow::delivery::message_file;
 use crate::flow::delivery::message_reader;
 use crate::flow::queue::Destination;
@@ -31,6 +23,16 @@ use crate::policy::tls::Cleared;
 use crate::policy::tls::Proof;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::judge;
+use crate::smtp::client;
+use crate::smtp::client::Answered;
+use crate::smtp::client::Conversation;
+use crate::smtp::client::Ear;
+use crate::smtp::client::Effect;
+use crate::smtp::client::Forward;
+use crate::smtp::client::Heard;
+use crate::smtp::client::Plan;
+use crate::smtp::client::Trouble;
+use crate::smtp::client::clean;
 use crate::smtp::data::Encoder;
 use crate::store::spool::SpoolReader;
 use std::fmt;
@@ -108,7 +110,7 @@ impl Session<'_> {
         &self,
         effect: Effect,
         wire: &mut Wire,
-        conversation: &mut Conversation,
+        conversation: &mut Conversation<Cleared>,
         tls: Tls,
     ) -> Result<Effect, Trouble> {
         let limit = match effect {
@@ -119,7 +121,7 @@ impl Session<'_> {
             }
             Effect::Text { seven_bit } => {
                 self.send_text(wire, seven_bit).await?;
-                conversation::END
+                client::END
             }
             Effect::AskPolicy => return conversation.cleared(self.ask_policy(wire, tls)?),
             Effect::StartTls | Effect::Quit => return Ok(effect),
@@ -144,7 +146,18 @@ impl Session<'_> {
             start_tls: tls == Tls::Wanted,
             sign_in,
             sender: record.sender.clone(),
-            recipients: progress.open.clone(),
+            recipients: progress
+                .open
+                .iter()
+                .map(|recipient| Forward {
+                    number: recipient.number,
+                    recipient: Recipient {
+                        address: recipient.address.clone(),
+                        notify: recipient.notify,
+                        orcpt: recipient.orcpt.clone(),
+                    },
+                })
+                .collect(),
             size: record.size,
             eight_bit: record.eight_bit,
             smtputf8: record.smtputf8,
@@ -166,7 +179,7 @@ impl Session<'_> {
     }
 
     /// Notes what was answered for whom.
-    fn note(&self, wire: &Wire, conversation: &mut Conversation, progress: &mut Progress) {
+    fn note(&self, wire: &Wire, conversation: &mut Conversation<Cleared>, progress: &mut Progress) {
         for (number, answered) in conversation.answers() {
             match answered {
                 Answered::Taken { reply, reports } => {
@@ -279,7 +292,7 @@ struct Wire {
 
 impl Wire {
     async fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
-        match timeout(conversation::WRITE, self.stream.write_all(octets)).await {
+        match timeout(client::WRITE, self.stream.write_all(octets)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(lost(&why)),
             Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
@@ -288,7 +301,7 @@ impl Wire {
 
     async fn say(&mut self, octets: &[u8]) -> Result<(), Trouble> {
         self.write(octets).await?;
-        match timeout(conversation::WRITE, self.stream.flush()).await {
+        match timeout(client::WRITE, self.stream.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(lost(&why)),
             Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
@@ -300,7 +313,7 @@ impl Wire {
         let reply = async {
             let mut octets = [0; 4_096];
             loop {
-                let heard = self.ear.next();
+                let heard = self.ear.reply();
                 if let Some(heard) =
                     heard.map_err(|_| Trouble::new((4, 5, 0), "the peer does not speak SMTP"))?
                 {
@@ -338,7 +351,7 @@ impl Wire {
             }
             self.stream.shutdown().await
         };
-        if let Ok(Err(why)) = timeout(conversation::BYE, bye).await {
+        if let Ok(Err(why)) = timeout(client::BYE, bye).await {
             tracing::trace!(%why, "the peer did not wait for the end");
         }
     }

@@ -1,16 +1,14 @@
 //! The client's side of SMTP as a pure machine: replies in, effects out (RFC 5321 §3, §4).
 //!
-//! MAIL FROM needs the token that only the TLS policy gives, so nothing of an envelope is said before it has passed.
+//! MAIL FROM needs the token of type `Cleared` that only the TLS policy gives, so nothing of an envelope is said
+//! before it has passed.
 //! What a peer said before TLS is forgotten after it (RFC 3207 §4.2).
 
 use crate::base::address::Address;
+use crate::base::envelope::Recipient;
 use crate::base::secret::Secret;
-use crate::flow::delivery::Status;
-use crate::flow::delivery::Trouble;
-use crate::flow::delivery::clean;
-use crate::policy::tls::Cleared;
-use crate::store::record::QueuedRecipient;
 use data_encoding::BASE64;
+use std::fmt;
 use std::time::Duration;
 
 /// A reply line, octets; RFC 5321 §4.5.3.1.5 says 512.
@@ -28,13 +26,69 @@ mod patience {
     pub(super) const BYE: Duration = Duration::from_secs(5);
 }
 
+/// An enhanced status code (RFC 3463).
+pub type Status = (u8, u16, u16);
+
+/// Why a recipient waits or has failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    /// RFC 3463.
+    pub status: Status,
+    /// In words; what a peer said is cleaned of control characters.
+    pub text: String,
+    /// The host that it was found at.
+    pub host: Option<String>,
+    /// The peer's own words with their code, if it said any: the diagnostic code of RFC 3464 §2.3.6.
+    pub said: Option<String>,
+}
+
+impl Trouble {
+    /// Trouble that no host is to blame for.
+    pub fn new(status: Status, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), host: None, said: None }
+    }
+
+    /// The same, found at `host`.
+    pub fn at(self, host: &str) -> Self {
+        Self { host: Some(host.into()), ..self }
+    }
+
+    /// Waiting may help.
+    pub const fn is_transient(&self) -> bool {
+        self.status.0 == 4
+    }
+}
+
+/// `4.4.1 host: text`, at most 1,000 octets: what stands in the queue and in the log.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (class, subject, detail) = self.status;
+        let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+        let text = clean(&format!("{class}.{subject}.{detail} {host}{}", self.text), 1_000);
+        f.write_str(&text)
+    }
+}
+
+/// Without control characters, at most `most` octets.
+pub fn clean(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        let c = if c.is_control() { ' ' } else { c };
+        if out.len() + c.len_utf8() > most {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// A reply of the peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::flow) struct Heard {
+pub struct Heard {
     /// RFC 5321 §4.2.
-    pub(in crate::flow) code: u16,
+    pub code: u16,
     /// The text of each line.
-    pub(in crate::flow) lines: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 impl Heard {
@@ -58,7 +112,7 @@ impl Heard {
     }
 
     /// `550 5.1.1 no such user`.
-    pub(in crate::flow) fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         clean(&format!("{} {}", self.code, self.lines.join(" ")), 900)
     }
 
@@ -77,23 +131,23 @@ impl Heard {
 
 /// Puts replies together from what comes off the wire.
 #[derive(Debug, Default)]
-pub(in crate::flow) struct Ear {
+pub struct Ear {
     pending: Vec<u8>,
     lines: Vec<String>,
 }
 
 /// What came is no SMTP reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::flow) struct NoReply;
+pub struct NoReply;
 
 impl Ear {
     /// Takes octets in.
-    pub(in crate::flow) fn feed(&mut self, octets: &[u8]) {
+    pub fn feed(&mut self, octets: &[u8]) {
         self.pending.extend_from_slice(octets);
     }
 
     /// The next whole reply.
-    pub(in crate::flow) fn next(&mut self) -> Result<Option<Heard>, NoReply> {
+    pub fn reply(&mut self) -> Result<Option<Heard>, NoReply> {
         while let Some(end) = self.pending.iter().position(|octet| *octet == b'\n') {
             let line: Vec<u8> = self.pending.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
@@ -120,11 +174,11 @@ impl Ear {
 
 /// What the peer offers (RFC 5321 §4.1.1.1).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(in crate::flow) struct Offers {
+pub struct Offers {
     start_tls: bool,
     pipelining: bool,
     /// RFC 6152.
-    pub(in crate::flow) eight_bit: bool,
+    pub eight_bit: bool,
     smtputf8: bool,
     dsn: bool,
     size: Option<u64>,
@@ -159,30 +213,39 @@ impl Offers {
 
 /// What is to be sent.
 #[derive(Debug)]
-pub(in crate::flow) struct Plan {
+pub struct Plan {
     /// Our name for EHLO.
-    pub(in crate::flow) hello: String,
+    pub hello: String,
     /// TLS is wanted where it is offered; not on the second connection after a failed handshake.
-    pub(in crate::flow) start_tls: bool,
+    pub start_tls: bool,
     /// Who signs in, and with what; only inside TLS (RFC 4954 §4).
-    pub(in crate::flow) sign_in: Option<(String, Secret<String>)>,
+    pub sign_in: Option<(String, Secret<String>)>,
     /// The reverse path.
-    pub(in crate::flow) sender: Option<Address>,
+    pub sender: Option<Address>,
     /// The forward paths.
-    pub(in crate::flow) recipients: Vec<QueuedRecipient>,
+    pub recipients: Vec<Forward>,
     /// Octets.
-    pub(in crate::flow) size: u64,
+    pub size: u64,
     /// Its body has octets above 127.
-    pub(in crate::flow) eight_bit: bool,
+    pub eight_bit: bool,
     /// Its header or an address has them.
-    pub(in crate::flow) smtputf8: bool,
+    pub smtputf8: bool,
     /// ENVID=.
-    pub(in crate::flow) envid: Option<String>,
+    pub envid: Option<String>,
+}
+
+/// One forward path, by the number that its answer gets.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Its number.
+    pub number: u16,
+    /// Where to, and what its sender wants to be told.
+    pub recipient: Recipient,
 }
 
 /// What the driver does next.
 #[derive(Debug)]
-pub(in crate::flow) enum Effect {
+pub enum Effect {
     /// Sends these lines, of which one may hold a password, and hears a reply in this time.
     Say(Secret<String>, Duration),
     /// Hears one more reply.
@@ -202,7 +265,7 @@ pub(in crate::flow) enum Effect {
 
 /// How one recipient fared.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::flow) enum Answered {
+pub enum Answered {
     /// Taken, with the reply; `reports` if the peer knows what its sender wants to be told.
     Taken {
         /// The final reply.
@@ -215,7 +278,7 @@ pub(in crate::flow) enum Answered {
 }
 
 #[derive(Debug)]
-enum State {
+enum State<Cleared> {
     Greeting,
     Ehlo,
     Helo,
@@ -231,11 +294,11 @@ enum State {
 
 /// One conversation with one peer about one message.
 #[derive(Debug)]
-pub(in crate::flow) struct Conversation {
+pub struct Conversation<Cleared> {
     plan: Plan,
     offers: Offers,
     tls: bool,
-    state: State,
+    state: State<Cleared>,
     accepted: Vec<u16>,
     answers: Vec<(u16, Answered)>,
     host: String,
@@ -243,9 +306,9 @@ pub(in crate::flow) struct Conversation {
 
 type Step = Result<Effect, Trouble>;
 
-impl Conversation {
+impl<Cleared> Conversation<Cleared> {
     /// A conversation that begins with the peer's greeting.
-    pub(in crate::flow) fn new(plan: Plan) -> (Self, Effect) {
+    pub fn new(plan: Plan) -> (Self, Effect) {
         let conversation = Self {
             plan,
             offers: Offers::default(),
@@ -259,12 +322,12 @@ impl Conversation {
     }
 
     /// What was answered for whom, so far.
-    pub(in crate::flow) fn answers(&mut self) -> Vec<(u16, Answered)> {
+    pub fn answers(&mut self) -> Vec<(u16, Answered)> {
         std::mem::take(&mut self.answers)
     }
 
     /// Takes one reply.
-    pub(in crate::flow) fn hear(&mut self, heard: &Heard) -> Step {
+    pub fn hear(&mut self, heard: &Heard) -> Step {
         if heard.code == 421 {
             return Err(heard.transient("the peer closes"));
         }
@@ -340,19 +403,19 @@ impl Conversation {
     }
 
     /// TLS stands: what was said before is forgotten.
-    pub(in crate::flow) fn tls_stands(&mut self) -> Effect {
+    pub fn tls_stands(&mut self) -> Effect {
         self.tls = true;
         self.offers = Offers::default();
         self.ehlo()
     }
 
     /// The policy has passed.
-    pub(in crate::flow) fn cleared(&mut self, cleared: Cleared) -> Step {
+    pub fn cleared(&mut self, cleared: Cleared) -> Step {
         let needs_smtputf8 = |address: &Address| address.needs_smtputf8();
         let plan = &self.plan;
         let utf8 = plan.smtputf8
             || plan.sender.as_ref().is_some_and(needs_smtputf8)
-            || plan.recipients.iter().any(|recipient| needs_smtputf8(&recipient.address));
+            || plan.recipients.iter().any(|forward| needs_smtputf8(&forward.recipient.address));
         if utf8 && !self.offers.smtputf8 {
             return Err(Trouble::new((5, 6, 7), "the peer takes no addresses or headers in UTF-8"));
         }
@@ -418,15 +481,15 @@ impl Conversation {
         line += "\r\n";
         if self.offers.pipelining {
             // RFC 2920 §3.1: DATA waits, because it must not follow if nobody was accepted.
-            for recipient in &self.plan.recipients {
-                line += &self.rcpt(recipient);
+            for forward in &self.plan.recipients {
+                line += &self.rcpt(&forward.recipient);
             }
         }
         self.state = State::Mail { cleared };
         say(line)
     }
 
-    fn rcpt(&self, recipient: &QueuedRecipient) -> String {
+    fn rcpt(&self, recipient: &Recipient) -> String {
         let mut line = format!("RCPT TO:<{}>", recipient.address);
         if self.offers.dsn {
             if let Some(notify) = recipient.notify {
@@ -451,8 +514,8 @@ impl Conversation {
     }
 
     fn rcpt_said(&mut self, heard: &Heard, at: usize, cleared: Cleared) -> Step {
-        if let Some(recipient) = self.plan.recipients.get(at) {
-            let number = recipient.number;
+        if let Some(forward) = self.plan.recipients.get(at) {
+            let number = forward.number;
             if heard.is_good() {
                 self.accepted.push(number);
             } else if heard.code == 552 {
@@ -471,8 +534,8 @@ impl Conversation {
                 self.state = State::Rcpt { at, cleared };
                 Effect::Listen(patience::USUAL)
             }
-            Some(recipient) => {
-                let line = self.rcpt(recipient);
+            Some(forward) => {
+                let line = self.rcpt(&forward.recipient);
                 self.state = State::Rcpt { at, cleared };
                 say(line)
             }
@@ -486,8 +549,8 @@ impl Conversation {
 
     /// Refuses everybody who has no answer yet.
     fn all_refused(&mut self, trouble: &Trouble) -> Effect {
-        for recipient in &self.plan.recipients {
-            let number = recipient.number;
+        for forward in &self.plan.recipients {
+            let number = forward.number;
             if !self.answers.iter().any(|(answered, _)| *answered == number) {
                 self.answers.push((number, Answered::Refused(trouble.clone())));
             }
@@ -513,8 +576,240 @@ fn say(line: String) -> Effect {
 }
 
 /// How long the end of the text is waited for.
-pub(in crate::flow) const END: Duration = patience::END;
+pub const END: Duration = patience::END;
 /// How long a QUIT is waited on.
-pub(in crate::flow) const BYE: Duration = patience::BYE;
+pub const BYE: Duration = patience::BYE;
 /// How long one write may take.
-pub(in crate::flow) const WRITE: Duration = Duration::from_secs(3 * 60);
+pub const WRITE: Duration = Duration::from_secs(3 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::envelope::Notify;
+    use proptest::prelude::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    /// A plan by the `@` lines of a script.
+    fn plan(script: &str) -> Plan {
+        let mut plan = Plan {
+            hello: "mail.a.example".into(),
+            start_tls: true,
+            sign_in: None,
+            sender: Some(address("alice@a.example")),
+            recipients: Vec::new(),
+            size: 1_000,
+            eight_bit: false,
+            smtputf8: false,
+            envid: None,
+        };
+        for line in script.lines().filter_map(|line| line.strip_prefix("@ ")) {
+            let (word, value) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "to" => {
+                    let number = u16::try_from(plan.recipients.len()).unwrap();
+                    plan.recipients.push(Forward { number, recipient: Recipient::plain(address(value)) });
+                }
+                "null-sender" => plan.sender = None,
+                "without-tls" => plan.start_tls = false,
+                "eight-bit" => plan.eight_bit = true,
+                "smtputf8" => plan.smtputf8 = true,
+                "size" => plan.size = value.parse().unwrap(),
+                "envid" => plan.envid = Some(value.into()),
+                "sign-in" => plan.sign_in = Some(("me".into(), Secret::new("secret".into()))),
+                "notify" => {
+                    let notify = Notify {
+                        success: value.contains("success"),
+                        failure: value.contains("failure"),
+                        delay: value.contains("delay"),
+                    };
+                    plan.recipients.last_mut().unwrap().recipient.notify = Some(notify);
+                }
+                _ => panic!("{line}"),
+            }
+        }
+        plan
+    }
+
+    /// Feeds the peer's lines and writes the script anew with what we do.
+    fn play(script: &str) -> String {
+        let mut out = String::new();
+        let mut lines =
+            script.lines().filter(|line| !["C: ", "! ", "= "].iter().any(|mark| line.starts_with(mark)));
+        let mut lines = lines.by_ref().peekable();
+        while let Some(line) = lines.next_if(|line| !line.starts_with("S: ")) {
+            out += &format!("{line}\n");
+        }
+        let (mut conversation, mut effect) = Conversation::<()>::new(plan(script));
+        let mut ear = Ear::default();
+        let mut end = String::new();
+        loop {
+            let step = match effect {
+                Effect::Say(said, _) => {
+                    for line in said.expose().lines() {
+                        out += &format!("C: {line}\n");
+                    }
+                    conversation.hear(&hear(&mut ear, &mut lines, &mut out))
+                }
+                Effect::Listen(_) => conversation.hear(&hear(&mut ear, &mut lines, &mut out)),
+                Effect::StartTls => {
+                    out += "! tls\n";
+                    ear = Ear::default();
+                    Ok(conversation.tls_stands())
+                }
+                Effect::AskPolicy => {
+                    out += "! policy\n";
+                    conversation.cleared(())
+                }
+                Effect::Text { seven_bit } => {
+                    out += if seven_bit { "! text in 7 bits\n" } else { "! text\n" };
+                    conversation.hear(&hear(&mut ear, &mut lines, &mut out))
+                }
+                Effect::Quit => break,
+            };
+            match step {
+                Ok(next) => effect = next,
+                Err(trouble) => {
+                    end = format!("= {trouble}\n");
+                    break;
+                }
+            }
+        }
+        for (number, answered) in conversation.answers() {
+            out += &match answered {
+                Answered::Taken { reply, reports } => {
+                    format!("= {number} taken, reports {reports}: {reply}\n")
+                }
+                Answered::Refused(trouble) => format!("= {number} {trouble}\n"),
+            };
+        }
+        out + &end
+    }
+
+    fn hear<'a>(ear: &mut Ear, lines: &mut impl Iterator<Item = &'a str>, out: &mut String) -> Heard {
+        loop {
+            if let Some(heard) = ear.reply().unwrap() {
+                return heard;
+            }
+            let line = lines.next().expect("the peer has something to say");
+            out.push_str(&format!("{line}\n"));
+            if let Some(said) = line.strip_prefix("S: ") {
+                ear.feed(format!("{said}\r\n").as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn client_transcripts() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/client");
+        let write = std::env::var("GUARDPOST_GOLDEN").is_ok_and(|word| word == "write");
+        let mut played = 0;
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let script = fs::read_to_string(&path).unwrap();
+            let whole = play(&script);
+            if write {
+                fs::write(&path, &whole).unwrap();
+            }
+            assert_eq!(whole, fs::read_to_string(&path).unwrap(), "{}", path.display());
+            played += 1;
+        }
+        assert!(played >= 12, "only {played} transcripts");
+    }
+
+    #[test]
+    fn replies_are_put_together_however_they_come() {
+        for (octets, want) in [
+            ("220 mx\r\n", Ok(Some((220, vec!["mx"])))),
+            ("250-a\r\n250-b\r\n250 c\r\n", Ok(Some((250, vec!["a", "b", "c"])))),
+            ("250\r\n", Ok(Some((250, vec![""])))),
+            ("250 bare\n", Ok(Some((250, vec!["bare"])))),
+            ("250-a\r\n25", Ok(None)),
+            ("hello\r\n", Err(NoReply)),
+            ("99 x\r\n", Err(NoReply)),
+            ("250_x\r\n", Err(NoReply)),
+            ("2\u{e4}\u{e4} x\r\n", Err(NoReply)),
+        ] {
+            let want = want.map(|heard| {
+                heard.map(|(code, lines)| Heard {
+                    code,
+                    lines: lines.into_iter().map(str::to_owned).collect(),
+                })
+            });
+            for piece in [1, 3, 1_000] {
+                let mut ear = Ear::default();
+                let mut heard = Ok(None);
+                for chunk in octets.as_bytes().chunks(piece) {
+                    ear.feed(chunk);
+                    heard = ear.reply();
+                    if heard != Ok(None) {
+                        break;
+                    }
+                }
+                assert_eq!(heard, want, "{octets:?} by {piece}");
+            }
+        }
+        let mut ear = Ear::default();
+        ear.feed(&b"2".repeat(LINE + 1));
+        assert_eq!(ear.reply(), Err(NoReply), "an endless line");
+        let mut ear = Ear::default();
+        ear.feed(&b"250-x\r\n".repeat(LINES + 1));
+        assert_eq!(ear.reply(), Err(NoReply), "an endless reply");
+    }
+
+    #[test]
+    fn enhanced_codes_must_agree_with_the_reply() {
+        for (code, text, want) in [
+            (550, "5.1.1 no", (5, 1, 1)),
+            (451, "4.7.1", (4, 7, 1)),
+            (550, "4.1.1 no", (5, 0, 0)),
+            (550, "5.1 no", (5, 0, 0)),
+            (550, "5.1.1.1 no", (5, 0, 0)),
+            (450, "busy", (4, 0, 0)),
+            (550, "5.1.9999 no", (5, 0, 0)),
+        ] {
+            assert_eq!(Heard { code, lines: vec![text.into()] }.status(), want, "{code} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_peer_makes_it_panic_or_talk_without_end(
+            replies in proptest::collection::vec((200u16..560, "[ -~]{0,20}"), 0..30),
+        ) {
+            let script = "@ to bob@x.example\n@ to eve@x.example\n@ eight-bit\n";
+            let (mut conversation, mut effect) = Conversation::<()>::new(plan(script));
+            let mut replies = replies.into_iter();
+            loop {
+                let step = match effect {
+                    Effect::Quit => break,
+                    Effect::StartTls => Ok(conversation.tls_stands()),
+                    Effect::AskPolicy => conversation.cleared(()),
+                    Effect::Say(..) | Effect::Listen(_) | Effect::Text { .. } => {
+                        let Some((code, text)) = replies.next() else { break };
+                        conversation.hear(&Heard { code, lines: vec![text] })
+                    }
+                };
+                match step {
+                    Ok(next) => effect = next,
+                    Err(trouble) => {
+                        prop_assert!(trouble.to_string().len() <= 1_000);
+                        break;
+                    }
+                }
+            }
+            prop_assert!(conversation.answers().len() <= 2);
+        }
+
+        #[test]
+        fn the_ear_never_panics(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut ear = Ear::default();
+            ear.feed(&octets);
+            while let Ok(Some(_)) = ear.reply() {}
+        }
+    }
+}
