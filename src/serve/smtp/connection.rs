@@ -1,7 +1,6 @@
 //! One SMTP connection: bounded reads, deadlines, and the effects of the session machine carried out.
 
 use crate::base::address::Address;
-use crate::base::limits;
 use crate::base::reply;
 use crate::base::reply::Reply;
 use crate::flow::intake::Arrived;
@@ -13,6 +12,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::net::stream::Stream;
 use crate::policy::recipient;
 use crate::policy::recipient::Asker;
+use crate::serve::smtp::PACE;
 use crate::serve::smtp::Smtp;
 use crate::serve::smtp::incoming::Incoming;
 use crate::serve::words;
@@ -42,10 +42,10 @@ use zeroize::Zeroize;
 
 /// What a session may say before the greeting is looked for this long.
 const EARLY: Duration = Duration::from_millis(20);
-/// For the client to take our replies.
-const WRITE: Duration = Duration::from_secs(60);
 /// Read at once, octets.
 const READ: usize = 16 << 10;
+/// Read and thrown away after the last reply, octets.
+const LINGER: usize = 1 << 20;
 
 /// One connection.
 pub struct Connection {
@@ -80,6 +80,7 @@ impl Connection {
             recipients: config.limits.recipients,
             starttls: smtp.tls.is_some(),
         };
+        let end = Instant::now() + smtp.waits.session;
         let link = if stream.tls().is_some() { Link::Tls } else { Link::Plain };
         Self {
             smtp,
@@ -89,7 +90,7 @@ impl Connection {
             input: Vec::new(),
             output: Vec::new(),
             who: None,
-            end: Instant::now() + limits::SESSION,
+            end,
         }
     }
 
@@ -118,7 +119,8 @@ impl Connection {
 
     /// The next line; `None` when the connection is over, whatever there was to say said.
     async fn line(&mut self, stop: &CancellationToken) -> io::Result<Option<Line>> {
-        let wait = if self.smtp.gate.stressed() { limits::COMMAND_WAIT_STRESS } else { limits::COMMAND_WAIT };
+        let waits = self.smtp.waits;
+        let wait = if self.smtp.gate.stressed() { waits.stressed } else { waits.command };
         let deadline = self.end.min(Instant::now() + wait);
         loop {
             let (used, line) = self.lines.take(&self.input);
@@ -257,7 +259,9 @@ impl Connection {
 
     /// Reads up to the end of the message, at a pace that is not a siege.
     async fn receive(&mut self, mut incoming: Incoming) -> io::Result<Received> {
-        let mut window = Instant::now() + PACE_WINDOW;
+        let pace = self.smtp.waits.pace;
+        let enough = usize::try_from(pace.as_secs().max(1)).unwrap_or(usize::MAX).saturating_mul(PACE);
+        let mut window = Instant::now() + pace;
         let mut in_window = 0;
         loop {
             let (used, end) = incoming.take(&self.input);
@@ -273,9 +277,9 @@ impl Connection {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                Err(_) if in_window < PACE || Instant::now() >= self.end => return Ok(Received::TooSlow),
+                Err(_) if in_window < enough || Instant::now() >= self.end => return Ok(Received::TooSlow),
                 Err(_) => {
-                    window = Instant::now() + PACE_WINDOW;
+                    window = Instant::now() + pace;
                     in_window = 0;
                 }
             }
@@ -320,16 +324,29 @@ impl Connection {
             self.stream.write_all(&self.output).await?;
             self.stream.flush().await
         };
-        timeout_at(Instant::now() + WRITE, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        timeout_at(Instant::now() + self.smtp.waits.write, write)
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
         self.output.clear();
         Ok(())
     }
 
+    /// Says what is left to say and hangs up. What the client still sends is read for a moment: otherwise its
+    /// system would throw away our last words together with what it sent in vain.
     async fn close(mut self) -> io::Result<()> {
         self.flush().await?;
-        timeout_at(Instant::now() + WRITE, self.stream.shutdown())
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)?
+        let end = Instant::now() + self.smtp.waits.linger;
+        timeout_at(end, self.stream.shutdown()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let mut heard = 0;
+        while heard < LINGER {
+            self.input.clear();
+            match timeout_at(end, self.fill()).await {
+                Ok(Ok(read)) if read > 0 => heard += read,
+                _ => break,
+            }
+        }
+        self.input.zeroize();
+        Ok(())
     }
 
     /// Reads once; the number of octets, 0 at the end of the connection.
@@ -356,8 +373,3 @@ enum Received {
     Broken(Fault),
     TooSlow,
 }
-
-/// The pace of a message is measured over this.
-const PACE_WINDOW: Duration = Duration::from_secs(60);
-/// Octets in that time: 500 a second.
-const PACE: usize = 30_000;
