@@ -1,0 +1,487 @@
+//! A recipient's visit in a real browser: Chromium, driven by its own driver, against the demo's appliance.
+//!
+//! Every request of the browser to any host but the portal's ends at a listener of this test, which must hear
+//! nothing about it.
+
+use guardpost::app::demo::Demo;
+use guardpost::app::demo::Options;
+use guardpost::base::address::Address;
+use guardpost::base::envelope::Envelope;
+use guardpost::base::envelope::Recipient;
+use guardpost::base::secret::Secret;
+use guardpost::flow::intake::Arrived;
+use guardpost::flow::intake::Peer;
+use guardpost::flow::sign_in::Realm;
+use guardpost::flow::sign_in::Source;
+use guardpost::flow::sign_in::Unlocked;
+use guardpost::mime::scan::Limits;
+use guardpost::mime::scan::Scanner;
+use guardpost::store::record::Folder;
+use guardpost::store::record::Uid;
+use std::io::Read;
+use std::io::Write;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use thirtyfour::By;
+use thirtyfour::CapabilitiesHelper;
+use thirtyfour::ChromiumLikeCapabilities;
+use thirtyfour::DesiredCapabilities;
+use thirtyfour::WebDriver;
+use thirtyfour::extensions::cdp::ChromeDevTools;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+const PASSWORD: &str = "Zwölf Boxkämpfer jagen";
+const PAYLOADS: &str = include_str!("../payloads/xss.txt");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_reads_and_answers_with_scripts_and_without() {
+    let demo = Demo::start(&Options::default()).await.unwrap();
+    let elsewhere = Elsewhere::listen().await;
+    let browser = Browser::start(elsewhere.port).await;
+    let world = World { demo: &demo, alice: alice(&demo).await };
+
+    let bob = Invited { link: demo.link().to_owned(), pin: demo.pin().to_owned() };
+    visit(&browser, &world, &bob, "bob@elsewhere.example", true).await;
+    browser.scripts(false).await;
+    let carol = world.invite("carol@elsewhere.example").await;
+    visit(&browser, &world, &carol, "carol@elsewhere.example", false).await;
+    browser.scripts(true).await;
+    hostile(&browser, &world).await;
+
+    assert_eq!(elsewhere.told(), Vec::<String>::new(), "nobody else heard of it");
+    browser.quit().await;
+    demo.stop().await;
+}
+
+/// First use, reading, answering with a file, Sent, signing out, signing in again.
+async fn visit(browser: &Browser, world: &World<'_>, invited: &Invited, who: &str, scripts: bool) {
+    let name = |step: &str| format!("{step}-{}", if scripts { "scripts" } else { "plain" });
+    let (link, token) = invited.link.split_once('#').unwrap();
+    browser.size(400, 900).await;
+    browser.goto(&invited.link).await;
+    browser.shot(&name("1-first-use")).await;
+    if scripts {
+        assert!(!browser.shown("#token-field").await, "the code was taken from the link");
+        assert!(browser.shown("#token-filled").await);
+        assert_eq!(browser.address().await, link, "and is out of the address bar");
+    } else {
+        browser.goto(link).await;
+        assert!(browser.shown("#token-field").await);
+        browser.fill("token", &token.to_lowercase().replace('-', " ")).await;
+    }
+    let bottom = browser.number("#warning", "bottom").await;
+    assert!(bottom < 568.0, "the warning is seen without scrolling: {bottom}");
+
+    browser.fill("pin", "0000").await;
+    browser.fill("password", PASSWORD).await;
+    browser.fill("confirm", PASSWORD).await;
+    browser.click("#understood").await;
+    browser.click("main form .actions .button").await;
+    browser.shot(&name("2-wrong-pin")).await;
+    assert!(browser.title().await.starts_with("Error: "), "{}", browser.title().await);
+    assert!(browser.text("main").await.contains("9 tries left"));
+
+    browser.fill("pin", &invited.pin).await;
+    browser.fill("password", PASSWORD).await;
+    browser.fill("confirm", PASSWORD).await;
+    assert!(browser.ticked("#understood").await, "what was ticked stays ticked");
+    browser.click("main form .actions .button").await;
+    browser.size(1100, 900).await;
+    browser.shot(&name("3-opened")).await;
+    assert!(browser.text("main").await.contains("Your mailbox is open"));
+
+    browser.click(".list a").await;
+    browser.shot(&name("4-message")).await;
+    assert!(browser.address().await.ends_with("/mailbox/inbox/1"));
+    browser.click("article .actions .button").await;
+    let file = browser.file("Antwort <1>.txt", &vec![b'x'; 300_000]);
+    browser.fill("body", &format!("Thank you, says {who}.\n\n> quoted & done")).await;
+    browser.fill_raw("attachment", file.to_str().unwrap()).await;
+    browser.shot(&name("5-reply")).await;
+    browser.click("main form .actions .button").await;
+    browser.shot(&name("6-sent")).await;
+    assert!(browser.text("main").await.contains("Your reply was sent"));
+    browser.click(".list a").await;
+    browser.shot(&name("7-sent-message")).await;
+    let sent = browser.text("main").await;
+    assert!(sent.contains(&format!("Thank you, says {who}.")) && sent.contains("Antwort _1_.txt"), "{sent}");
+    assert!(world.alice_has(&format!("Thank you, says {who}.")).await, "it is in Alice's inbox");
+
+    browser.click(".top form button").await;
+    browser.shot(&name("8-signed-out")).await;
+    assert!(browser.text("main").await.contains("You are signed out"));
+    browser.back().await;
+    browser.reload().await;
+    assert!(!browser.text("body").await.contains("Thank you"), "no page is kept");
+    browser.goto(&format!("{}/mailbox", world.url())).await;
+    assert!(browser.address().await.ends_with("/login"));
+    browser.fill("address", who).await;
+    browser.fill("password", PASSWORD).await;
+    browser.click("main form .actions .button").await;
+    assert!(browser.address().await.ends_with("/mailbox"));
+    browser.click(".top form button").await;
+}
+
+/// Every payload there is, in body, subject, sender's name and file name: none runs, none reaches out.
+async fn hostile(browser: &Browser, world: &World<'_>) {
+    let dave = "dave@elsewhere.example";
+    let payloads: Vec<&str> = PAYLOADS.lines().filter(|payload| payload.is_ascii()).collect();
+    let together = payloads.join("\n");
+    let apart: Vec<String> = payloads.iter().map(|payload| format!("<div>{payload}</div>")).collect();
+    for (number, (subject, body)) in [
+        ("<img src=x onerror=canary()>", together.as_str()),
+        ("</title><script>canary()</script>", apart.join("\n").as_str()),
+        ("\"><svg/onload=canary()>", "<a href=\"https://bank.example@evil.example/\">https://bank.example</a>"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.send(dave, &html(number, subject, body)).await;
+    }
+    for (number, chunk) in payloads.chunks(20).enumerate() {
+        world.send(dave, &plain(10 + number, chunk)).await;
+    }
+    let invited = world.invited(dave).await;
+    browser.size(1100, 1000).await;
+    browser.canary().await;
+    browser.goto(&invited.link).await;
+    browser.fill("pin", &invited.pin).await;
+    browser.fill("password", PASSWORD).await;
+    browser.fill("confirm", PASSWORD).await;
+    browser.click("#understood").await;
+    browser.click("main form .actions .button").await;
+    browser.shot("9-hostile-list").await;
+    let count = 3 + payloads.len().div_ceil(20);
+    for number in 1..=count {
+        for page in ["", "/body", "/print", "/reply"] {
+            browser.goto(&format!("{}/mailbox/inbox/{number}{page}", world.url())).await;
+            assert!(!browser.was_called().await, "message {number}{page} ran a script");
+        }
+    }
+    browser.goto(&format!("{}/mailbox/inbox/3", world.url())).await;
+    browser.shot("9-hostile-link").await;
+    browser.goto(&format!("{}/mailbox/inbox/1", world.url())).await;
+    browser.shot("9-hostile-message").await;
+    browser.goto(&format!("{}/mailbox/inbox/3/body", world.url())).await;
+    assert!(browser.text("body").await.contains("[evil.example]"), "the link says where it leads");
+    browser.goto(&format!("{}/mailbox", world.url())).await;
+    assert!(!browser.was_called().await);
+    browser.click(".top form button").await;
+}
+
+/// A message of HTML; the payloads of its subject stand in its other fields too.
+fn html(number: usize, subject: &str, body: &str) -> String {
+    let quoted = subject.replace('"', "");
+    format!(
+        "From: \"{quoted}\" <alice@demo.example>\r\nTo: dave@elsewhere.example\r\nSubject: [secure] {subject}\r\n\
+         Message-ID: <hostile-{number}@demo.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=zz\r\n\r\n--zz\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{}\r\n\
+         --zz\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"{quoted}.html\"\r\n\r\n\
+         <script>canary()</script>\r\n--zz--\r\n",
+        body.replace('\n', "\r\n")
+    )
+}
+
+/// A message of text.
+fn plain(number: usize, lines: &[&str]) -> String {
+    format!(
+        "From: alice@demo.example\r\nTo: dave@elsewhere.example\r\nSubject: [secure] text {number}\r\n\
+         Message-ID: <hostile-{number}@demo.example>\r\n\r\n{}\r\n",
+        lines.join("\r\n")
+    )
+}
+
+/// A link and the PIN that belongs to it.
+struct Invited {
+    link: String,
+    pin: String,
+}
+
+/// The demo, with Alice signed in.
+struct World<'a> {
+    demo: &'a Demo,
+    alice: Arc<Unlocked>,
+}
+
+async fn alice(demo: &Demo) -> Arc<Unlocked> {
+    let (address, password) = demo.alice();
+    let source = Source { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), device: None };
+    let password = Secret::new(password.to_owned());
+    demo.appliance().flow().sign_in(address, password, &source, Realm::Accounts).await.unwrap()
+}
+
+impl World<'_> {
+    /// `http://localhost:port`.
+    fn url(&self) -> &str {
+        self.demo.link().split("/i/").next().unwrap()
+    }
+
+    async fn send(&self, to: &str, message: &str) {
+        let flow = self.demo.appliance().flow();
+        let mut spool = flow.spools.begin();
+        spool.write_all(message.as_bytes()).unwrap();
+        let envelope = Envelope {
+            sender: Some(Address::parse(self.demo.alice().0).unwrap()),
+            recipients: vec![Recipient::plain(Address::parse(to).unwrap())],
+            ..Envelope::default()
+        };
+        let arrived = Arrived {
+            envelope,
+            spool: spool.finish().unwrap(),
+            structure: Scanner::scan(message.as_bytes(), Limits::default()).unwrap(),
+            peer: Peer { ip: [127, 0, 0, 1].into(), helo: "localhost".into(), extended: true, tls: None },
+        };
+        flow.submit(&self.alice, arrived).await.unwrap();
+    }
+
+    /// Sends a first message and waits for the invitation.
+    async fn invite(&self, to: &str) -> Invited {
+        let message = format!(
+            "From: alice@demo.example\r\nTo: {to}\r\nSubject: [secure] For you\r\n\
+             Message-ID: <{to}>\r\n\r\nPlease answer.\r\n"
+        );
+        self.send(to, &message).await;
+        self.invited(to).await
+    }
+
+    /// The invitation that arrived, and the PIN that Alice was told.
+    async fn invited(&self, to: &str) -> Invited {
+        let start = format!("{}/i/", self.url());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("=\r\n", "").replace("=3D", "=");
+        let arrived = self.demo.peer().wait_for(|mail| {
+            mail.recipients.iter().any(|recipient| recipient == to) && text(&mail.text).contains(&start)
+        });
+        let arrived = tokio::time::timeout(Duration::from_secs(60), arrived).await.unwrap().unwrap();
+        let mail = text(&arrived.text);
+        let link = mail.split(&start).nth(1).unwrap().split_whitespace().next().unwrap();
+        let link = format!("{start}{}", link.trim_end_matches(['"', '>']));
+        let sent = self.alices(Folder::SENT).await;
+        let copy = sent.iter().find(|mail| mail.contains(&format!("X-Guardpost-Delivery: {to}"))).unwrap();
+        let pin = copy.split("X-OxGuard-PIN: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        Invited { link, pin }
+    }
+
+    async fn alices(&self, folder: Folder) -> Vec<String> {
+        let flow = self.demo.appliance().flow();
+        let mut all = Vec::new();
+        for listed in flow.list(&self.alice, folder, Uid(0), 1_000).await.unwrap() {
+            let plain = flow.read(&self.alice, folder, listed.uid).await.unwrap();
+            let mut bytes = Vec::new();
+            plain.spool.reader().read_to_end(&mut bytes).unwrap();
+            all.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        all
+    }
+
+    async fn alice_has(&self, words: &str) -> bool {
+        self.alices(Folder::INBOX).await.iter().any(|mail| mail.contains(words))
+    }
+}
+
+/// Where every name but the portal's leads: whoever calls is written down by what he says first.
+struct Elsewhere {
+    port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Elsewhere {
+    async fn listen() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let notes = notes.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 2048];
+                    let count = stream.read(&mut bytes).await.unwrap_or(0);
+                    let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                    notes.lock().unwrap().push(said);
+                });
+            }
+        });
+        Self { port, heard }
+    }
+
+    /// Calls that a message caused; a browser has errands of its own, to hosts that no message names.
+    fn told(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|said| said.contains(".example")).cloned().collect()
+    }
+}
+
+/// Chromium and its driver.
+struct Browser {
+    driver: WebDriver,
+    tools: ChromeDevTools,
+    process: Child,
+    dir: tempfile::TempDir,
+    shots: PathBuf,
+}
+
+impl Browser {
+    async fn start(elsewhere: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (Debian: chromium-driver)");
+        let mut patience = 200;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            patience -= 1;
+            assert!(patience > 0, "chromedriver does not listen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut wanted = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--lang=en",
+            &format!("--user-data-dir={}", dir.path().join("profile").display()),
+            &format!("--host-resolver-rules=MAP * 127.0.0.1:{elsewhere}, EXCLUDE localhost"),
+        ] {
+            wanted.add_arg(argument).unwrap();
+        }
+        wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
+        let tools = ChromeDevTools::new(driver.handle().clone());
+        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
+        std::fs::create_dir_all(&shots).unwrap();
+        Self { driver, tools, process, dir, shots }
+    }
+
+    async fn quit(mut self) {
+        self.driver.quit().await.unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    async fn cdp(&self, command: &str, parameters: serde_json::Value) {
+        self.tools.execute_cdp_with_params(command, parameters).await.unwrap();
+    }
+
+    /// Lets pages run scripts, or not.
+    async fn scripts(&self, on: bool) {
+        self.cdp("Emulation.setScriptExecutionDisabled", serde_json::json!({ "value": !on })).await;
+    }
+
+    /// From now on every document has a function that says when it is called.
+    async fn canary(&self) {
+        let source = "window.canary = () => { try { top.document.documentElement.dataset.canary = 'called' } \
+                      catch (_) { document.documentElement.dataset.canary = 'called' } }";
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source })).await;
+    }
+
+    async fn was_called(&self) -> bool {
+        if !self.driver.find_all(By::Css("[data-canary]")).await.unwrap().is_empty() {
+            return true;
+        }
+        if self.driver.find_all(By::Css("iframe")).await.unwrap().is_empty() {
+            return false;
+        }
+        self.driver.enter_frame(0).await.unwrap();
+        let inside = !self.driver.find_all(By::Css("[data-canary], script")).await.unwrap().is_empty();
+        self.driver.enter_default_frame().await.unwrap();
+        inside
+    }
+
+    async fn size(&self, width: u32, height: u32) {
+        self.driver.set_window_rect(0, 0, width, height).await.unwrap();
+    }
+
+    async fn goto(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    async fn back(&self) {
+        self.driver.back().await.unwrap();
+    }
+
+    async fn reload(&self) {
+        // A page that came from a form is not sent again without asking; going there is.
+        let address = self.address().await;
+        self.goto(&address).await;
+    }
+
+    async fn address(&self) -> String {
+        self.driver.current_url().await.unwrap().to_string()
+    }
+
+    async fn title(&self) -> String {
+        self.driver.title().await.unwrap()
+    }
+
+    async fn text(&self, selector: &str) -> String {
+        self.driver.find(By::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    async fn shown(&self, selector: &str) -> bool {
+        let found = self.driver.find_all(By::Css(selector)).await.unwrap();
+        match found.first() {
+            Some(element) => element.is_displayed().await.unwrap(),
+            None => false,
+        }
+    }
+
+    async fn ticked(&self, selector: &str) -> bool {
+        self.driver.find(By::Css(selector)).await.unwrap().is_selected().await.unwrap()
+    }
+
+    async fn click(&self, selector: &str) {
+        let element = self.driver.find(By::Css(selector)).await;
+        element.unwrap_or_else(|error| panic!("{selector}: {error}")).click().await.unwrap();
+    }
+
+    async fn fill(&self, name: &str, text: &str) {
+        let field = self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap();
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Without clearing it first: a field for files.
+    async fn fill_raw(&self, name: &str, text: &str) {
+        self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// A measure of an element's box, CSS pixels.
+    async fn number(&self, selector: &str, measure: &str) -> f64 {
+        let rect = self.driver.find(By::Css(selector)).await.unwrap().rect().await.unwrap();
+        match measure {
+            "bottom" => rect.y + rect.height,
+            _ => rect.x + rect.width,
+        }
+    }
+
+    /// A file to be sent along.
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Keeps what is seen, for people.
+    async fn shot(&self, name: &str) {
+        let png = self.driver.screenshot_as_png().await.unwrap();
+        std::fs::write(self.shots.join(format!("{name}.png")), png).unwrap();
+    }
+}
