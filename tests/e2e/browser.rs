@@ -59,6 +59,8 @@ async fn a_recipient_reads_and_answers_with_scripts_and_without() {
     hostile(&browser, &world).await;
 
     assert_eq!(elsewhere.told(), Vec::<String>::new(), "nobody else heard of it");
+    browser.goto_nowhere("http://control.example/").await;
+    assert!(!elsewhere.told().is_empty(), "a request to elsewhere is noticed");
     browser.quit().await;
     demo.stop().await;
 }
@@ -87,9 +89,9 @@ async fn visit(browser: &Browser, world: &World<'_>, invited: &Invited, who: &st
     browser.fill("confirm", PASSWORD).await;
     browser.click("#understood").await;
     browser.click("main form .actions .button").await;
+    browser.wait_for("9 tries left").await;
     browser.shot(&name("2-wrong-pin")).await;
     assert!(browser.title().await.starts_with("Error: "), "{}", browser.title().await);
-    assert!(browser.text("main").await.contains("9 tries left"));
 
     browser.fill("pin", &invited.pin).await;
     browser.fill("password", PASSWORD).await;
@@ -97,29 +99,32 @@ async fn visit(browser: &Browser, world: &World<'_>, invited: &Invited, who: &st
     assert!(browser.ticked("#understood").await, "what was ticked stays ticked");
     browser.click("main form .actions .button").await;
     browser.size(1100, 900).await;
+    browser.wait_for("Your mailbox is open").await;
     browser.shot(&name("3-opened")).await;
-    assert!(browser.text("main").await.contains("Your mailbox is open"));
 
     browser.click(".list a").await;
+    browser.wait_for("Reply").await;
     browser.shot(&name("4-message")).await;
     assert!(browser.address().await.ends_with("/mailbox/inbox/1"));
     browser.click("article .actions .button").await;
+    browser.wait_for("Your reply is encrypted").await;
     let file = browser.file("Antwort <1>.txt", &vec![b'x'; 300_000]);
     browser.fill("body", &format!("Thank you, says {who}.\n\n> quoted & done")).await;
     browser.fill_raw("attachment", file.to_str().unwrap()).await;
     browser.shot(&name("5-reply")).await;
     browser.click("main form .actions .button").await;
+    browser.wait_for("Your reply was sent").await;
     browser.shot(&name("6-sent")).await;
-    assert!(browser.text("main").await.contains("Your reply was sent"));
     browser.click(".list a").await;
+    browser.wait_for("Save as file").await;
     browser.shot(&name("7-sent-message")).await;
     let sent = browser.text("main").await;
     assert!(sent.contains(&format!("Thank you, says {who}.")) && sent.contains("Antwort _1_.txt"), "{sent}");
     assert!(world.alice_has(&format!("Thank you, says {who}.")).await, "it is in Alice's inbox");
 
     browser.click(".top form button").await;
+    browser.wait_for("You are signed out").await;
     browser.shot(&name("8-signed-out")).await;
-    assert!(browser.text("main").await.contains("You are signed out"));
     browser.back().await;
     browser.reload().await;
     assert!(!browser.text("body").await.contains("Thank you"), "no page is kept");
@@ -128,75 +133,79 @@ async fn visit(browser: &Browser, world: &World<'_>, invited: &Invited, who: &st
     browser.fill("address", who).await;
     browser.fill("password", PASSWORD).await;
     browser.click("main form .actions .button").await;
+    browser.wait_for("this mailbox will be deleted").await;
     assert!(browser.address().await.ends_with("/mailbox"));
     browser.click(".top form button").await;
+    browser.wait_for("You are signed out").await;
 }
 
-/// Every payload there is, in body, subject, sender's name and file name: none runs, none reaches out.
+/// Every payload there is, each in the body, subject, sender's name and file name of a message: none runs, none
+/// reaches out.
 async fn hostile(browser: &Browser, world: &World<'_>) {
     let dave = "dave@elsewhere.example";
     let payloads: Vec<&str> = PAYLOADS.lines().filter(|payload| payload.is_ascii()).collect();
-    let together = payloads.join("\n");
-    let apart: Vec<String> = payloads.iter().map(|payload| format!("<div>{payload}</div>")).collect();
-    for (number, (subject, body)) in [
-        ("<img src=x onerror=canary()>", together.as_str()),
-        ("</title><script>canary()</script>", apart.join("\n").as_str()),
-        ("\"><svg/onload=canary()>", "<a href=\"https://bank.example@evil.example/\">https://bank.example</a>"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        world.send(dave, &html(number, subject, body)).await;
+    assert!(payloads.len() >= 60);
+    for (number, payload) in payloads.iter().enumerate() {
+        world.send(dave, &html(number, payload)).await;
     }
-    for (number, chunk) in payloads.chunks(20).enumerate() {
-        world.send(dave, &plain(10 + number, chunk)).await;
+    for chunk in payloads.chunks(20) {
+        world.send(dave, &plain(chunk)).await;
     }
     let invited = world.invited(dave).await;
     browser.size(1100, 1000).await;
     browser.canary().await;
+    browser.goto("data:text/html,<script>canary()</script>").await;
+    assert!(browser.was_called().await, "a script that runs is noticed");
+
     browser.goto(&invited.link).await;
     browser.fill("pin", &invited.pin).await;
     browser.fill("password", PASSWORD).await;
     browser.fill("confirm", PASSWORD).await;
     browser.click("#understood").await;
     browser.click("main form .actions .button").await;
+    browser.wait_for("Your mailbox is open").await;
     browser.shot("9-hostile-list").await;
-    let count = 3 + payloads.len().div_ceil(20);
-    for number in 1..=count {
-        for page in ["", "/body", "/print", "/reply"] {
+    for number in 1..=payloads.len() + payloads.len().div_ceil(20) {
+        // The document of the frame alone, where a script would run if it could; now and then every page.
+        let pages = if number % 10 == 1 { &["/body", "", "/print", "/reply"][..] } else { &["/body"] };
+        for page in pages {
             browser.goto(&format!("{}/mailbox/inbox/{number}{page}", world.url())).await;
-            assert!(!browser.was_called().await, "message {number}{page} ran a script");
+            let what = payloads.get(number - 1).unwrap_or(&"text");
+            assert!(!browser.was_called().await, "message {number}{page} ran a script: {what}");
         }
     }
-    browser.goto(&format!("{}/mailbox/inbox/3", world.url())).await;
+    let disguised = payloads.iter().position(|payload| payload.contains("bank.example@evil")).unwrap() + 1;
+    browser.goto(&format!("{}/mailbox/inbox/{disguised}", world.url())).await;
     browser.shot("9-hostile-link").await;
-    browser.goto(&format!("{}/mailbox/inbox/1", world.url())).await;
-    browser.shot("9-hostile-message").await;
-    browser.goto(&format!("{}/mailbox/inbox/3/body", world.url())).await;
+    browser.goto(&format!("{}/mailbox/inbox/{disguised}/body", world.url())).await;
     assert!(browser.text("body").await.contains("[evil.example]"), "the link says where it leads");
-    browser.goto(&format!("{}/mailbox", world.url())).await;
-    assert!(!browser.was_called().await);
+    for page in ["/mailbox", "/mailbox?page=2", "/mailbox?page=3"] {
+        browser.goto(&format!("{}{page}", world.url())).await;
+        assert!(!browser.was_called().await, "{page}");
+    }
     browser.click(".top form button").await;
+    browser.wait_for("You are signed out").await;
 }
 
-/// A message of HTML; the payloads of its subject stand in its other fields too.
-fn html(number: usize, subject: &str, body: &str) -> String {
-    let quoted = subject.replace('"', "");
+/// A message of HTML, with the payload in every place of it.
+fn html(number: usize, payload: &str) -> String {
+    let quoted = payload.replace(['"', '\\'], "");
     format!(
-        "From: \"{quoted}\" <alice@demo.example>\r\nTo: dave@elsewhere.example\r\nSubject: [secure] {subject}\r\n\
+        "From: \"{quoted}\" <alice@demo.example>\r\nTo: dave@elsewhere.example\r\nSubject: [secure] {payload}\r\n\
          Message-ID: <hostile-{number}@demo.example>\r\nMIME-Version: 1.0\r\n\
-         Content-Type: multipart/mixed; boundary=zz\r\n\r\n--zz\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{}\r\n\
+         Content-Type: multipart/mixed; boundary=zz\r\n\r\n--zz\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+         {payload}\r\n\
          --zz\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"{quoted}.html\"\r\n\r\n\
-         <script>canary()</script>\r\n--zz--\r\n",
-        body.replace('\n', "\r\n")
+         <script>canary()</script>\r\n--zz--\r\n"
     )
 }
 
 /// A message of text.
-fn plain(number: usize, lines: &[&str]) -> String {
+fn plain(lines: &[&str]) -> String {
     format!(
-        "From: alice@demo.example\r\nTo: dave@elsewhere.example\r\nSubject: [secure] text {number}\r\n\
-         Message-ID: <hostile-{number}@demo.example>\r\n\r\n{}\r\n",
+        "From: alice@demo.example\r\nTo: dave@elsewhere.example\r\nSubject: [secure] text\r\n\
+         Message-ID: <hostile-{:p}@demo.example>\r\n\r\n{}\r\n",
+        lines.as_ptr(),
         lines.join("\r\n")
     )
 }
@@ -413,6 +422,12 @@ impl Browser {
         self.driver.goto(url).await.unwrap();
     }
 
+    /// To a host that does not answer.
+    async fn goto_nowhere(&self, url: &str) {
+        // Whether that is an error depends on how far the connection came.
+        let _ = self.driver.goto(url).await;
+    }
+
     async fn back(&self) {
         self.driver.back().await.unwrap();
     }
@@ -433,6 +448,20 @@ impl Browser {
 
     async fn text(&self, selector: &str) -> String {
         self.driver.find(By::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    /// Waits until the page says this; a slow machine gets a minute.
+    async fn wait_for(&self, words: &str) {
+        for _ in 0..600 {
+            if let Ok(main) = self.driver.find(By::Css("main")).await
+                && let Ok(text) = main.text().await
+                && text.contains(words)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{words:?} did not come: {}", self.text("body").await);
     }
 
     async fn shown(&self, selector: &str) -> bool {
