@@ -1,3 +1,14 @@
-//! End to end: the whole appliance in this process, met from outside over real sockets.
+//! End to end: the whole appliance, met from outside over real sockets, as a sender, a recipient, the rest of the
+//! world and an attacker meet it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+mod mail_client;
+mod markers;
+#[allow(dead_code, reason = "what one test does not need another does")]
+mod peer;
+mod plain_browser;
 
 mod browser;
+mod main_job;

@@ -220,6 +220,7 @@ impl Portal {
             Page::SignIn => sign_in::show(&visit),
             Page::SignInPost => sign_in::post(self, visit).await,
             Page::SignOut => sign_out::post(self, visit),
+            Page::SignedOut => sign_out::show(&visit),
             Page::Inbox
             | Page::Sent
             | Page::Message
@@ -255,7 +256,8 @@ impl Portal {
             | Page::Cancelled
             | Page::SignIn
             | Page::SignInPost
-            | Page::SignOut => Err(Trouble::NotFound),
+            | Page::SignOut
+            | Page::SignedOut => Err(Trouble::NotFound),
         }
     }
 

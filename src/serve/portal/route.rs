@@ -99,6 +99,8 @@ pub enum Page {
     SignInPost,
     /// Signing out.
     SignOut,
+    /// What is shown after it.
+    SignedOut,
     /// The inbox.
     Inbox,
     /// Sent.
@@ -134,6 +136,7 @@ pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/login", Page::SignIn),
     Route { budget: Budget::Guess, takes: Takes::Form, ..open(Verb::Post, "/login", Page::SignInPost) },
     Route { takes: Takes::Form, ..open(Verb::Post, "/logout", Page::SignOut) },
+    open(Verb::Get, "/signed-out", Page::SignedOut),
     signed("/mailbox", Page::Inbox),
     signed("/mailbox/sent", Page::Sent),
     signed("/mailbox/{folder}/{uid}", Page::Message),

@@ -425,7 +425,7 @@ async fn first_use_reading_answering_sent_and_signing_out() {
     assert!(answer.contains("From: bob@mail.example") && answer.contains("evil.html"));
 
     let out = world.post("/logout", &[], &cookie).await;
-    assert_eq!(out.status, 200);
+    assert_eq!((out.status, out.header("location")), (303, "/signed-out"));
     assert!(out.header("set-cookie").contains("Max-Age=0"));
     for path in ["/mailbox", "/mailbox/inbox/1", "/mailbox/inbox/1/raw"] {
         let gone = world.get(path, &cookie).await;

@@ -1,0 +1,293 @@
+//! An appliance in a directory of its own, on free ports of loopback, with a peer in place of the rest of the world
+//! and a clock that goes where a test wants.
+
+use crate::mail_client::Imap;
+use crate::mail_client::Smtp;
+use crate::peer::Peer;
+use crate::peer::Plan;
+use crate::plain_browser::Browser;
+use guardpost::app::appliance;
+use guardpost::app::appliance::Appliance;
+use guardpost::app::appliance::Parts;
+use guardpost::app::clock::SystemClock;
+use guardpost::app::ground;
+use guardpost::app::ground::Surroundings;
+use guardpost::app::keys::create_master_key;
+use guardpost::base::address::Address;
+use guardpost::base::secret::Secret;
+use guardpost::base::time::Clock;
+use guardpost::base::time::Time;
+use guardpost::config::Config;
+use guardpost::flow::Flow;
+use guardpost::flow::delivery::Courier;
+use guardpost::net::dial::Dialer;
+use guardpost::net::dns::OnePeer;
+use guardpost::net::listen;
+use guardpost::net::listen::Service;
+use guardpost::net::tls::TlsClient;
+use guardpost::net::tls::self_signed;
+use guardpost::store::engine;
+use guardpost::vault::OsRandom;
+use guardpost::vault::slot::Parameters;
+use std::fs;
+use std::io;
+use std::io::Write;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The name of the server; its portal is on the same.
+pub const HOST: &str = "mail.house.example";
+/// Its domain.
+pub const DOMAIN: &str = "house.example";
+/// The password of every account that a test does not think of.
+pub const PASSWORD: &str = "three grey horses, one cart";
+
+/// The machine's clock, put forward at will.
+#[derive(Default)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Lets time pass.
+    pub fn pass(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        Time(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+    }
+
+    fn running(&self) -> Duration {
+        SystemClock.running() + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+/// An appliance with its directory; both go with it.
+pub struct House {
+    /// Its files: `data`, `master.key`, `tls.crt`, `tls.key`.
+    pub home: TempDir,
+    /// What it sees as time.
+    pub clock: Arc<TestClock>,
+    /// The rest of the world.
+    pub world: Peer,
+    more: String,
+    appliance: Option<Appliance>,
+}
+
+impl House {
+    /// With alice@house.example as its one account.
+    pub async fn new() -> Self {
+        Self::with(Plan::default(), "").await
+    }
+
+    /// With this world around it and this at the end of guard.toml; alice@ is there.
+    pub async fn with(world: Plan, more: &str) -> Self {
+        let house = Self::empty(world, more).await;
+        house.add_account("alice@house.example", PASSWORD).await;
+        house
+    }
+
+    /// The same without an account.
+    pub async fn empty(world: Plan, more: &str) -> Self {
+        begin_log();
+        let home = tempfile::Builder::new().prefix("house").tempdir().unwrap();
+        let made = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
+        fs::write(home.path().join("tls.crt"), &made.certificate).unwrap();
+        fs::write(home.path().join("tls.key"), made.key.as_bytes()).unwrap();
+        let mut house = Self {
+            home,
+            clock: Arc::default(),
+            world: world.open().await,
+            more: more.to_owned(),
+            appliance: None,
+        };
+        create_master_key(&house.at("master.key"), &house.at("data"), &OsRandom).unwrap();
+        house.start().await;
+        house
+    }
+
+    /// A file of its directory.
+    pub fn at(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Starts it, on other ports than before.
+    pub async fn start(&mut self) {
+        let loopback: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let services = [
+            Service::Smtp,
+            Service::Submission,
+            Service::Submissions,
+            Service::Imaps,
+            Service::Https,
+            Service::Http,
+        ];
+        let bound: Vec<_> =
+            services.into_iter().map(|service| listen::bind(service, loopback).unwrap()).collect();
+        let https = bound.iter().find(|bound| bound.service == Service::Https).unwrap().address.port();
+        let config = Arc::new(self.config(https));
+        let around = self.surroundings();
+        let certificates = appliance::certificates(&config).unwrap();
+        let flow = ground::open(config, &around).await.unwrap();
+        let courier = Courier { dialer: around.dialer, tls: TlsClient::default() };
+        let parts = Parts { flow, certificates, inherited: bound, courier };
+        self.appliance = Some(Appliance::start(parts).await.unwrap());
+    }
+
+    /// What it finds around it: the test's clock, one peer for every domain, cheap passwords.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            clock: self.clock.clone(),
+            dns: Some(Arc::new(OnePeer(self.world.address.ip()))),
+            dialer: Dialer { loopback: true, ..Dialer::default() },
+            password_cost: Parameters::SMALL,
+            store: engine::Options { reserve: 0, ..engine::Options::default() },
+            ..Surroundings::default()
+        }
+    }
+
+    /// Its configuration, with the portal at this port.
+    pub fn config(&self, https: u16) -> Config {
+        let home = self.home.path().display();
+        let text = format!(
+            "hostname = \"{HOST}\"\ndata_dir = \"{home}/data\"\nrun_dir = \"{home}/run\"\n\
+             master_key_file = \"{home}/master.key\"\n\
+             [listen]\nsmtp = []\nsubmission = []\nsubmissions = []\nimaps = []\nhttps = []\nhttp = []\n\
+             [tls]\ncertificate = \"{home}/tls.crt\"\nkey = \"{home}/tls.key\"\n\
+             [portal]\nurl = \"https://{HOST}:{https}\"\nbrand = \"House\"\n\
+             [[domain]]\nname = \"{DOMAIN}\"\n\
+             [outbound]\nport = {}\n{}",
+            self.world.address.port(),
+            self.more
+        );
+        Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"))
+    }
+
+    /// Stops it in order; everything is on disk then.
+    pub async fn stop(&mut self) {
+        if let Some(appliance) = self.appliance.take() {
+            appliance.stop().await;
+        }
+    }
+
+    /// The running appliance.
+    pub fn appliance(&self) -> &Appliance {
+        self.appliance.as_ref().expect("it runs")
+    }
+
+    /// Its flows.
+    pub fn flow(&self) -> &Arc<Flow> {
+        self.appliance().flow()
+    }
+
+    /// The port of a service.
+    pub fn port(&self, service: Service) -> u16 {
+        self.appliance().place(service).expect("it listens").port()
+    }
+
+    /// Makes an account.
+    pub async fn add_account(&self, address: &str, password: &str) {
+        let address = Address::parse(address).unwrap();
+        self.flow().add_account(&address, &Secret::new(password.to_owned())).await.unwrap();
+    }
+
+    /// Signed in for submission, TLS from the first byte.
+    pub async fn submission(&self, address: &str, password: &str) -> Smtp {
+        let mut smtp = Smtp::connect(self.port(Service::Submissions), true).await;
+        assert_eq!(smtp.sign_in(address, password).await.code, 235);
+        smtp
+    }
+
+    /// Alice, ready to send.
+    pub async fn alice_sends(&self) -> Smtp {
+        self.submission("alice@house.example", PASSWORD).await
+    }
+
+    /// Signed in to IMAP.
+    pub async fn imap(&self, address: &str, password: &str) -> Imap {
+        let mut imap = Imap::connect(self.port(Service::Imaps)).await;
+        imap.sign_in(address, password).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+        imap
+    }
+
+    /// Alice, ready to read.
+    pub async fn alice_reads(&self) -> Imap {
+        self.imap("alice@house.example", PASSWORD).await
+    }
+
+    /// A browser without JavaScript, nothing in its jar.
+    pub fn browser(&self) -> Browser {
+        Browser::new(HOST, self.port(Service::Https))
+    }
+
+    /// Every octet in its data directory, file by file.
+    pub fn data(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        gather(&self.at("data"), &mut files);
+        assert!(
+            files.iter().any(|(file, octets)| file.contains("/store/") && !octets.is_empty()),
+            "there is data"
+        );
+        files
+    }
+}
+
+fn gather(dir: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, files);
+        } else if let Ok(bytes) = fs::read(&path) {
+            // A body may be unlinked while this looks.
+            files.push((path.display().to_string(), bytes));
+        }
+    }
+}
+
+/// The address of loopback.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Everything that this process ever logged, down to the finest level.
+pub fn logged() -> Vec<u8> {
+    let log = begin_log().0.lock().unwrap().clone();
+    assert!(crate::markers::contains(&log, b"account made"), "there is a log");
+    log
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Our rooms at every level, other people's where they have something to say.
+fn begin_log() -> &'static Captured {
+    static LOG: OnceLock<Captured> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let captured = Captured::default();
+        let sink = captured.clone();
+        tracing_subscriber::fmt()
+            .with_env_filter("debug,guardpost=trace,sled=info")
+            .with_ansi(false)
+            .with_writer(move || sink.clone())
+            .init();
+        captured
+    })
+}
