@@ -32,6 +32,7 @@ mod road;
 pub mod sealing;
 mod session;
 pub mod sign_in;
+pub mod sign_in_cache;
 pub mod signing;
 pub mod submission;
 
@@ -49,6 +50,7 @@ use crate::flow::notice_answer::Answered;
 use crate::flow::password_work::PasswordWork;
 use crate::flow::queue::Gauge;
 use crate::flow::returned::Once;
+use crate::flow::sign_in_cache::SignInCache;
 use crate::flow::submission::SendingLimits;
 use crate::net::dns::Dns;
 use crate::openpgp::certificate::CertificateCache;
@@ -86,6 +88,8 @@ pub struct Flow {
     pub passwords: PasswordWork,
     /// Failures at sign-in and first use.
     pub budgets: SignInBudgets,
+    /// Accounts that signed in lately.
+    pub sign_in_cache: SignInCache,
     /// What accounts may send.
     pub sending: SendingLimits,
     /// From decision to commit, an address is held.
@@ -131,6 +135,7 @@ impl Flow {
     /// Puts the flows on their ground.
     pub fn new(ground: Ground, config: Arc<Config>) -> Arc<Self> {
         Arc::new(Self {
+            sign_in_cache: SignInCache::new(&*ground.random),
             index: Index::new(&ground.keys),
             store: ground.store,
             keys: ground.keys,

@@ -3,10 +3,12 @@
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
 use crate::base::id::MailboxId;
+use crate::base::id::SlotId;
 use crate::base::secret::Key;
 use crate::base::secret::Secret;
 use crate::flow::Flow;
 use crate::flow::password_work::PATIENCE;
+use crate::flow::sign_in_cache;
 use crate::openpgp::secret_key::SecretKey;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
@@ -131,8 +133,10 @@ impl Flow {
             .map_err(|retry_after| SignInError::Paused { retry_after })?;
         let address = Address::parse(address.trim()).ok().map(|address| address.key());
         let record = self.sign_in_record(address.as_ref(), realm).await?;
-        let candidates = self.password_slots(record.as_deref()).await?;
-        let muk = self.try_password(record.as_ref().map(|record| record.id), candidates, password).await?;
+        let muk = match record.as_deref().and_then(|record| self.recall(record, &password)) {
+            Some(muk) => Some(muk),
+            None => self.try_password(record.as_deref(), password).await?,
+        };
         let Some(record) = record else {
             self.budgets.failed(source.ip, None, self.clock.running());
             return Err(SignInError::Wrong);
@@ -217,32 +221,56 @@ impl Flow {
     /// Runs Argon2 once, whoever asks, and tries the result on each slot.
     async fn try_password(
         &self,
-        mailbox: Option<MailboxId>,
-        candidates: Candidates,
+        record: Option<&MailboxRecord>,
         password: Secret<String>,
     ) -> Result<Option<MailboxKey>, SignInError> {
+        let candidates = self.password_slots(record).await?;
+        let mailbox = record.map(|record| record.id);
         let busy = |_| SignInError::Busy { retry_after: PATIENCE };
         let permit = self.passwords.permit().await.map_err(busy)?;
         let keys = self.keys.clone();
         let cost = self.password_cost;
-        permit
-            .run(move || {
-                let (salt, cost) = match candidates.first() {
-                    Some((slot, _)) => (slot.salt, Parameters::read(slot.parameters).ok()?),
-                    None => ([0; 16], cost),
-                };
-                let password = Password::parse(password.expose()).ok();
-                let guess = password.as_ref().map_or("", |password| password.expose());
-                let stretched = slot::stretch(guess.as_bytes(), &salt, cost).ok()?;
-                password?;
-                let mailbox = mailbox?;
-                candidates.iter().find_map(|(slot, shred)| {
-                    let parts = slot_parts(mailbox, slot)?;
-                    slot::open(&parts, Opener::Password(&stretched), &keys.pepper, shred, &slot.sealed).ok()
-                })
-            })
-            .await
-            .map_err(busy)
+        let opened = permit.run(move || {
+            let (salt, cost) = match candidates.first() {
+                Some((slot, _)) => (slot.salt, Parameters::read(slot.parameters).ok()?),
+                None => ([0; 16], cost),
+            };
+            let password = Password::parse(password.expose()).ok();
+            let guess = password.as_ref().map_or("", |password| password.expose());
+            let stretched = slot::stretch(guess.as_bytes(), &salt, cost).ok()?;
+            let (password, mailbox) = (password?, mailbox?);
+            let (slot, muk) = candidates.iter().find_map(|(slot, shred)| {
+                let parts = slot_parts(mailbox, slot)?;
+                let opener = Opener::Password(&stretched);
+                Some((slot.id, slot::open(&parts, opener, &keys.pepper, shred, &slot.sealed).ok()?))
+            })?;
+            Some((slot, password, muk))
+        });
+        let Some((slot, password, muk)) = opened.await.map_err(busy)? else { return Ok(None) };
+        if let Some(record) = record {
+            self.remember(record, slot, &password, &muk);
+        }
+        Ok(Some(muk))
+    }
+
+    /// An account that signed in lately with the same password.
+    fn recall(&self, record: &MailboxRecord, password: &Secret<String>) -> Option<MailboxKey> {
+        self.cache_life(record)?;
+        let password = Password::parse(password.expose()).ok()?;
+        self.sign_in_cache.recall(record, &password, self.clock.running())
+    }
+
+    fn remember(&self, record: &MailboxRecord, slot: SlotId, password: &Password, muk: &MailboxKey) {
+        let Some(life) = self.cache_life(record) else { return };
+        let slot = sign_in_cache::cached(record.id, slot, record.generation);
+        let until = self.clock.running() + life;
+        self.sign_in_cache.keep(slot, password, muk, until, &*self.random);
+    }
+
+    /// Accounts only, and only where it is switched on.
+    fn cache_life(&self, record: &MailboxRecord) -> Option<Duration> {
+        let life = self.config().accounts.sign_in_cache;
+        (record.kind == MailboxKind::Account && !life.is_zero()).then_some(life)
     }
 
     fn device(&self, record: &MailboxRecord, source: &Source) -> Option<device::Device> {

@@ -405,3 +405,26 @@ async fn plain_mail_goes_out_in_seven_bits_and_short_lines() {
     let refused = world.submit(&["bob@example.net"], &signed).await;
     assert!(matches!(refused, Err(TakeError::Refused(ref reply)) if reply.status == Some((5, 6, 3))));
 }
+
+/// A mail program that signs in again costs no second Argon2, until anything of the account changes.
+#[tokio::test]
+async fn a_signed_in_account_is_known_again() {
+    let world = World::new().await;
+    let flow = &world.flow;
+    // Nobody else gets a permit now: whoever signs in was known.
+    let mut permits = Vec::new();
+    while let Ok(Ok(permit)) = tokio::time::timeout(Duration::from_millis(20), flow.passwords.permit()).await
+    {
+        permits.push(permit);
+    }
+    let source = source();
+    let known = |password| flow.sign_in("alice@example.org", secret(password), &source, Realm::Everybody);
+    let soon = |attempt| tokio::time::timeout(Duration::from_millis(500), attempt);
+    assert!(soon(known(PASSWORD)).await.is_ok_and(|signed_in| signed_in.is_ok()));
+    assert!(soon(known("alice likes another password")).await.is_err(), "waits for its turn");
+    drop(permits);
+    let alice = address("alice@example.org");
+    flow.change_password(&alice, secret(PASSWORD), &secret("alice likes another password")).await.unwrap();
+    assert!(matches!(known(PASSWORD).await, Err(SignInError::Wrong)), "the old password is nothing");
+    assert!(known("alice likes another password").await.is_ok());
+}
