@@ -11,4 +11,6 @@ mod peer;
 mod plain_browser;
 
 mod browser;
+mod imap;
 mod main_job;
+mod odd_mail;

@@ -90,10 +90,11 @@ impl Connection {
         if let Ended::With(words) = ended {
             let _ = self.say(words.as_bytes()).await;
         }
-        if !matches!(ended, Ended::Gone) && self.flush().await.is_ok() {
-            if let Some(stream) = &mut self.stream {
-                let _ = timeout(self.imap.limits.write, stream.shutdown()).await;
-            }
+        if !matches!(ended, Ended::Gone)
+            && self.flush().await.is_ok()
+            && let Some(stream) = &mut self.stream
+        {
+            let _ = timeout(self.imap.limits.write, stream.shutdown()).await;
         }
     }
 
