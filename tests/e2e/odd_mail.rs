@@ -241,7 +241,7 @@ impl Maker {
             0 => format!("=_{}-{}", self.number, self.boundaries),
             1 => format!("--b{}'()+_,-./:=?{}", self.number, self.boundaries),
             2 => format!("b{} {}x", self.number, self.boundaries),
-            _ => "-".repeat(20) + &format!("{}{}", self.number, self.boundaries * 7),
+            _ => format!("{}{}{}", "-".repeat(20), self.number, self.boundaries * 7),
         };
         let subtype = *self.dice.pick(&["mixed", "alternative", "related", "MIXED", "x-strange"]);
         let mut body = Vec::new();
