@@ -332,10 +332,9 @@ impl Deed<'_> {
             .main_domain(self.draft.author.domain())
             .ok_or_else(|| TakeError::internal("an account without a domain"))?;
         let message = self.flow.signed(message, &domain.name).await?;
-        let needs = |address: &Address| address.needs_smtputf8();
-        let smtputf8 = self.draft.utf8_header
-            || self.envelope.sender.as_ref().is_some_and(needs)
-            || recipients.iter().any(|recipient| needs(&recipient.address));
+        // A recipient's own address is looked at when it is said: it must not stop the others.
+        let smtputf8 =
+            self.draft.utf8_header || self.envelope.sender.as_ref().is_some_and(Address::needs_smtputf8);
         let item = Outgoing {
             id: self.flow.queue_id(),
             purpose: Purpose::Mail,

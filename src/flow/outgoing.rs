@@ -39,7 +39,7 @@ pub struct Outgoing {
     pub requirement: Requirement,
     /// Has octets above 127 in its body.
     pub eight_bit: bool,
-    /// Has a header or address that needs SMTPUTF8.
+    /// Its header or its sender needs SMTPUTF8, whoever the recipient is.
     pub smtputf8: bool,
     /// RET=.
     pub ret: Option<Ret>,

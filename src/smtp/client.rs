@@ -96,9 +96,10 @@ impl Heard {
         self.code / 100 == 2
     }
 
-    /// RFC 2034 §4: the enhanced code in front of the text, if it agrees with the reply code.
+    /// RFC 2034 §4: the enhanced code in front of the text, if it agrees with the reply code. What is no refusal,
+    /// but makes no sense where it was said, may make sense another time.
     fn status(&self) -> Status {
-        let class = if self.code / 100 == 4 { 4 } else { 5 };
+        let class = if self.code / 100 == 5 { 5 } else { 4 };
         let word = self.lines.first().and_then(|line| line.split(' ').next()).unwrap_or_default();
         let mut numbers = word.split('.').map(str::parse::<u16>);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
@@ -228,7 +229,7 @@ pub struct Plan {
     pub size: u64,
     /// Its body has octets above 127.
     pub eight_bit: bool,
-    /// Its header or an address has them.
+    /// Its header or its sender needs SMTPUTF8 (RFC 6531 §3.4); what a recipient needs is seen in its address.
     pub smtputf8: bool,
     /// ENVID=.
     pub envid: Option<String>,
@@ -411,14 +412,23 @@ impl<Cleared> Conversation<Cleared> {
 
     /// The policy has passed.
     pub fn cleared(&mut self, cleared: Cleared) -> Step {
-        let needs_smtputf8 = |address: &Address| address.needs_smtputf8();
-        let plan = &self.plan;
-        let utf8 = plan.smtputf8
-            || plan.sender.as_ref().is_some_and(needs_smtputf8)
-            || plan.recipients.iter().any(|forward| needs_smtputf8(&forward.recipient.address));
-        if utf8 && !self.offers.smtputf8 {
-            return Err(Trouble::new((5, 6, 7), "the peer takes no addresses or headers in UTF-8"));
+        let for_all = self.plan.smtputf8 || self.plan.sender.as_ref().is_some_and(Address::needs_smtputf8);
+        if !self.offers.smtputf8 {
+            let trouble = Trouble::new((5, 6, 7), "the peer takes no addresses or headers in UTF-8");
+            if for_all {
+                return Err(trouble);
+            }
+            let needs = |forward: &Forward| forward.recipient.address.needs_smtputf8();
+            let numbers =
+                self.plan.recipients.iter().filter(|forward| needs(forward)).map(|forward| forward.number);
+            self.answers.extend(numbers.map(|number| (number, Answered::Refused(trouble.clone()))));
+            self.plan.recipients.retain(|forward| !needs(forward));
+            if self.plan.recipients.is_empty() {
+                return Ok(Effect::Quit);
+            }
         }
+        let utf8 =
+            for_all || self.plan.recipients.iter().any(|forward| forward.recipient.address.needs_smtputf8());
         if self.offers.size.is_some_and(|size| size > 0 && self.plan.size > size) {
             return Err(Trouble::new((5, 3, 4), "the message is larger than the peer takes"));
         }
@@ -771,6 +781,8 @@ mod tests {
             (550, "5.1.1.1 no", (5, 0, 0)),
             (450, "busy", (4, 0, 0)),
             (550, "5.1.9999 no", (5, 0, 0)),
+            (354, "go on", (4, 0, 0)),
+            (250, "2.0.0 ok", (4, 0, 0)),
         ] {
             assert_eq!(Heard { code, lines: vec![text.into()] }.status(), want, "{code} {text}");
         }

@@ -385,7 +385,7 @@ pub struct QueueRecord {
     /// BODY=8BITMIME.
     #[n(8)]
     pub eight_bit: bool,
-    /// The header or an address needs SMTPUTF8.
+    /// Its header or its sender needs SMTPUTF8, whoever the recipient is.
     #[n(9)]
     pub smtputf8: bool,
     /// RET=.
