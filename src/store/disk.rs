@@ -27,6 +27,7 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::RwLockReadGuard;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -80,6 +81,8 @@ pub(crate) struct Disk {
     poison: Poison,
     /// sled itself has failed.
     broken: AtomicBool,
+    /// Odd while a flush is under way.
+    flushing: AtomicU64,
     /// Taken to write by each batch, to read by readings of more than one row.
     still: RwLock<()>,
 }
@@ -126,6 +129,7 @@ impl Disk {
             index: Index::new(keys),
             poison,
             broken: AtomicBool::new(false),
+            flushing: AtomicU64::new(0),
             still: RwLock::new(()),
         };
         disk.check_blobs(dir)?;
@@ -173,8 +177,23 @@ impl Disk {
         let moving = self.still.write().unwrap_or_else(PoisonError::into_inner);
         self.guarded(|| self.db.apply_batch(batch))?;
         drop(moving);
-        self.guarded(|| self.db.flush().map(drop))?;
+        self.flushing.fetch_add(1, Ordering::SeqCst);
+        let flushed = self.guarded(|| self.db.flush().map(drop));
+        self.flushing.fetch_add(1, Ordering::SeqCst);
+        flushed?;
         Ok(self.log.sync_data().inspect_err(|_| self.fail("the log could not be synced"))?)
+    }
+
+    /// Looks after a flush that takes long; called every now and then with the answer of the last time.
+    ///
+    /// When a write in the background fails, sled notes the error but does not always wake who waits for that
+    /// write. A second flush sees the error, returns it and wakes everybody.
+    pub(crate) fn nudge(&self, before: u64) -> u64 {
+        let now = self.flushing.load(Ordering::SeqCst);
+        if now == before && now % 2 == 1 {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.db.flush()));
+        }
+        now
     }
 
     /// Between two batches: rows read while this is held belong together.

@@ -70,6 +70,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -83,6 +84,9 @@ use tokio::sync::watch;
 const LAYOUT: u32 = 1;
 /// Lists of commands that wait for the writer.
 const WAITING: usize = 1_024;
+
+/// How often the writer is looked after.
+const NUDGE: Duration = Duration::from_millis(500);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -118,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     shreds: Arc<ShredFiles>,
     space: AtomicU8,
+    /// The writer has ended.
+    ended: AtomicBool,
     dir: PathBuf,
     /// The lock of the data directory; held by whoever may still read.
     _lock: File,
@@ -153,6 +159,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
+    /// Looks after the writer; ends when the writer has.
+    watch: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Engine {
@@ -195,6 +203,7 @@ impl Engine {
             leases: RwLock::default(),
             shreds: book.files(),
             space: AtomicU8::new(Health::Good as u8),
+            ended: AtomicBool::new(false),
             dir: dir.into(),
             options,
             _lock: lock,
@@ -206,8 +215,17 @@ impl Engine {
         let (requests, receiver) = mpsc::channel(WAITING);
         let mut writer = Writer::new(Arc::clone(&shared), receiver, book, mark, commit);
         settle(&mut writer, &stale, commit > found)?;
-        let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(thread) })
+        let writer = thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
+        let watched = Arc::clone(&shared);
+        let watch = move || {
+            let mut last = 0;
+            while !watched.ended.load(Ordering::SeqCst) {
+                thread::park_timeout(NUDGE);
+                last = watched.disk.nudge(last);
+            }
+        };
+        let watch = thread::Builder::new().name("store-watch".into()).spawn(watch)?;
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer), watch: Some(watch) })
     }
 
     /// The body files, for tests that sweep them.
@@ -249,6 +267,11 @@ impl Drop for Engine {
             && writer.join().is_err()
         {
             tracing::error!("the writer of the store broke off");
+        }
+        self.shared.ended.store(true, Ordering::SeqCst);
+        if let Some(watch) = self.watch.take() {
+            watch.thread().unpark();
+            let _ = watch.join();
         }
     }
 }

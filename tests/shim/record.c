@@ -6,7 +6,8 @@
  *   SHIM_MARK   a file whose writes are marks in the log; "go" arms the failing mode, "stop" ends it
  *   SHIM_LOG    record every write, sync and change of a name here, with its data
  *   SHIM_FAIL   "n errno sticky": from "go" on, operation number n (1 is the first) fails with errno;
- *               (the log gets the mark "fault"); with sticky 1 everything that needs space fails after it
+ *               (the log gets the mark "fault"); with sticky 1 only operations that need space count, and all
+ *               of them fail after it
  *
  * One record: operation (1 octet), inode (8), number (8), length (4) and octets, length (4) and octets;
  * little-endian. All calls are serialised, so that the log has the order in which things happened.
@@ -105,6 +106,8 @@ static void record(char operation, uint64_t inode, uint64_t number, const char *
 static int fails(int space)
 {
     if (!fail_at || !armed)
+        return 0;
+    if (sticky && !space)
         return 0;
     counted++;
     if (counted == fail_at || (sticky && space && counted > fail_at)) {
