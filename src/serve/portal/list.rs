@@ -1,7 +1,10 @@
 //! The lists of messages: inbox and Sent, newest first, forty a page.
 
+use crate::base::time::Time;
 use crate::flow::reading::Listed;
 use crate::flow::sign_in::Unlocked;
+use crate::mime::display;
+use crate::mime::summary::Summary;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
@@ -42,9 +45,13 @@ struct List<'a> {
 struct Row {
     href: String,
     who: String,
+    /// The receivers, in Sent.
+    to: String,
     subject: String,
     files: usize,
     when: String,
+    /// `when` at length.
+    date: String,
     unread: bool,
 }
 
@@ -74,11 +81,10 @@ pub async fn sent(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     visit.chrome.tab = Tab::Sent;
     let chrome = visit.chrome.clone();
     let mut list = list(portal, &chrome, &visit.query, &signed.who, Folder::SENT).await?;
-    if visit.query.is_set("sent")
-        && let Some(row) = list.rows.first()
-    {
-        list.sent =
-            Some(chrome.words("sent-ok-text", &[("to", (&row.who).into()), ("date", (&row.when).into())]));
+    if visit.query.is_set("sent") {
+        list.sent = list.rows.first().map(|row| {
+            chrome.words("sent-ok-text", &[("to", (&row.to).into()), ("date", (&row.date).into())])
+        });
     }
     page::html(StatusCode::OK, &list)
 }
@@ -172,37 +178,35 @@ fn pages(chrome: &Chrome, query: &Form, total: usize, listed: &[Listed]) -> Opti
     Some(Pages { of, newer, older })
 }
 
-fn row(chrome: &Chrome, folder: Folder, listed: &Listed, now: crate::base::time::Time) -> Row {
+fn row(chrome: &Chrome, folder: Folder, listed: &Listed, now: Time) -> Row {
     let place = Place { folder, uid: listed.uid };
-    let when = chrome.when(listed.record.arrived, now);
     let unread = folder != Folder::SENT && !listed.flags.seen;
-    let Some(summary) = &listed.summary else {
-        return Row {
-            href: place.path(),
-            who: String::new(),
-            subject: chrome.say("unreadable"),
-            files: 0,
-            when,
-            unread,
-        };
+    let blank = Row {
+        href: place.path(),
+        who: String::new(),
+        to: String::new(),
+        subject: chrome.say("unreadable"),
+        files: 0,
+        when: chrome.when(listed.record.arrived, now),
+        date: chrome.date_and_time(listed.record.arrived),
+        unread,
     };
-    let who = if folder == Folder::SENT {
-        let to = summary.envelope.as_ref().map(|envelope| {
-            let names: Vec<String> = envelope
-                .to
-                .mailboxes()
-                .take(5)
-                .filter_map(|mailbox| mailbox.display_name().or_else(|| Some(mailbox.address()?.to_string())))
-                .collect();
-            names.join(", ")
-        });
-        chrome.put("list-to", "to", &to.unwrap_or_default())
-    } else {
-        summary.sender.clone()
-    };
+    let Some(summary) = &listed.summary else { return blank };
+    let to = if folder == Folder::SENT { receivers(summary) } else { String::new() };
+    let who = if folder == Folder::SENT { chrome.put("list-to", "to", &to) } else { summary.sender.clone() };
     let subject = if summary.subject.is_empty() { chrome.say("no-subject") } else { summary.subject.clone() };
     let files = usize::try_from(summary.attachment_count).unwrap_or(usize::MAX);
-    Row { href: place.path(), who, subject, files, when, unread }
+    Row { who, to, subject, files, ..blank }
+}
+
+/// The first receivers by name, else by address.
+fn receivers(summary: &Summary) -> String {
+    let Some(envelope) = &summary.envelope else { return String::new() };
+    let names = envelope.to.mailboxes().take(5).filter_map(|mailbox| {
+        let named = mailbox.display_name().filter(|name| !name.trim().is_empty());
+        Some(display::single_line(&named.or_else(|| Some(mailbox.address()?.to_string()))?, 100))
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -217,9 +221,11 @@ mod tests {
         let row = |uid: u32| Row {
             href: Place { folder: Folder::INBOX, uid: Uid(uid) }.path(),
             who: text.into(),
+            to: text.into(),
             subject: text.into(),
             files: (uid % 3) as usize,
             when: "Today 09:12".into(),
+            date: text.into(),
             unread: uid % 2 == 1,
         };
         let list = List {
