@@ -276,7 +276,12 @@ mod tests {
         for file in files(&["src", "assets"]) {
             let content = std::fs::read_to_string(&file).unwrap_or_default();
             let content = content.split("mod tests {").next().unwrap_or_default();
-            for start in ["text(", "plain(", "t(", "say("] {
+            // Where neither is named, a function of the same name asks for something else.
+            let is_page = file.extension().is_some_and(|end| end == "html");
+            if !is_page && !content.contains("texts") && !content.contains("chrome") {
+                continue;
+            }
+            for start in ["text(", "plain(", "t(", "say(", "put(", "count(", "words("] {
                 for (at, _) in content.match_indices(start) {
                     let before = content[..at].chars().next_back();
                     if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
