@@ -27,6 +27,8 @@ use guardpost::net::listen::Service;
 use guardpost::net::tls::TlsClient;
 use guardpost::net::tls::self_signed;
 use guardpost::store::engine;
+use guardpost::store::place::Space;
+use guardpost::store::place::SpaceProbe;
 use guardpost::vault::OsRandom;
 use guardpost::vault::slot::Parameters;
 use std::fs;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -80,6 +83,8 @@ pub struct House {
     pub clock: Arc<TestClock>,
     /// The rest of the world.
     pub world: Peer,
+    /// Free octets on its disk.
+    pub free: Arc<AtomicU64>,
     more: String,
     appliance: Option<Appliance>,
 }
@@ -108,6 +113,7 @@ impl House {
             home,
             clock: Arc::default(),
             world: world.open().await,
+            free: Arc::new(AtomicU64::new(1 << 40)),
             more: more.to_owned(),
             appliance: None,
         };
@@ -146,20 +152,32 @@ impl House {
 
     /// What it finds around it: the test's clock, one peer for every domain, cheap passwords.
     pub fn surroundings(&self) -> Surroundings {
+        let free = self.free.clone();
+        let space = SpaceProbe::new(move |_| Ok(Space { free: free.load(Ordering::SeqCst), total: 1 << 40 }));
         Surroundings {
             clock: self.clock.clone(),
             dns: Some(Arc::new(OnePeer(self.world.address.ip()))),
             dialer: Dialer { loopback: true, ..Dialer::default() },
             password_cost: Parameters::SMALL,
-            store: engine::Options { reserve: 0, ..engine::Options::default() },
+            store: engine::Options {
+                reserve: 0,
+                space,
+                look_every: Duration::ZERO,
+                ..engine::Options::default()
+            },
             ..Surroundings::default()
         }
     }
 
     /// Its configuration, with the portal at this port.
     pub fn config(&self, https: u16) -> Config {
+        Config::from_text(&self.configuration(https)).unwrap_or_else(|complaints| panic!("{complaints}"))
+    }
+
+    /// The text of its guard.toml.
+    pub fn configuration(&self, https: u16) -> String {
         let home = self.home.path().display();
-        let text = format!(
+        format!(
             "hostname = \"{HOST}\"\ndata_dir = \"{home}/data\"\nrun_dir = \"{home}/run\"\n\
              master_key_file = \"{home}/master.key\"\n\
              [listen]\nsmtp = []\nsubmission = []\nsubmissions = []\nimaps = []\nhttps = []\nhttp = []\n\
@@ -169,8 +187,7 @@ impl House {
              [outbound]\nport = {}\n{}",
             self.world.address.port(),
             self.more
-        );
-        Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"))
+        )
     }
 
     /// Stops it in order; everything is on disk then.

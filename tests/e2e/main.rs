@@ -10,6 +10,7 @@ mod markers;
 mod peer;
 mod plain_browser;
 
+mod bad_input;
 mod browser;
 mod imap;
 mod main_job;

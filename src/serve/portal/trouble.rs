@@ -159,8 +159,9 @@ impl Trouble {
     }
 }
 
-/// RFC 9110 §10.2.3.
+/// RFC 9110 §10.2.3; rounded up, so that who waits as told is let in.
 fn later(mut answer: Response<Body>, after: Duration) -> Answer {
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     Ok(answer)
 }
