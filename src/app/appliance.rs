@@ -151,6 +151,7 @@ impl Appliance {
             Service::Imap | Service::Imaps => {
                 let limits = imap::Limits {
                     message_size: config.limits.message_size,
+                    sessions: config.limits.imap_sessions_per_mailbox,
                     idle: config.limits.imap_idle,
                     ..imap::Limits::default()
                 };

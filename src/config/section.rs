@@ -483,10 +483,6 @@ pub struct Limits {
     pub new_mailboxes_per_hour: u32,
     /// Of one account.
     pub new_mailboxes_per_day: u32,
-    /// Between two notices to one mailbox.
-    pub notice_interval: Duration,
-    /// To one mailbox.
-    pub notices_per_day: u32,
     /// Of one temporary mailbox.
     pub temporary_mailbox_messages: u32,
     /// Of one mailbox.
@@ -524,8 +520,6 @@ pub(super) fn read_limits(s: &Section<'_>) -> Limits {
         recipients_per_day: rate("recipients_per_day", 1_000_000),
         new_mailboxes_per_hour: rate("new_mailboxes_per_hour", 10_000),
         new_mailboxes_per_day: rate("new_mailboxes_per_day", 100_000),
-        notice_interval: s.span("notice_interval", 0..DAY + 1),
-        notices_per_day: rate("notices_per_day", 1_000),
         temporary_mailbox_messages: rate("temporary_mailbox_messages", 1_000_000),
         imap_sessions_per_mailbox: count("imap_sessions_per_mailbox", 256),
         imap_idle: s.span("imap_idle", 30 * 60..DAY + 1),

@@ -32,6 +32,8 @@ pub struct Imap {
 pub struct Limits {
     /// The largest message of an APPEND, octets.
     pub message_size: u64,
+    /// Sessions of one mailbox at once.
+    pub sessions: usize,
     /// From the first byte to the sign-in.
     pub login: Duration,
     /// Between two commands (RFC 3501 §5.4: 30 minutes at least).
@@ -48,6 +50,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_size: crate::base::limits::MESSAGE,
+            sessions: 16,
             login: Duration::from_secs(30),
             idle: Duration::from_secs(30 * 60),
             write: Duration::from_secs(60),
@@ -60,7 +63,7 @@ impl Default for Limits {
 impl Imap {
     /// With the flows behind it; `tls` is what STARTTLS offers.
     pub fn new(flow: Arc<Flow>, tls: Option<TlsServer>, limits: Limits) -> Self {
-        Self { flow, tls, places: Places::default(), limits }
+        Self { flow, tls, places: Places::new(limits.sessions), limits }
     }
 }
 
