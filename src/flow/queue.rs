@@ -248,19 +248,23 @@ impl Worker {
             *measured = true;
         }
         self.start();
+        let mut wait = LOOK;
         while self.backlog.len() < BACKLOG {
+            // Asking costs a read; taking is a turn of the store's writer.
+            let due = flow.store.next_due().await?;
+            let now = flow.clock.now();
+            if due.is_none_or(|due| due > now) {
+                wait = due.map_or(LOOK, |due| due.since(now));
+                break;
+            }
             let leased = self.lease().await?;
             self.start();
-            if leased < BATCH {
+            if leased == 0 {
                 break;
             }
         }
-        let now = flow.clock.now();
-        let next = flow.store.next_due().await?;
-        let wait = next.map_or(LOOK, |next| next.since(now));
         // With a full backlog the end of a try is what to wait for.
-        let full = self.backlog.len() >= BACKLOG;
-        Ok(if full { LOOK } else { wait.clamp(Duration::from_millis(100), LOOK) })
+        Ok(wait.clamp(Duration::from_millis(100), LOOK))
     }
 
     /// Takes what is due into the backlog, a job for each message and destination.
