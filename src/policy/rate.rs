@@ -24,7 +24,6 @@ impl Rate {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Failed sign-ins from one client network: five, then one a minute.
@@ -176,6 +175,7 @@ impl Network {
 mod tests {
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3_600);
     const RECIPIENTS: [Rate; 2] = [Rate::of(200, HOUR), Rate::of(1_000, DAY)];
 
     const fn seconds(seconds: u64) -> Duration {

@@ -170,7 +170,7 @@ impl Session {
             }
             (Ok(()), _) => Effect::Say(reply::BAD_SEQUENCE),
             (Err(reply), _) => {
-                self.tally.auth_failures += 1;
+                self.tally.auth_failures += usize::from(reply.code == reply::BAD_CREDENTIALS.code);
                 self.tally.count(Effect::Say(reply))
             }
         }

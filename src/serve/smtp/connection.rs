@@ -268,7 +268,7 @@ impl Connection {
             in_window += used;
             self.consume(used);
             if let Some(fault) = end {
-                return Ok(fault.map_or(Received::Whole(incoming), Received::Broken));
+                return Ok(fault.map_or_else(|| Received::Whole(Box::new(incoming)), Received::Broken));
             }
             self.flush().await?;
             match timeout_at(self.end.min(window), self.fill()).await {
@@ -369,7 +369,7 @@ impl Connection {
 
 /// How reading a message ended.
 enum Received {
-    Whole(Incoming),
+    Whole(Box<Incoming>),
     Broken(Fault),
     TooSlow,
 }
