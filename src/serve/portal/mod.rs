@@ -61,11 +61,14 @@ use crate::serve::portal::session::Sessions;
 use crate::serve::portal::trouble::Trouble;
 use axum::body::Body;
 use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::Method;
 use axum::http::Request;
 use axum::http::Response;
 use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::FutureExt;
+use hyper::body::Body as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -153,7 +156,7 @@ impl Portal {
         let policy = answer.extensions().get::<Policy>().copied().unwrap_or(Policy::Page);
         headers::set(answer.headers_mut(), policy, secure);
         tracing::debug!(%method, route, status = answer.status().as_u16(), "http request");
-        answer
+        if method == Method::HEAD { without_body(answer) } else { answer }
     }
 
     /// Host, route, origin, size, session: then the page.
@@ -337,6 +340,15 @@ impl Portal {
     fn reference(&self) -> String {
         crate::base::base32::lower(&crate::base::random::bytes::<5>(&*self.flow.random))
     }
+}
+
+/// RFC 9110 §9.3.2: the answer to HEAD says how long the body is that it does not have.
+fn without_body(answer: Response<Body>) -> Response<Body> {
+    let (mut head, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// How often ended sessions are forgotten.

@@ -25,7 +25,6 @@ use crate::vault::frames::FrameKey;
 use crate::vault::frames::FrameReader;
 use crate::vault::keyring::Keys;
 use crate::vault::slot::Parameters;
-use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
 use std::collections::BTreeSet;
@@ -887,4 +886,9 @@ async fn monitors_and_assets() {
         assert!(answer.body.len() < 30_000, "{path} {}", answer.body.len());
     }
     assert_eq!(world.get("/", "").await.header("location"), "/login");
+    let full = world.get("/help", "").await;
+    let head = Request::head("/help").header("host", HOST).body(Body::empty()).unwrap();
+    let head = world.ask(head).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), full.body.len().to_string());
 }
