@@ -14,5 +14,5 @@ mod bad_input;
 mod browser;
 mod imap;
 mod main_job;
-mod portal;
 mod odd_mail;
+mod portal;
