@@ -392,7 +392,7 @@ impl Talk {
             if let Some(end) = buffer.iter().position(|octet| *octet == b'\n') {
                 return Ok(Some(buffer.drain(..=end).collect()));
             }
-            let mut chunk = [0; 16 << 10];
+            let mut chunk = vec![0; 16 << 10];
             let length = wire.read(&mut chunk).await?;
             if length == 0 {
                 return Ok(None);
