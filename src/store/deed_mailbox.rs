@@ -5,6 +5,7 @@ use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::base::id::SlotId;
+use crate::base::limits::BODY_INLINE;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::PAGE;
@@ -114,10 +115,12 @@ impl Draft<'_> {
         if let Some(before) = self.row::<KeyRow>(&at)? {
             self.drop_key(&before)?;
         }
+        // Both may lie in the row, but not two of the largest that a row could hold one of.
+        let secret = record.wrapped_secret.map(|secret| self.spill(secret, BODY_INLINE / 2)).transpose()?;
         let row = KeyRow {
             fingerprint: record.fingerprint,
-            certificate: self.spill(record.certificate)?,
-            wrapped_secret: record.wrapped_secret.map(|secret| self.spill(secret)).transpose()?,
+            certificate: self.spill(record.certificate, BODY_INLINE)?,
+            wrapped_secret: secret,
             created: record.created,
         };
         self.put(at, &row)
@@ -390,7 +393,7 @@ impl Draft<'_> {
         let row = CertificateRow {
             address: record.address,
             fingerprint: record.fingerprint,
-            certificate: self.spill(record.certificate)?,
+            certificate: self.spill(record.certificate, BODY_INLINE)?,
             imported: record.imported,
         };
         self.put(at, &row)?;

@@ -6,7 +6,6 @@
 use crate::base::id::BodyId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
-use crate::base::limits::BODY_INLINE;
 use crate::base::secret::Key;
 use crate::base::time::Time;
 use crate::store::body::Bodies;
@@ -192,9 +191,9 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// Octets that may be large: in the row up to 8 KiB, else in a file sealed under the store's key.
-    pub(crate) fn spill(&mut self, bytes: Vec<u8>) -> Result<Body, StoreError> {
-        if bytes.len() <= BODY_INLINE {
+    /// Octets that may be large: in the row up to `inline`, else in a file sealed under the store's key.
+    pub(crate) fn spill(&mut self, bytes: Vec<u8>, inline: usize) -> Result<Body, StoreError> {
+        if bytes.len() <= inline {
             return Ok(Body::Inline(bytes));
         }
         let mut writer = self.bodies.begin_file()?;

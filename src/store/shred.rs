@@ -156,7 +156,7 @@ impl Book {
         accept: bool,
     ) -> Result<(Self, Vec<ShredRef>), StoreError> {
         let files = [open_file(dir, "shred.a")?, open_file(dir, "shred.b")?];
-        let places = places(&files)?.max(named.keys().map(|place| place + 1).max().unwrap_or(0));
+        let places = places(&files)?;
         let mut slots = Vec::new();
         for place in 0..places {
             let [one, other] = [read_slot(&files[0], place)?, read_slot(&files[1], place)?];

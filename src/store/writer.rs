@@ -45,6 +45,8 @@ const BATCH_COMMANDS: usize = 256;
 const BATCH_SIZE: usize = 4 << 20;
 /// Octets of one list of commands; above [`BATCH_SIZE`] it is a batch of its own.
 const LIST_SIZE: usize = 16 << 20;
+/// The longest wait for more lists while a batch is collected.
+const COMPANY: Duration = Duration::from_millis(1);
 /// Rows of a deleted mailbox that one batch removes.
 const PURGE: usize = 1_000;
 /// Between two looks at mark, disk and sweeper when nothing comes.
@@ -77,6 +79,16 @@ pub(crate) struct Writer {
     /// The subdirectory of bodies to be swept next.
     sweep: u8,
     looked: Instant,
+    rhythm: Rhythm,
+}
+
+/// How the last batch was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rhythm {
+    /// Lists in it.
+    requests: usize,
+    /// What it took to make it durable.
+    writing: Duration,
 }
 
 /// What the writer does next.
@@ -106,6 +118,7 @@ impl Writer {
             carried: None,
             sweep: 0,
             looked: Instant::now(),
+            rhythm: Rhythm::default(),
         }
     }
 
@@ -158,6 +171,7 @@ impl Writer {
         let health = self.shared.health();
         let mut answers: Vec<Answered> = Vec::new();
         let mut draft = Draft::new(&self.shared.disk, &self.shared.bodies, &mut self.book, &self.leases);
+        let begun = Instant::now();
         let mut commands = 0;
         let mut next = Some(first);
         while let Some(request) = next.take() {
@@ -172,7 +186,10 @@ impl Writer {
             if commands >= BATCH_COMMANDS || draft.size() >= BATCH_SIZE {
                 break;
             }
-            next = self.requests.try_recv().ok();
+            next = match self.requests.try_recv() {
+                Ok(request) => Some(request),
+                Err(_) => wait_for_company(&mut self.requests, answers.len(), self.rhythm, begun),
+            };
             if let Some(held) = next.take_if(|request| {
                 commands + request.commands.len() > BATCH_COMMANDS
                     || draft.size() + size(&request.commands) > BATCH_SIZE
@@ -181,9 +198,12 @@ impl Writer {
             }
         }
         let (rows, effects) = draft.finish();
+        let requests = answers.len();
+        let writing = Instant::now();
         let done =
             if self.shared.poison.is_set() { Err(StoreError::Poisoned) } else { self.write(rows, &effects) };
         self.answer(answers, done, effects);
+        self.rhythm = Rhythm { requests, writing: writing.elapsed() };
     }
 
     /// Makes a batch durable, with what must happen before and after it.
@@ -290,6 +310,24 @@ impl Writer {
         self.write(rows, &effects)?;
         self.answer(Vec::new(), Ok(()), effects);
         Ok(())
+    }
+}
+
+/// Waits a moment for as many lists as the last batch had: those who were just answered come back at once, and
+/// one sync for all is cheaper than two. Alone nobody waits; nobody waits longer than an eighth of a sync.
+fn wait_for_company(
+    requests: &mut mpsc::Receiver<Request>,
+    collected: usize,
+    last: Rhythm,
+    begun: Instant,
+) -> Option<Request> {
+    let left = (last.writing / 8).min(COMPANY).checked_sub(begun.elapsed())?;
+    if collected >= last.requests {
+        return None;
+    }
+    match receive(requests, left) {
+        Received::Request(request) => Some(request),
+        Received::Nothing | Received::Closed => None,
     }
 }
 
