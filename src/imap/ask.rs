@@ -47,7 +47,7 @@ pub enum Ask {
     Command,
     /// Read the refused message away, then the next command.
     RefuseMessage,
-    /// A TLS handshake, then [`Session::secured`].
+    /// A TLS handshake, then `Session::secured`.
     StartTls,
     /// One line: [`Answer::Line`].
     Line,

@@ -142,7 +142,7 @@ impl<'b, C> Decode<'b, C> for Ret {
     }
 }
 
-/// As its place in [`SLOT_KINDS`].
+/// As its place in `SLOT_KINDS`.
 impl<C> Encode<C> for SlotKind {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         let number = match self {

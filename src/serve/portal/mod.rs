@@ -2,7 +2,7 @@
 //!
 //! One page, one file: a struct with what it shows, and a handler that asks the flows and shows what they
 //! say. A request passes, in this order: host, route, origin, body's declared size, session. A page is added by
-//! a row in [`route::ROUTES`], a [`route::Page`], a file like [`help`], and a template in `assets/portal`.
+//! a row in [`route::ROUTES`], a [`route::Page`], a file like `help`, and a template in `assets/portal`.
 
 mod asset;
 mod attachment;
