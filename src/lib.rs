@@ -39,5 +39,6 @@ pub mod vault;
 
 #[cfg(test)]
 #[allow(dead_code, reason = "the end-to-end tests use the rest of it")]
+#[allow(clippy::large_futures, reason = "a test's peer is driven once")]
 #[path = "../tests/e2e/peer.rs"]
 mod peer;

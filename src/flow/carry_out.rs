@@ -117,8 +117,8 @@ impl Deed<'_> {
             self.report.push(self.line(&recipient.address, &way));
             match way {
                 Way::Local(receiver) => self.local(&receiver, &recipient.address, encrypted).await?,
-                Way::Mailbox(receiver) => self.into_mailbox(&receiver).await?,
-                Way::NewMailbox => self.into_new_mailbox(&recipient.address).await?,
+                Way::Mailbox(receiver) => self.fill_mailbox(&receiver).await?,
+                Way::NewMailbox => self.fill_new_mailbox(&recipient.address).await?,
                 Way::Pgp(certificate) if self.draft.visible.contains(&recipient.address.key()) => {
                     open_pgp.push((recipient, certificate));
                 }
@@ -194,7 +194,7 @@ impl Deed<'_> {
     }
 
     /// Into a temporary mailbox that is there: opened, or waiting for its first use.
-    async fn into_mailbox(&mut self, receiver: &Receiver) -> Result<(), TakeError> {
+    async fn fill_mailbox(&mut self, receiver: &Receiver) -> Result<(), TakeError> {
         let record = receiver.record.clone();
         match record.state {
             MailboxState::Open => {
@@ -254,7 +254,7 @@ impl Deed<'_> {
     }
 
     /// Into a temporary mailbox that this message makes.
-    async fn into_new_mailbox(&mut self, address: &Address) -> Result<(), TakeError> {
+    async fn fill_new_mailbox(&mut self, address: &Address) -> Result<(), TakeError> {
         let pin = self.pin_for(address)?;
         let invited = self
             .flow

@@ -83,6 +83,7 @@ pub(in crate::flow) fn password_slot(
 }
 
 /// Seals MUK under access token and PIN, and opens it again to be sure. Runs Argon2.
+#[expect(clippy::too_many_arguments, reason = "everything that a slot is bound to")]
 pub(in crate::flow) fn invitation_slot(
     mailbox: MailboxId,
     invitation: InvitationId,

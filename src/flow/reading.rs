@@ -125,10 +125,10 @@ impl Flow {
         let mut keys: Vec<(Fingerprint, Arc<SecretKey>)> = Vec::new();
         for message in messages {
             let fingerprint = &message.record.certificate;
-            if !keys.iter().any(|(known, _)| known == fingerprint) {
-                if let Ok(key) = self.secret_key(who, fingerprint).await {
-                    keys.push((fingerprint.clone(), key));
-                }
+            if !keys.iter().any(|(known, _)| known == fingerprint)
+                && let Ok(key) = self.secret_key(who, fingerprint).await
+            {
+                keys.push((fingerprint.clone(), key));
             }
         }
         let ids: Vec<_> = messages
@@ -148,7 +148,8 @@ impl Flow {
                     continue;
                 }
                 let Some((_, key)) = keys.iter().find(|(known, _)| known == certificate) else { continue };
-                let opened_now = decrypt::decrypt_bytes(&[key.clone()], &sealed, &summary_limits());
+                let opened_now =
+                    decrypt::decrypt_bytes(std::slice::from_ref(key), &sealed, &summary_limits());
                 let Ok((plain, _)) = opened_now else { continue };
                 let Ok(summary) = Summary::read(&plain) else { continue };
                 renewed.push(Command::ReplaceSummary {
@@ -237,7 +238,7 @@ fn decrypt_scanned(
 ) -> Result<(Spooled, Structure), ReadError> {
     let mut sink = Sink { spool, scanner: Scanner::new(stored_limits()) };
     let limits = decrypt::Limits::for_input(length);
-    decrypt::decrypt(&[key.clone()], body, &mut sink, &limits).map_err(|_| ReadError::Damaged)?;
+    decrypt::decrypt(std::slice::from_ref(key), body, &mut sink, &limits).map_err(|_| ReadError::Damaged)?;
     let structure = sink.scanner.finish().map_err(|_| ReadError::Damaged)?;
     let spool = sink.spool.finish().map_err(|_| ReadError::Busy)?;
     Ok((spool, structure))

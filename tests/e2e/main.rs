@@ -2,6 +2,12 @@
 //! world and an attacker meet it.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::large_futures,
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "a visit is told from its start to its end"
+)]
 
 mod harness;
 mod mail_client;
@@ -11,6 +17,7 @@ mod peer;
 mod plain_browser;
 
 mod bad_input;
+#[allow(deprecated, reason = "raw commands are all that is needed")]
 mod browser;
 mod imap;
 mod main_job;

@@ -17,6 +17,7 @@ struct Got {
     version: String,
     head: String,
     body: Vec<u8>,
+    #[allow(dead_code, reason = "shown when a test fails")]
     complaint: String,
 }
 
@@ -27,7 +28,7 @@ impl Got {
 
     fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).last()
+        lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next_back()
     }
 }
 

@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn payloads_in_every_field() {
         for payload in PAYLOADS.lines().filter(|payload| payload.is_ascii()) {
-            let quoted = payload.replace('\\', "").replace('"', "");
+            let quoted = payload.replace(['\\', '"'], "");
             let view = seen(&format!(
                 "From: \"{quoted}\" <a@x.example>\nSubject: {payload}\nContent-Type: multipart/mixed; boundary=zz9\n\n\
                  --zz9\nContent-Type: text/html\n\n{payload}\n\
