@@ -70,7 +70,7 @@ pub enum Frame {
         octets: u64,
     },
     /// A piece of the message.
-    Octets(Vec<u8>),
+    Octets(Zeroizing<Vec<u8>>),
     /// The message is complete; `clean` if its line ended behind it.
     AppendEnd {
         /// Nothing else stood on the line.
@@ -256,7 +256,7 @@ impl Framer {
         let octets = self.rest().get(..count).unwrap_or_default().to_vec();
         self.taken += count;
         self.state = State::Message { left: left - count as u64 };
-        Some(Frame::Octets(octets))
+        Some(Frame::Octets(Zeroizing::new(octets)))
     }
 
     fn discard(&mut self, left: u64) -> Option<Frame> {

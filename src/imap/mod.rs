@@ -21,6 +21,7 @@ pub mod search;
 pub mod sequence;
 pub mod session;
 pub mod structure;
+mod tell;
 pub mod view;
 
 #[cfg(test)]

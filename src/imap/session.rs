@@ -18,12 +18,12 @@ use crate::imap::command::Tagged;
 use crate::imap::flags::Change;
 use crate::imap::flags::Flags;
 use crate::imap::name;
-use crate::imap::quote;
 use crate::imap::reply;
 use crate::imap::reply::End;
 use crate::imap::search::Query;
 use crate::imap::sequence;
 use crate::imap::sequence::Set;
+use crate::imap::tell;
 use crate::imap::view::Row;
 use crate::imap::view::View;
 use data_encoding::BASE64;
@@ -426,7 +426,7 @@ impl Session {
     fn carried_out(&mut self, tag: String, step: Step, answer: Answer) -> Turn {
         match (step, answer) {
             (Step::List { pattern, subscribed }, Answer::Folders(folders)) => {
-                let said = list(&folders, &pattern, subscribed);
+                let said = tell::list(&folders, &pattern, subscribed);
                 self.finish(tag, "OK listed").after(said)
             }
             (Step::Status { folder, items }, Answer::Folders(folders)) => {
@@ -434,7 +434,7 @@ impl Session {
                     return Turn::end(&tag, reply::NO_FOLDER);
                 };
                 match folders.iter().find(|now| now.folder == facts) {
-                    Some(now) => self.finish(tag, "OK status told").after(status(now, &items)),
+                    Some(now) => self.finish(tag, "OK status told").after(tell::status(now, &items)),
                     None => Turn::end(&tag, reply::NO_FOLDER),
                 }
             }
@@ -519,19 +519,7 @@ impl Session {
         let Answer::Changed(listing) = answer else { return Turn::bye(reply::BYE_UNAVAILABLE) };
         let (uid_validity, uid_next) = (listing.uid_validity, listing.uid_next);
         let view = View::open(facts.folder, read_only, listing);
-        let mut said = String::from("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n");
-        said += if read_only {
-            "* OK [PERMANENTFLAGS ()] nothing can be changed\r\n"
-        } else {
-            "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] kept\r\n"
-        };
-        said += &format!("* {} EXISTS\r\n* 0 RECENT\r\n", view.exists());
-        if let Some(number) = view.first_unseen() {
-            said += &format!("* OK [UNSEEN {number}] first unread\r\n");
-        }
-        said += &format!("* OK [UIDVALIDITY {uid_validity}] valid\r\n");
-        said += &format!("* OK [UIDNEXT {uid_next}] next\r\n");
-        said += &format!("{tag} OK [{}] opened\r\n", if read_only { "READ-ONLY" } else { "READ-WRITE" });
+        let said = tell::opened(&view, uid_validity, uid_next, tag);
         if let State::SignedIn(folders) = &mut self.state {
             self.state = State::Selected(std::mem::take(folders), view);
         }
@@ -665,36 +653,4 @@ impl Session {
             }
         }
     }
-}
-
-fn list(folders: &[FolderFacts], pattern: &str, subscribed: bool) -> Vec<u8> {
-    let verb = if subscribed { "LSUB" } else { "LIST" };
-    let mut said = Vec::new();
-    let shown =
-        |facts: &&FolderFacts| (facts.subscribed || !subscribed) && name::matches(pattern, &facts.name);
-    for facts in folders.iter().filter(shown) {
-        let use_ =
-            if facts.special_use.is_empty() { String::new() } else { format!(" {}", facts.special_use) };
-        said.extend_from_slice(
-            format!("* {verb} (\\HasNoChildren{use_}) \"{}\" ", name::DELIMITER).as_bytes(),
-        );
-        quote::astring(&mut said, name::encode(&facts.name).as_bytes());
-        said.extend_from_slice(b"\r\n");
-    }
-    said
-}
-
-fn status(facts: &FolderFacts, items: &[StatusItem]) -> Vec<u8> {
-    let told = items.iter().map(|item| match item {
-        StatusItem::Messages => format!("MESSAGES {}", facts.messages),
-        StatusItem::Recent => "RECENT 0".into(),
-        StatusItem::UidNext => format!("UIDNEXT {}", facts.uid_next),
-        StatusItem::UidValidity => format!("UIDVALIDITY {}", facts.uid_validity),
-        StatusItem::Unseen => format!("UNSEEN {}", facts.unseen),
-    });
-    let told = told.collect::<Vec<_>>().join(" ");
-    let mut said = b"* STATUS ".to_vec();
-    quote::astring(&mut said, name::encode(&facts.name).as_bytes());
-    said.extend_from_slice(format!(" ({told})\r\n").as_bytes());
-    said
 }

@@ -37,6 +37,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 /// Messages changed with one command of the store.
 const AT_ONCE: usize = 1_000;
@@ -268,7 +269,7 @@ impl Incoming {
     }
 
     /// Takes more of it. Blocking work: beyond 256 KiB it goes to a file.
-    pub(super) async fn add(mut self, octets: Vec<u8>) -> Result<Self, Trouble> {
+    pub(super) async fn add(mut self, octets: Zeroizing<Vec<u8>>) -> Result<Self, Trouble> {
         let added = spawn_blocking(move || {
             self.scanner.feed(&octets).map_err(|_| Trouble::BadMessage)?;
             self.spool.write_all(&octets).map_err(|_| Trouble::Broken)?;

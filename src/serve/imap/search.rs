@@ -18,6 +18,7 @@ use crate::store::record::Folder;
 use crate::store::record::Uid;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Messages of one page.
 const PAGE: usize = 200;
@@ -110,7 +111,7 @@ async fn in_message(
     let judged = spawn_blocking(move || {
         let mut source = plain.spool.reader();
         let header = overview::header(&mut source, &plain.structure).ok()?;
-        let body = overview::texts(&mut source, &plain.structure).ok()?;
+        let body = Zeroizing::new(overview::texts(&mut source, &plain.structure).ok()?);
         Some(query.judge(&Facts { record, header: Some(&header), body: Some(&body), ..facts(&row) }))
     });
     Ok(judged.await.ok().flatten().unwrap_or(Verdict::No))
