@@ -10,6 +10,7 @@ use crate::flow::Ground;
 use crate::flow::sign_in::Realm;
 use crate::flow::sign_in::Source;
 use crate::net::dns::Table;
+use crate::net::gate::Class;
 use crate::net::gate::Gate;
 use crate::net::gate::GateLimits;
 use crate::net::listen::Handler;
@@ -34,6 +35,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -63,6 +65,7 @@ struct World {
     tls: TlsServer,
     stop: CancellationToken,
     waits: Waits,
+    gate: Arc<Gate>,
     _dir: tempfile::TempDir,
 }
 
@@ -94,7 +97,8 @@ impl World {
         let made = self_signed(&["mail.example.org".into()], NOW).unwrap();
         let certificates = Certificates::fixed(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
         let tls = certificates.server(Alpn::Smtp).unwrap();
-        Self { flow, tls, stop: CancellationToken::new(), waits: Waits::default(), _dir: dir }
+        let gate = Gate::new(GateLimits { connections: 4, ..GateLimits::default() });
+        Self { flow, tls, stop: CancellationToken::new(), waits: Waits::default(), gate, _dir: dir }
     }
 
     /// A connection to one role; the greeting is still to be read.
@@ -102,8 +106,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        let gate = Gate::new(GateLimits::default());
-        let smtp = Smtp::new(self.flow.clone(), role, Some(self.tls.clone()), gate);
+        let smtp = Smtp::new(self.flow.clone(), role, Some(self.tls.clone()), self.gate.clone());
         let (smtp, tls, stop) = (Arc::new(smtp.with_waits(self.waits)), self.tls.clone(), self.stop.clone());
         tokio::spawn(async move {
             let mut stream = Stream::plain(accepted).unwrap();
@@ -444,6 +447,27 @@ async fn silence_and_trickles_end() {
     let mut client = world.mx().await;
     assert!(client.reply().await.starts_with("421 4.4.2"));
     assert!(world.inbox().await.is_empty());
+}
+
+/// SI-6.
+#[tokio::test]
+async fn a_full_house_does_not_wait_long_for_the_silent() {
+    let mut world = World::new().await;
+    world.waits.stressed = Duration::from_millis(50);
+    let mut patient = world.mx().await;
+    patient.ask(OPENING).await;
+    let crowd: Vec<_> = (1..=4)
+        .map(|last| world.gate.admit(IpAddr::from([192, 0, 2, last]), Class::Smtp, Instant::now()).unwrap())
+        .collect();
+    let mut silent = world.mx().await;
+    assert_eq!(silent.reply().await, "421 4.4.2 waited too long for you");
+    assert!(silent.is_over().await);
+    drop(crowd);
+    patient.send(ENVELOPE.as_bytes()).await;
+    for _ in 0..3 {
+        patient.reply().await;
+    }
+    assert!(patient.ask(MAIL).await.starts_with("250 2.0.0"));
 }
 
 #[tokio::test]
