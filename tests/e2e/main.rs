@@ -23,3 +23,4 @@ mod imap;
 mod main_job;
 mod odd_mail;
 mod portal;
+mod protection;
