@@ -23,4 +23,5 @@ mod imap;
 mod main_job;
 mod odd_mail;
 mod portal;
+mod promises;
 mod protection;
