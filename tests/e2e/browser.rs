@@ -35,7 +35,6 @@ use thirtyfour::CapabilitiesHelper;
 use thirtyfour::ChromiumLikeCapabilities;
 use thirtyfour::DesiredCapabilities;
 use thirtyfour::WebDriver;
-use thirtyfour::extensions::cdp::ChromeDevTools;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -58,6 +57,11 @@ async fn a_recipient_reads_and_answers_with_scripts_and_without() {
     browser.scripts(true).await;
     hostile(&browser, &world).await;
 
+    for path in ["/login", "/help?lang=de", "/help?lang=en"] {
+        browser.size(320, 568).await;
+        browser.goto(&format!("{}{path}", world.url())).await;
+        assert!(browser.fits().await, "{path} is wider than 320 pixels");
+    }
     assert_eq!(elsewhere.told(), Vec::<String>::new(), "nobody else heard of it");
     browser.goto_nowhere("http://control.example/").await;
     assert!(!elsewhere.told().is_empty(), "a request to elsewhere is noticed");
@@ -67,76 +71,102 @@ async fn a_recipient_reads_and_answers_with_scripts_and_without() {
 
 /// First use, reading, answering with a file, Sent, signing out, signing in again.
 async fn visit(browser: &Browser, world: &World<'_>, invited: &Invited, who: &str, scripts: bool) {
-    let name = |step: &str| format!("{step}-{}", if scripts { "scripts" } else { "plain" });
-    let (link, token) = invited.link.split_once('#').unwrap();
-    browser.size(400, 900).await;
-    browser.goto(&invited.link).await;
-    browser.shot(&name("1-first-use")).await;
-    if scripts {
-        assert!(!browser.shown("#token-field").await, "the code was taken from the link");
-        assert!(browser.shown("#token-filled").await);
-        assert_eq!(browser.address().await, link, "and is out of the address bar");
-    } else {
+    let visit = Visit { browser, world, who, scripts };
+    visit.arrive(invited).await;
+    visit.choose_password(invited).await;
+    visit.read_and_answer().await;
+    visit.leave_and_return().await;
+}
+
+struct Visit<'a> {
+    browser: &'a Browser,
+    world: &'a World<'a>,
+    who: &'a str,
+    scripts: bool,
+}
+
+impl Visit<'_> {
+    async fn shot(&self, step: &str) {
+        self.browser.shot(&format!("{step}-{}", if self.scripts { "scripts" } else { "plain" })).await;
+    }
+
+    /// The link as it was mailed: with scripts it brings the access code, without it is pasted.
+    async fn arrive(&self, invited: &Invited) {
+        let browser = self.browser;
+        let (link, token) = invited.link.split_once('#').unwrap();
+        browser.size(320, 568).await;
+        browser.goto(&invited.link).await;
+        self.shot("1-first-use").await;
+        let bottom = browser.bottom("#warning").await;
+        assert!(bottom < 568.0, "the warning is seen without scrolling: {bottom}");
+        if self.scripts {
+            assert!(!browser.shown("#token-field").await, "the code was taken from the link");
+            assert!(browser.shown("#token-filled").await);
+            assert_eq!(browser.address().await, link, "and is out of the address bar");
+            return;
+        }
         browser.goto(link).await;
         assert!(browser.shown("#token-field").await);
         browser.fill("token", &token.to_lowercase().replace('-', " ")).await;
     }
-    let bottom = browser.number("#warning", "bottom").await;
-    assert!(bottom < 568.0, "the warning is seen without scrolling: {bottom}");
 
-    browser.fill("pin", "0000").await;
-    browser.fill("password", PASSWORD).await;
-    browser.fill("confirm", PASSWORD).await;
-    browser.click("#understood").await;
-    browser.click("main form .actions .button").await;
-    browser.wait_for("9 tries left").await;
-    browser.shot(&name("2-wrong-pin")).await;
-    assert!(browser.title().await.starts_with("Error: "), "{}", browser.title().await);
+    /// A wrong PIN, then the right one.
+    async fn choose_password(&self, invited: &Invited) {
+        let browser = self.browser;
+        browser.click("#understood").await;
+        browser.open_mailbox("0000").await;
+        browser.wait_for("9 tries left").await;
+        self.shot("2-wrong-pin").await;
+        assert!(browser.title().await.starts_with("Error: "), "{}", browser.title().await);
+        assert!(browser.ticked("#understood").await, "what was ticked stays ticked");
+        browser.open_mailbox(&invited.pin).await;
+        browser.wait_for("Your mailbox is open").await;
+        self.shot("3-opened-small").await;
+        assert!(browser.fits().await, "the list is not wider than 320 pixels");
+        browser.size(1100, 900).await;
+        self.shot("3-opened").await;
+    }
 
-    browser.fill("pin", &invited.pin).await;
-    browser.fill("password", PASSWORD).await;
-    browser.fill("confirm", PASSWORD).await;
-    assert!(browser.ticked("#understood").await, "what was ticked stays ticked");
-    browser.click("main form .actions .button").await;
-    browser.size(1100, 900).await;
-    browser.wait_for("Your mailbox is open").await;
-    browser.shot(&name("3-opened")).await;
+    async fn read_and_answer(&self) {
+        let (browser, words) = (self.browser, format!("Thank you, says {}.", self.who));
+        browser.click(".list a").await;
+        browser.wait_for("Print view").await;
+        self.shot("4-message").await;
+        assert!(browser.address().await.ends_with("/mailbox/inbox/1"));
+        browser.click("article .actions .button").await;
+        browser.wait_for("Your reply is encrypted").await;
+        let file = browser.file("Antwort <1>.txt", &vec![b'x'; 300_000]);
+        browser.fill("body", &format!("{words}\n\n> quoted & done")).await;
+        browser.choose("attachment", &file).await;
+        self.shot("5-reply").await;
+        browser.click("main form .actions .button").await;
+        browser.wait_for("Your reply was sent").await;
+        self.shot("6-sent").await;
+        browser.click(".list a").await;
+        browser.wait_for("Save as file").await;
+        self.shot("7-sent-message").await;
+        let sent = browser.text("main").await;
+        assert!(sent.contains(&words) && sent.contains("Antwort _1_.txt"), "{sent}");
+        assert!(self.world.alice_has(&words).await, "it is in Alice's inbox");
+    }
 
-    browser.click(".list a").await;
-    browser.wait_for("Reply").await;
-    browser.shot(&name("4-message")).await;
-    assert!(browser.address().await.ends_with("/mailbox/inbox/1"));
-    browser.click("article .actions .button").await;
-    browser.wait_for("Your reply is encrypted").await;
-    let file = browser.file("Antwort <1>.txt", &vec![b'x'; 300_000]);
-    browser.fill("body", &format!("Thank you, says {who}.\n\n> quoted & done")).await;
-    browser.fill_raw("attachment", file.to_str().unwrap()).await;
-    browser.shot(&name("5-reply")).await;
-    browser.click("main form .actions .button").await;
-    browser.wait_for("Your reply was sent").await;
-    browser.shot(&name("6-sent")).await;
-    browser.click(".list a").await;
-    browser.wait_for("Save as file").await;
-    browser.shot(&name("7-sent-message")).await;
-    let sent = browser.text("main").await;
-    assert!(sent.contains(&format!("Thank you, says {who}.")) && sent.contains("Antwort _1_.txt"), "{sent}");
-    assert!(world.alice_has(&format!("Thank you, says {who}.")).await, "it is in Alice's inbox");
-
-    browser.click(".top form button").await;
-    browser.wait_for("You are signed out").await;
-    browser.shot(&name("8-signed-out")).await;
-    browser.back().await;
-    browser.reload().await;
-    assert!(!browser.text("body").await.contains("Thank you"), "no page is kept");
-    browser.goto(&format!("{}/mailbox", world.url())).await;
-    assert!(browser.address().await.ends_with("/login"));
-    browser.fill("address", who).await;
-    browser.fill("password", PASSWORD).await;
-    browser.click("main form .actions .button").await;
-    browser.wait_for("this mailbox will be deleted").await;
-    assert!(browser.address().await.ends_with("/mailbox"));
-    browser.click(".top form button").await;
-    browser.wait_for("You are signed out").await;
+    /// Nothing is left behind on the device, and the password opens the mailbox again.
+    async fn leave_and_return(&self) {
+        let browser = self.browser;
+        browser.sign_out().await;
+        self.shot("8-signed-out").await;
+        browser.back().await;
+        browser.goto(&browser.address().await).await;
+        assert!(!browser.text("body").await.contains("Thank you"), "no page is kept");
+        browser.goto(&format!("{}/mailbox", self.world.url())).await;
+        assert!(browser.address().await.ends_with("/login"));
+        browser.fill("address", self.who).await;
+        browser.fill("password", PASSWORD).await;
+        browser.click("main form .actions .button").await;
+        browser.wait_for("this mailbox will be deleted").await;
+        assert!(browser.address().await.ends_with("/mailbox"));
+        browser.sign_out().await;
+    }
 }
 
 /// Every payload there is, each in the body, subject, sender's name and file name of a message: none runs, none
@@ -158,21 +188,12 @@ async fn hostile(browser: &Browser, world: &World<'_>) {
     assert!(browser.was_called().await, "a script that runs is noticed");
 
     browser.goto(&invited.link).await;
-    browser.fill("pin", &invited.pin).await;
-    browser.fill("password", PASSWORD).await;
-    browser.fill("confirm", PASSWORD).await;
     browser.click("#understood").await;
-    browser.click("main form .actions .button").await;
+    browser.open_mailbox(&invited.pin).await;
     browser.wait_for("Your mailbox is open").await;
     browser.shot("9-hostile-list").await;
     for number in 1..=payloads.len() + payloads.len().div_ceil(20) {
-        // The document of the frame alone, where a script would run if it could; now and then every page.
-        let pages = if number % 10 == 1 { &["/body", "", "/print", "/reply"][..] } else { &["/body"] };
-        for page in pages {
-            browser.goto(&format!("{}/mailbox/inbox/{number}{page}", world.url())).await;
-            let what = payloads.get(number - 1).unwrap_or(&"text");
-            assert!(!browser.was_called().await, "message {number}{page} ran a script: {what}");
-        }
+        look(browser, world, number, payloads.get(number - 1).unwrap_or(&"text")).await;
     }
     let disguised = payloads.iter().position(|payload| payload.contains("bank.example@evil")).unwrap() + 1;
     browser.goto(&format!("{}/mailbox/inbox/{disguised}", world.url())).await;
@@ -183,8 +204,16 @@ async fn hostile(browser: &Browser, world: &World<'_>) {
         browser.goto(&format!("{}{page}", world.url())).await;
         assert!(!browser.was_called().await, "{page}");
     }
-    browser.click(".top form button").await;
-    browser.wait_for("You are signed out").await;
+    browser.sign_out().await;
+}
+
+/// The document of the frame alone, where a script would run if it could; now and then every page.
+async fn look(browser: &Browser, world: &World<'_>, number: usize, what: &str) {
+    let pages = if number % 10 == 1 { &["/body", "", "/print", "/reply"][..] } else { &["/body"] };
+    for page in pages {
+        browser.goto(&format!("{}/mailbox/inbox/{number}{page}", world.url())).await;
+        assert!(!browser.was_called().await, "message {number}{page} ran a script: {what}");
+    }
 }
 
 /// A message of HTML, with the payload in every place of it.
@@ -333,7 +362,6 @@ impl Elsewhere {
 /// Chromium and its driver.
 struct Browser {
     driver: WebDriver,
-    tools: ChromeDevTools,
     process: Child,
     dir: tempfile::TempDir,
     shots: PathBuf,
@@ -373,10 +401,9 @@ impl Browser {
         }
         wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
-        let tools = ChromeDevTools::new(driver.handle().clone());
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
         std::fs::create_dir_all(&shots).unwrap();
-        Self { driver, tools, process, dir, shots }
+        Self { driver, process, dir, shots }
     }
 
     async fn quit(mut self) {
@@ -386,7 +413,7 @@ impl Browser {
     }
 
     async fn cdp(&self, command: &str, parameters: serde_json::Value) {
-        self.tools.execute_cdp_with_params(command, parameters).await.unwrap();
+        self.driver.cdp().send_raw(command, parameters).await.unwrap();
     }
 
     /// Lets pages run scripts, or not.
@@ -414,8 +441,30 @@ impl Browser {
         inside
     }
 
+    /// CSS pixels, as small as a telephone's.
     async fn size(&self, width: u32, height: u32) {
-        self.driver.set_window_rect(0, 0, width, height).await.unwrap();
+        let metrics =
+            serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// Nothing has to be scrolled sideways.
+    async fn fits(&self) -> bool {
+        let wide = "const page = document.documentElement; return page.scrollWidth <= page.clientWidth";
+        self.driver.execute(wide, vec![]).await.unwrap().convert().unwrap()
+    }
+
+    /// Fills PIN and passwords in and presses the button of the first use.
+    async fn open_mailbox(&self, pin: &str) {
+        self.fill("pin", pin).await;
+        self.fill("password", PASSWORD).await;
+        self.fill("confirm", PASSWORD).await;
+        self.click("main form .actions .button").await;
+    }
+
+    async fn sign_out(&self) {
+        self.click(".top form button").await;
+        self.wait_for("You are signed out").await;
     }
 
     async fn goto(&self, url: &str) {
@@ -430,12 +479,6 @@ impl Browser {
 
     async fn back(&self) {
         self.driver.back().await.unwrap();
-    }
-
-    async fn reload(&self) {
-        // A page that came from a form is not sent again without asking; going there is.
-        let address = self.address().await;
-        self.goto(&address).await;
     }
 
     async fn address(&self) -> String {
@@ -487,18 +530,15 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Without clearing it first: a field for files.
-    async fn fill_raw(&self, name: &str, text: &str) {
-        self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap().send_keys(text).await.unwrap();
+    async fn choose(&self, name: &str, file: &Path) {
+        let field = self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap();
+        field.send_keys(file.to_str().unwrap()).await.unwrap();
     }
 
-    /// A measure of an element's box, CSS pixels.
-    async fn number(&self, selector: &str, measure: &str) -> f64 {
+    /// Where an element ends, CSS pixels from the top of the page.
+    async fn bottom(&self, selector: &str) -> f64 {
         let rect = self.driver.find(By::Css(selector)).await.unwrap().rect().await.unwrap();
-        match measure {
-            "bottom" => rect.y + rect.height,
-            _ => rect.x + rect.width,
-        }
+        rect.y + rect.height
     }
 
     /// A file to be sent along.
