@@ -22,6 +22,7 @@ mod browser;
 mod imap;
 mod main_job;
 mod odd_mail;
+mod outbound;
 mod portal;
 mod promises;
 mod protection;

@@ -1,0 +1,171 @@
+//! Mail on its way out: what comes back, what waits, what survives a restart.
+
+use crate::harness::House;
+use crate::mail_client::Smtp;
+use crate::main_job::invite;
+use crate::main_job::letter;
+use crate::peer::Act;
+use crate::peer::Plan;
+use guardpost::base::address::Address;
+use guardpost::net::listen::Service;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// How soon a sender must know.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Waits until Alice's INBOX holds `count` messages, and reads them.
+async fn inbox(house: &House, count: usize) -> Vec<String> {
+    let alice = Address::parse("alice@house.example").unwrap();
+    let mailbox = house.flow().store.mailbox_of(&alice.key()).await.unwrap().unwrap();
+    let mut changes = house.flow().store.watch(mailbox);
+    let mut imap = house.alice_reads().await;
+    let enough = async {
+        loop {
+            changes.mark_unchanged();
+            let messages = imap.messages("INBOX").await;
+            if messages.len() >= count {
+                return messages;
+            }
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(AT_ONCE, enough).await.expect("the message is there in time")
+}
+
+/// Tries of the one message in the queue.
+async fn attempts(house: &House) -> u32 {
+    let queue = house.flow().store.queue(None, 10).await.unwrap();
+    let recipients = house.flow().store.queued_recipients(queue[0].id).await.unwrap();
+    recipients[0].attempts
+}
+
+async fn from_outside(house: &House, from: &str, to: &str, message: &str) -> u16 {
+    let mut smtp = Smtp::connect(house.port(Service::Smtp), false).await;
+    smtp.ask("EHLO mx.far.example").await;
+    smtp.send(from, &[to], message).await.code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_delivered_comes_back_at_once_without_its_text() {
+    let world = Plan::default().rule(|asked| match asked.line.contains("nobody@") {
+        true => Act::Say("550 5.1.1 nobody of that name".into()),
+        false => Act::Usual,
+    });
+    let house = House::with(world, "").await;
+    let message = letter("Pelargonium-9920", "Ladybird-9920", "");
+    let sent = Instant::now();
+    let to = ["nobody@far.example", "carol@far.example"];
+    let reply = house.alice_sends().await.send("alice@house.example", &to, &message).await;
+    assert!(reply.is(250, "2.0.0"), "{reply:?}");
+    let inbox = inbox(&house, 1).await;
+    assert!(sent.elapsed() <= AT_ONCE, "{:?}", sent.elapsed());
+    assert_eq!(inbox.len(), 1);
+    for part in [
+        "Content-Type: multipart/report; report-type=delivery-status",
+        "Action: failed",
+        "Final-Recipient: rfc822; nobody@far.example",
+        "Status: 5.1.1",
+        "550 5.1.1 nobody of that name",
+        "Pelargonium-9920",
+    ] {
+        assert!(inbox[0].contains(part), "{part} is not in\n{}", inbox[0]);
+    }
+    for part in ["Ladybird-9920", "Final-Recipient: rfc822; carol@far.example"] {
+        assert!(!inbox[0].contains(part), "{part} is in\n{}", inbox[0]);
+    }
+    let taken = house.world.wait_for(1).await;
+    assert_eq!((taken.len(), taken[0].rcpts.len()), (1, 1), "the other one got it, once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_about_an_invitation_is_told_once_without_its_content() {
+    let house = House::new().await;
+    invite(&house).await;
+    let before = inbox(&house, 1).await.len();
+    let mail = house.world.taken()[0].mail.clone();
+    let (back, _) = mail.trim_start_matches('<').split_once('>').unwrap();
+    assert!(back.starts_with("secure-mail+") && back.ends_with("@house.example"), "{back}");
+    let report = "From: MAILER-DAEMON@far.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nHornet-3311\r\n\
+        --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.far.example\r\n\r\n\
+        Final-Recipient: rfc822; bob@elsewhere.example\r\nAction: failed\r\nStatus: 5.2.1\r\n--b--\r\n";
+    let bob = house.world.taken()[0].rcpts[0].replace(['<', '>'], "");
+    let report = report.replace("bob@elsewhere.example", &bob);
+    let forged = format!("secure-mail+{}@house.example", "0".repeat(26));
+    for to in [forged.as_str(), back, back, forged.as_str()] {
+        assert_eq!(from_outside(&house, "", to, &report).await, 250, "{to}");
+    }
+    let after = inbox(&house, before + 1).await;
+    assert_eq!(after.len(), before + 1, "told once, and not at all of what we did not send");
+    let note = after.last().unwrap();
+    assert!(note.contains(&bob) && note.contains("5.2.1"), "{note}");
+    assert!(!note.contains("Hornet-3311"), "{note}");
+    assert_eq!(house.world.taken().len(), 1, "a report is answered to nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_greylisted_invitation_arrives_once() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let world = Plan::default().rule(move |asked| {
+        if asked.line.starts_with("RCPT") && count.fetch_add(1, Ordering::SeqCst) < 2 {
+            return Act::Say("451 4.7.1 greylisted".into());
+        }
+        Act::Usual
+    });
+    let house = House::with(world, "").await;
+    let message = letter("[secure] Offer", "Dear Bob", "");
+    let to = ["bob@elsewhere.example"];
+    let reply = house.alice_sends().await.send("alice@house.example", &to, &message).await;
+    assert!(reply.is(250, "2.0.0"), "{reply:?}");
+    for tries in [1, 2] {
+        while attempts(&house).await < tries {
+            tokio::task::yield_now().await;
+        }
+        house.clock.pass(16 * MINUTE);
+        house.flow().queue_bell.notify_one();
+    }
+    let taken = house.world.wait_for(1).await;
+    assert_eq!(taken.len(), 1);
+    let text = String::from_utf8_lossy(&taken[0].text);
+    assert!(text.contains("Auto-Submitted: auto-generated"), "{text}");
+    assert_eq!(refused.load(Ordering::SeqCst), 3, "two refusals and one that was taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_survives_a_restart_and_goes_out_once() {
+    let shut = Arc::new(AtomicBool::new(true));
+    let closed = Arc::clone(&shut);
+    let world = Plan::default().rule(move |asked| {
+        if asked.line == "greeting" && closed.load(Ordering::SeqCst) {
+            return Act::Close("421 4.3.2 not now".into());
+        }
+        Act::Usual
+    });
+    let mut house = House::with(world, "").await;
+    for n in 0..10 {
+        let to = [format!("carol{n}@far{}.example", n % 3)];
+        let message = letter("Offer", &format!("number {n}"), "");
+        let reply = house.alice_sends().await.send("alice@house.example", &[&to[0]], &message).await;
+        assert!(reply.is(250, "2.0.0"), "{reply:?}");
+    }
+    house.stop().await;
+    house.start().await;
+    assert_eq!(house.flow().store.queue(None, 100).await.unwrap().len(), 10);
+    shut.store(false, Ordering::SeqCst);
+    house.clock.pass(6 * MINUTE);
+    house.flow().queue_bell.notify_one();
+    house.world.wait_for(10).await;
+    house.stop().await;
+    let taken = house.world.taken();
+    let mut to: Vec<String> = taken.iter().flat_map(|taken| taken.rcpts.clone()).collect();
+    to.sort();
+    to.dedup();
+    assert_eq!((taken.len(), to.len()), (10, 10), "each once");
+}
