@@ -494,6 +494,8 @@ impl Session {
             // What was to be removed stays; the folder closes all the same.
             Step::Close => self.deselect(),
             Step::Idle => return Turn::bye(reply::BYE_UNAVAILABLE),
+            // The command itself succeeded; what changed meanwhile is told the next time.
+            Step::Finish(end) => return Turn::say(format!("{tag} {end}\r\n")),
             _ => {}
         }
         turn

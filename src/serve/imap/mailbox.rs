@@ -41,6 +41,8 @@ use zeroize::Zeroizing;
 
 /// Messages changed with one command of the store.
 const AT_ONCE: usize = 1_000;
+/// Messages copied with one commit: with summaries of 12 KiB below the 4 MiB of a batch.
+const COPIED_AT_ONCE: usize = 250;
 /// What a watcher of a mailbox that is gone sees.
 const GONE: u64 = u64::MAX;
 
@@ -192,25 +194,53 @@ impl Mailbox {
         Ok(marked)
     }
 
-    /// One commit for all, so that a failure leaves all or nothing (RFC 3501 §6.4.7).
+    /// Copies or moves, so many at once. A COPY that fails is undone as a whole (RFC 3501 §6.4.7); of a MOVE each
+    /// message is moved or stays (RFC 6851 §3.3).
     async fn copy(&mut self, from: Folder, to: Folder, uids: &[u32], moves: bool) -> Result<Answer, Trouble> {
         let mailbox = self.who.mailbox;
-        let commands = uids.chunks(AT_ONCE).map(|uids| {
+        let (mut uid_validity, mut all) = (0, Vec::new());
+        for uids in uids.chunks(COPIED_AT_ONCE) {
             let uids = uids.iter().copied().map(Uid).collect();
-            if moves {
+            let command = if moves {
                 Command::Move { mailbox, from, to, uids }
             } else {
                 Command::Copy { mailbox, from, to, uids }
+            };
+            match self.commit(command).await {
+                Ok(Outcome::Copied { uid_validity: of, pairs }) => {
+                    uid_validity = of;
+                    all.extend(pairs);
+                }
+                Ok(_) => return Err(Trouble::Broken),
+                Err(_) if moves && !all.is_empty() => break,
+                Err(trouble) => {
+                    self.uncopy(to, &all).await;
+                    return Err(trouble);
+                }
             }
-        });
-        let outcomes = self.imap.flow.store.commit(commands.collect()).await.map_err(no_store)?;
-        let mut copied = (0, Vec::new());
-        for outcome in outcomes {
-            let Outcome::Copied { uid_validity, pairs } = outcome else { return Err(Trouble::Broken) };
-            copied.0 = uid_validity;
-            copied.1.extend(pairs.into_iter().map(|(old, new)| (old.0, new.0)));
         }
-        Ok(Answer::Copied { uid_validity: copied.0, pairs: copied.1 })
+        let pairs = all.into_iter().map(|(old, new)| (old.0, new.0)).collect();
+        Ok(Answer::Copied { uid_validity, pairs })
+    }
+
+    /// Takes copies away again.
+    pub(super) async fn uncopy(&self, folder: Folder, pairs: &[(Uid, Uid)]) {
+        let mailbox = self.who.mailbox;
+        let deleted = record::Flags { deleted: true, ..record::Flags::default() };
+        for pairs in pairs.chunks(AT_ONCE) {
+            let uids: Vec<Uid> = pairs.iter().map(|(_, new)| *new).collect();
+            let mark = Command::SetFlags {
+                mailbox,
+                folder,
+                uids: uids.clone(),
+                change: FlagChange::Add,
+                flags: deleted.clone(),
+            };
+            let remove = Command::Expunge { mailbox, folder, uids: Some(uids) };
+            if let Err(why) = self.imap.flow.store.commit(vec![mark, remove]).await {
+                tracing::warn!(%why, "copies of a COPY that failed stay");
+            }
+        }
     }
 
     async fn expunge(&mut self, folder: Folder, uids: Option<Vec<u32>>) -> Result<Answer, Trouble> {

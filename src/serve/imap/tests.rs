@@ -22,6 +22,7 @@ use crate::net::tls::TlsServer;
 use crate::net::tls::self_signed;
 use crate::serve::imap::Imap;
 use crate::serve::imap::Limits;
+use crate::serve::imap::mailbox::Mailbox;
 use crate::store::command::Command;
 use crate::store::model::Model;
 use crate::store::record::Folder;
@@ -282,6 +283,28 @@ async fn an_append_comes_back_unchanged_and_into_sent_once() {
     let refused = client.append("Drafts", deep.as_bytes()).await;
     assert!(refused.starts_with("t NO [CANNOT]"), "{refused}");
     assert!(client.ask("NOOP").await[0].starts_with("t OK"), "the session goes on");
+}
+
+#[tokio::test]
+async fn many_messages_are_copied_and_moved_and_copies_can_be_undone() {
+    let world = World::new().await;
+    let mut client = world.signed_in().await;
+    for _ in 0..260 {
+        client.append("Drafts", b"A: b\r\n\r\nc").await;
+    }
+    client.ask("SELECT Drafts").await;
+    let copied = client.ask("COPY 1:* Trash").await;
+    assert!(copied[0].contains(" 1:260 1:260] copied"), "{copied:?}");
+    let moved = client.ask("MOVE 2:* Junk").await;
+    assert!(moved[0].contains(" 2:260 1:259] moved"), "{:?}", moved[0]);
+    assert_eq!(moved.iter().filter(|line| line.ends_with(" EXPUNGE")).count(), 259);
+    let password = Secret::new(PASSWORD.to_owned());
+    let ip = IpAddr::from([192, 0, 2, 1]);
+    let (mailbox, _) = Mailbox::sign_in(&world.imap, ip, "alice@example.org", password).await.unwrap();
+    let pairs: Vec<_> = (1..=260).map(|uid| (Uid(uid), Uid(uid))).collect();
+    mailbox.uncopy(Folder::TRASH, &pairs).await;
+    let status = client.ask("STATUS Trash (MESSAGES UIDNEXT)").await;
+    assert_eq!(status[0], "* STATUS Trash (MESSAGES 0 UIDNEXT 261)");
 }
 
 #[tokio::test]
