@@ -64,7 +64,8 @@ pub(crate) fn signing(index: &Index, domain: &str) -> Vec<u8> {
 impl Draft<'_> {
     pub(crate) fn create(&mut self, new: NewMailbox) -> Result<Outcome, Stop> {
         let address = address(self.disk().index(), &new.address.key());
-        if self.holds(&address)? || self.holds(&key::mailbox(new.id))? {
+        let used = self.holds(&key::mailbox(new.id))? || self.holds(&key::of(key::LEFT, new.id))?;
+        if used || self.holds(&address)? {
             return Err(Refusal::AddressTaken.into());
         }
         self.put(address, &new.id)?;
