@@ -155,7 +155,7 @@ save-eml = Als Datei speichern (.eml)
 original = Ursprüngliche Nachricht
 damaged-title = Diese Nachricht ist beschädigt
 damaged-text = Sie ist nicht mehr, was gespeichert wurde: verändert oder unvollständig. Wir zeigen nichts davon.
-damaged-do = Bitten Sie { $sender_address }, sie noch einmal zu schicken. Die Verwaltung von { $brand } weiß Bescheid.
+damaged-do = Bitten Sie den Absender, sie noch einmal zu senden, und sagen Sie { $brand } Bescheid.
 
 ## Antworten
 reply-title = Antworten

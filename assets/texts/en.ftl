@@ -158,7 +158,7 @@ save-eml = Save as file (.eml)
 original = Original message
 damaged-title = This message is damaged
 damaged-text = It no longer is what was stored: it was changed or is incomplete. We show nothing of it.
-damaged-do = Ask { $sender_address } to send it again. The administrator of { $brand } has been told.
+damaged-do = Ask the sender to send it again, and tell { $brand } about it.
 
 ## Reply
 reply-title = Reply

@@ -59,7 +59,7 @@ impl Face {
             languages: portal.languages.clone(),
             imprint: portal.imprint_url.clone(),
             privacy: portal.privacy_url.clone(),
-            contact: portal.contact.clone(),
+            contact: portal.contact.as_deref().map(link),
             inactivity,
             style: style(&portal.accent),
             logo: logo(portal.logo.as_deref()),
@@ -81,6 +81,15 @@ impl Face {
 }
 
 const DAY: u64 = 24 * 3600;
+
+/// A contact as something that can be followed: a page as it is, an address by `mailto:` (RFC 6068 §2).
+fn link(contact: &str) -> String {
+    if contact.contains("://") || contact.starts_with("mailto:") {
+        contact.to_owned()
+    } else {
+        format!("mailto:{contact}")
+    }
+}
 
 /// The style sheet with the one colour that an organisation sets.
 fn style(accent: &str) -> Bytes {

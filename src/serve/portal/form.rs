@@ -31,7 +31,7 @@ pub enum BadBody {
     Malformed,
 }
 
-/// A body that must keep a pace: after 10 s at least 1 KiB for every second.
+/// A body that must keep a pace: after 10 s at least 1 KiB for every second, and half an hour in all.
 pub struct Paced {
     body: Body,
     begun: Instant,
@@ -49,7 +49,8 @@ impl Paced {
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BadBody> {
         loop {
-            let deadline = self.begun + self.patience + Duration::from_secs(self.got / PACE);
+            let earned = Duration::from_secs(self.got / PACE).min(LONGEST);
+            let deadline = self.begun + self.patience + earned;
             let frame = tokio::time::timeout_at(deadline, self.body.frame());
             let frame = match frame.await.map_err(|_| BadBody::Slow)? {
                 None => return Ok(None),
@@ -71,6 +72,8 @@ impl Paced {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Octets a second.
 const PACE: u64 = 1 << 10;
+/// However large it is.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// The fields of a form, wiped when dropped.
 #[derive(Default)]

@@ -136,7 +136,7 @@ struct World {
     flow: Arc<Flow>,
     clock: Arc<HandClock>,
     alice: Arc<Unlocked>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -193,7 +193,7 @@ impl World {
         flow.add_account(&address(ALICE), &secret()).await.unwrap();
         let alice = flow.sign_in(ALICE, secret(), &from, Realm::Accounts).await.unwrap();
         let portal = Arc::new(Portal::new(flow.clone(), &config()));
-        Self { portal, flow, clock, alice, _dir: dir }
+        Self { portal, flow, clock, alice, dir }
     }
 
     /// Alice sends a message; CRLF is put in.
@@ -891,4 +891,78 @@ async fn monitors_and_assets() {
     let head = world.ask(head).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), full.body.len().to_string());
+}
+
+#[tokio::test]
+async fn a_changed_message_is_called_damaged_and_nothing_of_it_is_shown() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let before = files(&world.dir.path().join("bodies"));
+    let long = format!("From: <{ALICE}>\nSubject: [secure] long\n\n{}\n", "marker words\n".repeat(5_000));
+    world.send("bob@mail.example", &long).await;
+    assert!(world.get("/mailbox/inbox/2", &cookie).await.text().contains("marker words"));
+    let mut changed = 0;
+    for path in files(&world.dir.path().join("bodies")).difference(&before) {
+        let mut bytes = std::fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+        changed += 1;
+    }
+    assert!(changed > 0, "there were body files to change");
+    for path in ["", "/body", "/raw", "/print", "/reply", "/attachment/0"] {
+        let answer = world.get(&format!("/mailbox/inbox/2{path}"), &cookie).await;
+        let text = answer.text();
+        assert!(text.contains("This message is damaged"), "{path}: {} {text}", answer.status);
+        assert!(!text.contains("marker words") && !text.contains("{$"), "{path}");
+    }
+    assert_eq!(world.get("/mailbox/inbox/1", &cookie).await.status, 200, "the others are as they were");
+}
+
+fn files(dir: &std::path::Path) -> BTreeSet<std::path::PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.insert(path);
+        };
+    }
+    found
+}
+
+/// `{$name}` on a page is a text that was asked for without what it names.
+#[tokio::test]
+async fn no_text_lacks_what_it_names() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    world.send("carol@mail.example", &mixed("other")).await;
+    let (open, ..) = world.invitation_of("carol@mail.example").await;
+    let (used, ..) = world.invitation().await;
+    for lang in ["en", "de"] {
+        for path in [
+            "/login",
+            "/help",
+            "/nothing",
+            "/mailbox",
+            "/mailbox/sent",
+            "/mailbox/sent?sent=1",
+            "/mailbox/inbox/1",
+            "/mailbox/inbox/1/body",
+            "/mailbox/inbox/1/print",
+            "/mailbox/inbox/1/reply",
+            "/mailbox/inbox/99",
+            &open,
+            &used,
+            &format!("{used}/cancelled"),
+            "/i/0000000000000000000000000g",
+        ] {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            let cookie = if path.starts_with("/mailbox") { cookie.as_str() } else { "" };
+            let page = world.get(&format!("{path}{mark}lang={lang}"), cookie).await.text();
+            assert!(page.contains(&format!("<html lang=\"{lang}\"")), "{path}");
+            assert!(!page.contains("{$") && !page.contains("{ $"), "{path} {lang}: {page}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::time::Time;
 use crate::flow::reading::Plain;
+use crate::flow::reading::ReadError;
 use crate::mime::address_list::AddressList;
 use crate::mime::address_list::Mailbox;
 use crate::mime::display;
@@ -73,8 +74,11 @@ impl Place {
 pub async fn open(portal: &Portal, visit: &mut Visit, signed: &Signed) -> Result<(Place, Plain), Trouble> {
     let place = Place::of(&visit.parts)?;
     visit.chrome.tab = place.tab();
-    let message = portal.flow.read(&signed.who, place.folder, place.uid).await?;
-    Ok((place, message))
+    let read = portal.flow.read(&signed.who, place.folder, place.uid).await;
+    if let Err(ReadError::Damaged) = read {
+        tracing::error!(mailbox = %signed.who.mailbox, uid = place.uid.0, "a message is damaged; not shown");
+    }
+    Ok((place, read?))
 }
 
 /// A message for a page.
