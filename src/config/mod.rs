@@ -13,6 +13,7 @@ use crate::base::address::Domain;
 use crate::config::complaint::Complaints;
 use crate::config::complaint::Place;
 use crate::config::reader::Layer;
+use crate::config::reader::Merged;
 use crate::config::reader::Reader;
 use crate::config::section::Accounts;
 use crate::config::section::Dns;
@@ -87,7 +88,10 @@ impl Config {
         let complaints = |list| Complaints { file: file.to_owned(), list };
         let defaults = Layer::file(DEFAULTS).map_err(|trouble| complaints(vec![trouble]))?;
         let said = Layer::file(text).map_err(|trouble| complaints(vec![trouble]))?;
-        let reader = Reader::new([defaults, said, Layer::environment(environment)]);
+        let environment = Layer::environment(environment);
+        let merged =
+            Merged::new(DEFAULTS, text, &environment).map_err(|trouble| complaints(vec![trouble]))?;
+        let reader = Reader::new([defaults, said, environment], merged);
         let config = read(&reader, r#use);
         let list = reader.finish();
         match config {

@@ -1,11 +1,20 @@
 //! Reads keys out of layers: the shipped defaults, the file, the environment; later wins.
 //!
+//! figment merges the values; each layer remembers where its keys stand, so that a complaint can name the place.
+//!
 //! The code that reads is the list of what is known: a key nobody asked for is unknown. Every question answers with
 //! a value, so that one run finds everything; after a complaint that value is a placeholder and the whole is
 //! refused, so it never leaves this room.
 
 use crate::config::complaint::Complaint;
 use crate::config::complaint::Place;
+use figment::Figment;
+use figment::providers::Format;
+use figment::providers::Serialized;
+use figment::providers::Toml;
+use figment::value::Dict;
+use figment::value::Num;
+use figment::value::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -14,7 +23,6 @@ use std::time::Duration;
 use toml_edit::Document;
 use toml_edit::Item;
 use toml_edit::TableLike;
-use toml_edit::Value;
 
 /// The prefix of environment variables that set keys.
 const PREFIX: &str = "GUARDPOST_";
@@ -22,21 +30,67 @@ const PREFIX: &str = "GUARDPOST_";
 const CONFIG: &str = "GUARDPOST_CONFIG";
 
 /// One value and where it stands.
-struct Entry {
-    value: Value,
+struct Entry<'a> {
+    value: &'a Value,
     /// The text of an environment variable, which need not be quoted.
-    raw: Option<String>,
-    place: Place,
+    raw: Option<&'a str>,
 }
 
 /// One source of values, flat: `domain[0].portal.url`.
 #[derive(Default)]
 pub struct Layer {
-    values: BTreeMap<String, Entry>,
+    /// Every key, with its place.
+    keys: BTreeMap<String, Place>,
     /// Headers and inline tables, with their places.
     tables: BTreeMap<String, Place>,
+    /// The texts of environment variables, by key.
+    raw: BTreeMap<String, String>,
     /// Where it is too odd to be read further.
     complaints: Vec<Complaint>,
+}
+
+/// The values of all layers together, flat.
+pub struct Merged(BTreeMap<String, Value>);
+
+impl Merged {
+    /// The defaults, then the file, then the environment.
+    pub fn new(defaults: &str, file: &str, environment: &Layer) -> Result<Self, Complaint> {
+        let odd = |trouble: figment::Error| Complaint::new(Place::File, "", trouble.to_string());
+        let shipped: Dict = Figment::from(Toml::string(defaults)).extract().map_err(odd)?;
+        let mut said: Dict = Figment::from(Toml::string(file)).extract().map_err(odd)?;
+        // A value in the place of a section would take all of the section with it; the reader complains of it.
+        said.retain(|key, value| {
+            value.as_dict().is_some() || shipped.get(key).is_none_or(|d| d.as_dict().is_none())
+        });
+        let mut figment = Figment::from(Toml::string(defaults)).merge(Serialized::defaults(said));
+        for (path, raw) in &environment.raw {
+            // Never fails: what is no other value is a text.
+            let value: Value = raw.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+            figment = figment.merge((path, value));
+        }
+        let merged: Dict = figment.extract().map_err(odd)?;
+        let mut flat = BTreeMap::new();
+        flatten_values("", merged, &mut flat);
+        Ok(Self(flat))
+    }
+}
+
+fn flatten_values(prefix: &str, dict: Dict, flat: &mut BTreeMap<String, Value>) {
+    for (key, value) in dict {
+        let path = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Dict(_, inner) => flatten_values(&path, inner, flat),
+            Value::Array(_, list) if !list.is_empty() && list.iter().all(|one| one.as_dict().is_some()) => {
+                for (at, element) in list.into_iter().enumerate() {
+                    let path = format!("{path}[{at}]");
+                    flatten_values(&path, element.into_dict().unwrap_or_default(), flat);
+                }
+            }
+            value => {
+                flat.insert(path, value);
+            }
+        }
+    }
 }
 
 impl Layer {
@@ -57,9 +111,8 @@ impl Layer {
         for (name, raw) in variables {
             let Some(key) = name.strip_prefix(PREFIX).filter(|_| name != CONFIG) else { continue };
             let path = key.to_ascii_lowercase().replace("__", ".");
-            let value = raw.parse().unwrap_or_else(|_| Value::from(raw.as_str()));
-            let place = Place::Variable(name.clone());
-            layer.values.insert(path, Entry { value, raw: Some(raw.clone()), place });
+            layer.keys.insert(path.clone(), Place::Variable(name.clone()));
+            layer.raw.insert(path, raw.clone());
         }
         layer
     }
@@ -78,14 +131,15 @@ impl Layer {
                         self.flatten(text, &path, element);
                     }
                 }
-                Item::Value(Value::Array(list)) if has_tables(list) => {
-                    for (at, element) in list.iter().filter_map(Value::as_inline_table).enumerate() {
+                Item::Value(toml_edit::Value::Array(list)) if has_tables(list) => {
+                    for (at, element) in list.iter().filter_map(toml_edit::Value::as_inline_table).enumerate()
+                    {
                         let path = format!("{path}[{at}]");
                         self.tables.insert(path.clone(), place_of(text, element.span()));
                         self.flatten(text, &path, element);
                     }
                 }
-                Item::Value(Value::InlineTable(inner)) => {
+                Item::Value(toml_edit::Value::InlineTable(inner)) => {
                     self.tables.insert(path.clone(), place);
                     self.flatten(text, &path, inner);
                 }
@@ -93,8 +147,8 @@ impl Layer {
                     self.tables.insert(path.clone(), place);
                     self.flatten(text, &path, inner);
                 }
-                Item::Value(value) => {
-                    self.values.insert(path, Entry { value: value.clone(), raw: None, place });
+                Item::Value(_) => {
+                    self.keys.insert(path, place);
                 }
             }
         }
@@ -108,14 +162,15 @@ impl Layer {
 pub struct Reader {
     /// The lowest first.
     layers: [Layer; 3],
+    merged: Merged,
     asked: RefCell<BTreeSet<String>>,
     complaints: RefCell<Vec<Complaint>>,
 }
 
 impl Reader {
     /// Over defaults, file and environment.
-    pub fn new(layers: [Layer; 3]) -> Self {
-        Self { layers, asked: RefCell::default(), complaints: RefCell::default() }
+    pub fn new(layers: [Layer; 3], merged: Merged) -> Self {
+        Self { layers, merged, asked: RefCell::default(), complaints: RefCell::default() }
     }
 
     /// The section `path`; "" is the top.
@@ -127,10 +182,10 @@ impl Reader {
     pub fn sections(&self, path: &str) -> Vec<Section<'_>> {
         self.asked.borrow_mut().insert(path.to_owned());
         for layer in self.layers.iter().rev() {
-            if let Some(entry) = layer.values.get(path) {
+            if let Some(place) = layer.keys.get(path) {
                 // An empty list is a way to say "none".
-                if entry.value.as_array().is_none_or(|list| !list.is_empty()) {
-                    self.complain(entry.place.clone(), path, format!("must be [[{path}]] sections"));
+                if self.merged.0.get(path).and_then(Value::as_array).is_none_or(|list| !list.is_empty()) {
+                    self.complain(place.clone(), path, format!("must be [[{path}]] sections"));
                 }
                 return Vec::new();
             }
@@ -157,9 +212,7 @@ impl Reader {
         above
             .iter()
             .rev()
-            .find_map(|layer| {
-                layer.values.get(path).map(|entry| &entry.place).or_else(|| layer.tables.get(path))
-            })
+            .find_map(|layer| layer.keys.get(path).or_else(|| layer.tables.get(path)))
             .cloned()
             .unwrap_or(Place::File)
     }
@@ -170,8 +223,8 @@ impl Reader {
         let mut complaints = self.complaints.into_inner();
         for layer in self.layers {
             complaints.extend(layer.complaints);
-            for (path, entry) in layer.values.iter().filter(|(path, _)| !asked.contains(*path)) {
-                complaints.push(Complaint::new(entry.place.clone(), bare(path), "unknown key"));
+            for (path, place) in layer.keys.iter().filter(|(path, _)| !asked.contains(*path)) {
+                complaints.push(Complaint::new(place.clone(), bare(path), "unknown key"));
             }
             for (path, place) in &layer.tables {
                 let known = |asked: &String| {
@@ -188,9 +241,11 @@ impl Reader {
         complaints
     }
 
-    fn entry(&self, path: &str) -> Option<&Entry> {
+    fn entry(&self, path: &str) -> Option<Entry<'_>> {
         self.asked.borrow_mut().insert(path.to_owned());
-        self.layers.iter().rev().find_map(|layer| layer.values.get(path))
+        let value = self.merged.0.get(path)?;
+        let raw = self.layers.iter().rev().find_map(|layer| layer.raw.get(path)).map(String::as_str);
+        Some(Entry { value, raw })
     }
 }
 
@@ -228,38 +283,38 @@ impl Section<'_> {
 
     /// A text, read by `read`.
     pub fn text<T: Default>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> T {
-        self.required(key).and_then(|entry| self.read(key, entry, read)).unwrap_or_default()
+        self.required(key).and_then(|entry| self.read(key, &entry, read)).unwrap_or_default()
     }
 
     /// A text that may be missing; then nothing.
     pub fn perhaps<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        self.reader.entry(&self.at(key)).and_then(|entry| self.read(key, entry, read))
+        self.reader.entry(&self.at(key)).and_then(|entry| self.read(key, &entry, read))
     }
 
     /// A text that must be said and has no placeholder; missing is a complaint.
     pub fn must<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        self.required(key).and_then(|entry| self.read(key, entry, read))
+        self.required(key).and_then(|entry| self.read(key, &entry, read))
     }
 
     /// A list of texts; a complaint of `read` names its element.
     pub fn texts<T>(&self, key: &str, most: usize, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(entry) = self.required(key) else { return Vec::new() };
-        self.list(key, entry, most, read)
+        self.list(key, &entry, most, read)
     }
 
     /// A text, or a list of texts.
     pub fn one_or_more<T>(&self, key: &str, most: usize, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(entry) = self.required(key) else { return Vec::new() };
-        if entry.value.is_array() {
-            return self.list(key, entry, most, read);
+        if entry.value.as_array().is_some() {
+            return self.list(key, &entry, most, read);
         }
-        self.read(key, entry, read).into_iter().collect()
+        self.read(key, &entry, read).into_iter().collect()
     }
 
     /// A whole number within `range`.
     pub fn number(&self, key: &str, range: Range<u64>) -> u64 {
         let Some(entry) = self.required(key) else { return 0 };
-        let Some(number) = entry.value.as_integer() else {
+        let Some(number) = integer(entry.value) else {
             self.complain(key, "must be a whole number");
             return 0;
         };
@@ -278,7 +333,7 @@ impl Section<'_> {
         if entry.value.as_str() == Some("auto") {
             return None;
         }
-        let number = entry.value.as_integer().and_then(|number| usize::try_from(number).ok());
+        let number = integer(entry.value).and_then(|number| usize::try_from(number).ok());
         let number = number.filter(|number| (1..=most).contains(number));
         if number.is_none() {
             self.complain(key, format!("must be \"auto\" or 1 to {most}"));
@@ -289,9 +344,8 @@ impl Section<'_> {
     /// A list of whole numbers within `range`.
     pub fn numbers(&self, key: &str, most: usize, range: Range<u64>) -> Vec<u64> {
         let Some(entry) = self.required(key) else { return Vec::new() };
-        let number = |value: &Value| {
-            value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n))
-        };
+        let number =
+            |value: &Value| integer(value).and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n));
         let list = entry.value.as_array().filter(|list| list.len() <= most);
         let Some(numbers) = list.and_then(|list| list.iter().map(number).collect::<Option<Vec<_>>>()) else {
             let end = range.end - 1;
@@ -304,10 +358,11 @@ impl Section<'_> {
     /// Yes or no.
     pub fn flag(&self, key: &str) -> bool {
         let Some(entry) = self.required(key) else { return false };
-        entry.value.as_bool().unwrap_or_else(|| {
+        let Value::Bool(_, flag) = entry.value else {
             self.complain(key, "must be true or false");
-            false
-        })
+            return false;
+        };
+        *flag
     }
 
     /// One of `words`; one of `later` is known but not in this version.
@@ -356,7 +411,7 @@ impl Section<'_> {
         self.texts(key, 1_000, |_| Err::<(), _>(not_yet("this")));
     }
 
-    fn required(&self, key: &str) -> Option<&Entry> {
+    fn required(&self, key: &str) -> Option<Entry<'_>> {
         let entry = self.reader.entry(&self.at(key));
         if entry.is_none() {
             let place = if self.path.is_empty() { Place::File } else { self.begins() };
@@ -365,8 +420,10 @@ impl Section<'_> {
         entry
     }
 
-    fn read<T>(&self, key: &str, entry: &Entry, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let Some(text) = entry.value.as_str().or(entry.raw.as_deref()) else {
+    fn read<T>(&self, key: &str, entry: &Entry<'_>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let Some(text) =
+            entry.raw.filter(|_| entry.value.as_str().is_none()).or_else(|| entry.value.as_str())
+        else {
             self.complain(key, "must be a text in quotes");
             return None;
         };
@@ -376,7 +433,7 @@ impl Section<'_> {
     fn list<T>(
         &self,
         key: &str,
-        entry: &Entry,
+        entry: &Entry<'_>,
         most: usize,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
@@ -401,6 +458,15 @@ impl Section<'_> {
 
     fn at(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// Whole numbers only: `1.0` is none.
+fn integer(value: &Value) -> Option<i128> {
+    match value {
+        Value::Num(_, Num::F32(_) | Num::F64(_)) => None,
+        Value::Num(_, number) => number.to_i128().or_else(|| i128::try_from(number.to_u128()?).ok()),
+        _ => None,
     }
 }
 
@@ -429,7 +495,7 @@ fn show_span(seconds: u64) -> String {
 }
 
 fn has_tables(list: &toml_edit::Array) -> bool {
-    !list.is_empty() && list.iter().all(Value::is_inline_table)
+    !list.is_empty() && list.iter().all(toml_edit::Value::is_inline_table)
 }
 
 fn place_of(text: &str, span: Option<Range<usize>>) -> Place {
