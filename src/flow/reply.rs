@@ -80,13 +80,22 @@ impl Flow {
         if candidates.is_empty() {
             candidates.extend(header.addresses("From").addresses());
         }
-        if to == ReplyTo::All || candidates.is_empty() {
-            candidates.extend(
-                ["From", "To", "Cc"]
-                    .iter()
-                    .flat_map(|name| header.addresses(name).addresses().collect::<Vec<_>>()),
-            );
+        let named = |names: &[&str]| -> Vec<Address> {
+            names.iter().flat_map(|name| header.addresses(name).addresses().collect::<Vec<_>>()).collect()
+        };
+        if to == ReplyTo::All {
+            candidates.extend(named(&["From", "To", "Cc"]));
         }
+        let recipients = self.accounts_among(candidates).await?;
+        if recipients.is_empty() {
+            // An answer to an answer of one's own goes where that went.
+            return self.accounts_among(named(&["To", "Cc"])).await;
+        }
+        Ok(recipients)
+    }
+
+    /// Those that are accounts, each once.
+    async fn accounts_among(&self, candidates: Vec<Address>) -> Result<Vec<Address>, ReadError> {
         let mut recipients: Vec<Address> = Vec::new();
         for address in candidates.into_iter().take(CANDIDATES) {
             let known = recipients.iter().any(|earlier| earlier.key() == address.key());

@@ -420,6 +420,11 @@ async fn first_use_reading_answering_sent_and_signing_out() {
     assert!(list.contains(&format!("To {ALICE}, on 22 November 2026")), "{list}");
     let copy = world.get("/mailbox/sent/1", &cookie).await.text();
     assert!(copy.contains("Danke &amp; &lt;b&gt;bis bald") && copy.contains("evil.html"), "{copy}");
+    let more = world.get("/mailbox/sent/1/reply", &cookie).await.text();
+    assert!(
+        more.contains(ALICE) && more.contains("<form method=\"post\" action=\"/mailbox/sent/1/reply\""),
+        "{more}"
+    );
     let inbox = world.alices(Folder::INBOX).await;
     let answer = inbox.iter().find(|mail| mail.contains("In-Reply-To: <first@weber-roth.example>")).unwrap();
     assert!(answer.contains("From: bob@mail.example") && answer.contains("evil.html"));
