@@ -120,6 +120,8 @@ pub fn everything(client: &mut Client<'_>, kills: &[Kill]) {
     {
         client.repeat_all().unwrap();
     }
+    let known = client.house.log().matches("submission repeated; not done twice").count();
+    println!("repeated submissions that were known already: {known}");
     wait_for_the_queue(client.house, client.sink);
     let mut imap = client.alice().unwrap();
     client.learn_pins(&mut imap).unwrap();
@@ -179,6 +181,7 @@ fn by_marker(seen: &[Seen]) -> HashMap<&str, Vec<&Seen>> {
 fn inbox(book: &Book, seen: &[Seen], opened: &BTreeSet<String>) {
     let mut found = by_marker(seen);
     let notes = found.remove("").unwrap_or_default();
+    let mut unanswered = 0;
     for letter in &book.arrivals {
         let copies = found.remove(letter.marker.as_str()).unwrap_or_default();
         let good = match letter.fate {
@@ -186,11 +189,13 @@ fn inbox(book: &Book, seen: &[Seen], opened: &BTreeSet<String>) {
             Fate::InDoubt => copies.len() <= 1,
         };
         assert!(good, "{} ({:?}) is there {} times", letter.marker, letter.fate, copies.len());
+        unanswered += if letter.fate == Fate::InDoubt { copies.len() } else { 0 };
         for copy in copies {
             assert!(copy.text.ends_with(&*letter.text), "{} has changed:\n{}", letter.marker, copy.text);
         }
     }
     assert!(found.is_empty(), "{:?} was never sent", found.keys());
+    println!("messages that were taken without an answer: {unanswered}");
     check_flags(book, &seen.iter().map(|message| (message.uid, message.flags.clone())).collect());
     // Alice is told of each mailbox once, and of each first use once.
     let notes: Vec<String> = notes.iter().map(|note| note.text.replace("=\r\n", "")).collect();
