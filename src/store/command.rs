@@ -28,14 +28,15 @@ use thiserror::Error;
 pub enum Command {
     /// A mailbox with its folders, key, slot and, for a temporary one, invitation and vault entry.
     ///
-    /// Refused ([`Refusal::AddressTaken`]) if the address has one.
+    /// Refused ([`Refusal::AddressTaken`]) if the address has one, or the id is used already.
     CreateMailbox(Box<NewMailbox>),
     /// A message into a folder; answers with [`Outcome::Uid`].
     ///
-    /// Refused if the mailbox or its certificate is not the one named ([`Refusal::NotCurrent`]),
-    /// or over quota.
+    /// Refused if the mailbox or its certificate is not the one named ([`Refusal::NotCurrent`]), if it has no such
+    /// folder ([`Refusal::Gone`]), or over quota.
     Deliver(Box<Delivery>),
-    /// A message into a folder unless one of the same `message_id` is there: then [`Outcome::Uid`] is that one's.
+    /// A message into a folder unless one of the same `message_id` is there: then [`Outcome::Uid`] is that one's,
+    /// and the store removes the body file that was brought. Refused as [`Command::Deliver`].
     DeliverOnce(Box<Delivery>),
     /// Changes flags; a UID that is not there is passed over. Answers with [`Outcome::Flagged`].
     SetFlags {
@@ -195,7 +196,8 @@ pub enum Command {
     },
     /// Mail to be sent.
     Enqueue(Box<NewQueued>),
-    /// Takes recipients that are due, oldest first; answers with [`Outcome::Leased`].
+    /// Takes recipients that are due, oldest first; answers with [`Outcome::Leased`]. A lease lies in memory: it
+    /// ends at its time, with [`Command::Settle`], or with the process.
     LeaseDue {
         /// Due means `next` is not after this.
         now: Time,
@@ -214,7 +216,8 @@ pub enum Command {
         /// How it ended.
         outcome: Settlement,
     },
-    /// Makes one message, or all, due now; answers with [`Outcome::Count`].
+    /// Makes one message, or all, due now; answers with [`Outcome::Count`] of the recipients that wait. Those that
+    /// are leased are being tried and are passed over.
     RetryQueued {
         /// Which; `None` is all.
         queue: Option<QueueId>,

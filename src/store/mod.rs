@@ -79,6 +79,13 @@ pub trait Store: Send + Sync {
     ///
     /// One outcome a command. If any precondition fails nothing of the list happens:
     /// [`StoreError::Refused`] names the command by its index.
+    ///
+    /// Body files of a list that was refused are still the caller's: [`Bodies::unlink`]. Once a list is carried out
+    /// they are the store's, which removes each with the last record that names it. When room on the disk is short
+    /// ([`Health`]) lists with new mail, later all but [`Command::Settle`], are refused with
+    /// [`StoreError::DiskLow`]. After any error of the disk everything is refused until a restart.
+    ///
+    /// A reading may show a commit a few milliseconds before it is answered; [`Store::watch`] never does.
     fn commit(&self, commands: Vec<Command>) -> Answer<'_, Vec<Outcome>>;
 
     /// The mailbox that an address has now.

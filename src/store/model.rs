@@ -104,6 +104,7 @@ impl Model {
         }
         let dropped = std::mem::take(&mut next.dropped);
         let changed = std::mem::take(&mut next.changed);
+        next.removed.clear();
         *state = next;
         for mailbox in changed {
             let gone = !state.boxes.contains_key(&mailbox);
@@ -287,6 +288,8 @@ struct State {
     files: BTreeMap<BodyId, u32>,
     /// Body files to be removed after the commit.
     dropped: Vec<BodyId>,
+    /// Mailboxes that this commit has removed: their ids are not free.
+    removed: BTreeSet<MailboxId>,
     /// Mailboxes whose watchers are told after the commit.
     changed: BTreeSet<MailboxId>,
 }
@@ -425,7 +428,8 @@ impl State {
 
     fn create(&mut self, new: NewMailbox) -> Result<Outcome, Stop> {
         let address = new.address.key();
-        if self.addresses.contains_key(&address) || self.boxes.contains_key(&new.id) {
+        let used = self.boxes.contains_key(&new.id) || self.removed.contains(&new.id);
+        if used || self.addresses.contains_key(&address) {
             return Err(Refusal::AddressTaken.into());
         }
         self.addresses.insert(address, new.id);
@@ -706,6 +710,7 @@ impl State {
 
     fn delete(&mut self, mailbox: MailboxId, now: Time) -> Result<Outcome, Stop> {
         let held = self.boxes.remove(&mailbox).ok_or(Refusal::Gone)?;
+        self.removed.insert(mailbox);
         self.changed.insert(mailbox);
         self.addresses.retain(|_, id| *id != mailbox);
         self.vaults.retain(|(account, of), _| *account != mailbox && *of != mailbox);
