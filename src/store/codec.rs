@@ -1,4 +1,4 @@
-//! How values are written: a format number, then CBOR (RFC 8949) with numbered fields.
+//! How values are written: a format number, then CBOR (RFC 8949 §3) with numbered fields.
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
@@ -255,3 +255,68 @@ pub(crate) struct Number(#[n(0)] pub(crate) u64);
 #[derive(Debug, Decode, Encode)]
 #[cbor(transparent)]
 pub(crate) struct Octets(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) Vec<u8>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::command::NewQueued;
+    use crate::store::record::Flags;
+    use crate::store::record::FolderRecord;
+    use crate::store::record::InvitationRecord;
+    use crate::store::record::MailboxRecord;
+    use crate::store::record::MessageRecord;
+    use crate::store::record::Purpose;
+    use crate::store::record::QueueRecord;
+    use crate::store::record::QueuedRecipient;
+    use crate::store::sample;
+    use proptest::prelude::any;
+    use proptest::proptest;
+
+    #[test]
+    fn a_number_is_never_given_to_another_field() {
+        let flags = Flags { seen: true, draft: true, keywords: vec!["a".into()], ..Flags::default() };
+        let hex = |bytes: Vec<u8>| data_encoding::HEXLOWER.encode(&bytes);
+        assert_eq!(hex(write(&flags).unwrap()), "0186f5f4f4f4f5816161");
+        assert_eq!(hex(write(&Header { layout: 1 }).unwrap()), "018101");
+        assert_eq!(hex(write(&Number(300)).unwrap()), "0119012c");
+        assert_eq!(hex(write(&Time(-1)).unwrap()), "0120");
+        assert_eq!(hex(write(&Body::Inline(vec![7])).unwrap()), "018200814107");
+        let file = hex(write(&sample::nowhere(1)).unwrap());
+        let (id, digest) = ("01".repeat(16), "01".repeat(32));
+        assert_eq!(file, format!("0182018350{id}0a5820{digest}"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let NewQueued { record, recipients, .. } =
+            sample::queued(1, sample::nowhere(1), Purpose::Invitation(sample::mailbox(2)), &[-5]);
+        assert_eq!(read::<QueueRecord>(&write(&record).unwrap()).unwrap(), record);
+        assert_eq!(read::<QueuedRecipient>(&write(&recipients[0]).unwrap()).unwrap(), recipients[0]);
+        let message = sample::delivery(1, 2).record;
+        assert_eq!(read::<MessageRecord>(&write(&message).unwrap()).unwrap(), message);
+    }
+
+    #[test]
+    fn newer_formats_and_rests_are_refused() {
+        let mut bytes = write(&Number(5)).unwrap();
+        bytes.push(0);
+        assert!(matches!(read::<Number>(&bytes), Err(StoreError::Damaged { .. })));
+        assert!(matches!(read::<Number>(&[]), Err(StoreError::Damaged { .. })));
+        assert!(matches!(read::<Number>(&[2, 5]), Err(StoreError::Format { found: 2, known: 1 })));
+    }
+
+    proptest! {
+        #[test]
+        fn junk_never_panics(mut junk in proptest::collection::vec(any::<u8>(), 1..200)) {
+            junk[0] = FORMAT;
+            let _ = read::<MailboxRecord>(&junk);
+            let _ = read::<MessageRecord>(&junk);
+            let _ = read::<InvitationRecord>(&junk);
+            let _ = read::<FolderRecord>(&junk);
+            let _ = read::<QueueRecord>(&junk);
+            let _ = read::<QueuedRecipient>(&junk);
+            let _ = read::<SigningRow>(&junk);
+            let _ = read::<KeyRow>(&junk);
+        }
+    }
+}

@@ -301,6 +301,7 @@ impl Draft<'_> {
             let id = key::second_id(&at).map(InvitationId::new);
             if let Some(id) = id
                 && let Some(mut record) = self.invitation(id)?
+                && record.mailbox == mailbox
             {
                 (record.state, record.changed) = (InvitationState::Deleted, now);
                 self.put(key::invitation(id), &record)?;
