@@ -252,7 +252,7 @@ help-read-sender = Senders see when you first opened the mailbox.
 help-password-title = Why the password cannot be reset
 help-password = Because then somebody else could reset it, too. We do not have your password, nor a copy of your key that opens without it.
 help-delete-title = How long it is kept
-help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. We mail you 14 and 3 days before. You can take everything with you at any time.
+help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. You can save every message with its files at any time.
 help-cookies-title = Cookies and tracking
 help-cookies = One cookie while you are signed in; it goes when you sign out. One that remembers for a year that this browser signed in before, and one for the language if you choose it. No tracking, nothing from other servers, no advertising.
 
