@@ -847,6 +847,7 @@ fn large_keys_lie_in_files_and_go_with_their_mailbox() {
                 (certificate, secret)
             );
             stage.ok(Command::DeleteMailbox { mailbox: mailbox(2), now: Time(1) });
+            stage.settle();
         }
     });
 }
