@@ -42,7 +42,7 @@ impl Service {
         loop {
             let line: Value = serde_json::from_str(&next_line(&mut log)).unwrap();
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-            match text("message").as_str() {
+            match text("event").as_str() {
                 "listening" => places.push((text("service"), text("address"))),
                 "ready" => break,
                 _ => {}
@@ -63,7 +63,7 @@ impl Service {
     fn wait_for(&mut self, message: &str) -> Value {
         loop {
             let line: Value = serde_json::from_str(&next_line(&mut self.log)).unwrap();
-            if line["message"] == message {
+            if line["event"] == message {
                 return line;
             }
         }
