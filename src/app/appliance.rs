@@ -26,6 +26,7 @@ use crate::serve::imap::Imap;
 use crate::serve::portal::Portal;
 use crate::serve::smtp::Smtp;
 use crate::smtp::server::Role;
+use crate::store::Health;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -39,6 +40,8 @@ use tokio_util::task::TaskTracker;
 
 /// Sessions get so long to come to an end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The store's health is looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What an appliance is made of.
 pub struct Parts {
@@ -113,10 +116,23 @@ impl Appliance {
     ///
     /// Listeners, directories and the list of certificate files stay as they are until the next start.
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
-        self.portal.reload(&config);
-        self.flow.reconfigure(config.clone());
+        // What may fail comes first: then nothing has changed.
+        self.certificates.reload()?;
         signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
-        Ok(self.certificates.reload()?)
+        let stays = needs_restart(&self.flow.config(), &config);
+        if !stays.is_empty() {
+            tracing::warn!(keys = stays.join(", "), "changed, but in force only after a restart");
+        }
+        self.portal.reload(&config);
+        self.flow.reconfigure(config);
+        Ok(())
+    }
+
+    /// Ends when the store has stopped writing after an error: only a restart helps.
+    pub async fn poisoned(&self) {
+        while self.flow.store.health() != Health::Poisoned {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Stops from the outside in. When this returns nothing of it runs any more.
@@ -170,6 +186,23 @@ impl Appliance {
         let handler = Smtp::new(self.flow.clone(), role, Some(tls.clone()), self.intake.gate.clone());
         self.intake.open(bound, Some(tls), Arc::new(handler));
     }
+}
+
+/// The sections whose changes a running appliance does not take over.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let says = |config: &Config| {
+        [
+            ("hostname", config.hostname.to_string()),
+            ("data_dir", config.data_dir.display().to_string()),
+            ("run_dir", config.run_dir.display().to_string()),
+            ("[listen]", format!("{:?}", config.listen)),
+            ("[tls]", format!("{:?}", config.tls)),
+            ("[dns]", format!("{:?}", config.dns)),
+            ("[limits] connections", format!("{:?}", GateLimits::from(&config.limits))),
+        ]
+    };
+    let both = says(old).into_iter().zip(says(new));
+    both.filter(|(old, new)| old.1 != new.1).map(|(old, _)| old.0).collect()
 }
 
 /// The certificate files of `[tls]`.

@@ -493,12 +493,19 @@ impl Place {
     }
 
     fn leave(&self) {
-        if self.temporary {
-            if let Err(error) = fs::remove_dir_all(&self.dir) {
-                tracing::error!(dir = %self.dir.display(), %error, "the demo's directory stays");
-            }
-        } else {
+        if !self.temporary {
             say(&format!("\nThe data stays in {}.", self.dir.display()));
+        }
+    }
+}
+
+/// Also when the demo does not come to its start.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = fs::remove_dir_all(&self.dir)
+        {
+            tracing::error!(dir = %self.dir.display(), %error, "the demo's directory stays");
         }
     }
 }

@@ -33,6 +33,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -140,6 +141,7 @@ pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
 /// Goes on as the owner of the data directory when root runs a command: files that root made would lock the service
 /// out. Runs this program anew, so it comes before anything is asked or read.
 pub fn become_owner(data_dir: &Path) -> Result<(), AppError> {
+    make_for_service(data_dir)?;
     let Ok(owner) = fs::metadata(data_dir) else { return Ok(()) };
     if is_own(data_dir) || !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -147,6 +149,24 @@ pub fn become_owner(data_dir: &Path) -> Result<(), AppError> {
     let program = env::current_exe().map_err(AppError::file("/proc/self/exe"))?;
     let failed = Command::new(&program).args(env::args_os().skip(1)).uid(owner.uid()).gid(owner.gid()).exec();
     Err(AppError::file(program)(failed))
+}
+
+/// When root makes the data directory on a machine that has the package's user, it is that user's.
+pub fn make_for_service(data_dir: &Path) -> Result<(), AppError> {
+    if data_dir.exists() || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let Some((user, group)) = service_user(&users) else { return Ok(()) };
+    keys::make_data_dir(data_dir)?;
+    chown(data_dir, Some(user), Some(group)).map_err(AppError::file(data_dir))
+}
+
+/// The ids of the package's user in a passwd file.
+fn service_user(users: &str) -> Option<(u32, u32)> {
+    let line = users.lines().find_map(|line| line.strip_prefix("guardpost:"))?;
+    let mut fields = line.split(':').skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// Whether the data directory is this user's own, or not there.
@@ -180,6 +200,15 @@ pub(crate) mod tests {
     fn around() -> Surroundings {
         let store = engine::Options { reserve: 0, ..engine::Options::default() };
         Surroundings { store, password_cost: Parameters::SMALL, ..Surroundings::default() }
+    }
+
+    #[test]
+    fn finds_the_packages_user() {
+        let users =
+            "root:x:0:0:root:/root:/bin/sh\nguardpost:x:998:997::/var/lib/guardpost:/usr/sbin/nologin\n";
+        assert_eq!(service_user(users), Some((998, 997)));
+        assert_eq!(service_user("guardposter:x:1:1::/:\n"), None);
+        assert_eq!(service_user("guardpost:x:one:1::/:\n"), None);
     }
 
     #[tokio::test]

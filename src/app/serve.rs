@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::flow::delivery::Courier;
 use crate::net::listen;
 use crate::net::tls::TlsClient;
+use crate::store::error::StoreError;
 use crate::vault::OsRandom;
 use sd_notify::NotifyState;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use tokio::signal::unix::signal;
 /// Runs until SIGTERM or SIGINT.
 pub fn run(settings: &Settings) -> Result<ExitCode, AppError> {
     let config = Arc::new(settings.load()?);
+    ground::become_owner(&config.data_dir)?;
     let logging = Logging::begin(&config.log, &config.privacy, &OsRandom);
     hardening::forbid_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -46,8 +48,17 @@ async fn serve(settings: &Settings, config: Arc<Config>, logging: &Logging) -> R
     }
     tracing::info!("ready");
     notify(&[NotifyState::Ready]);
+    let mut ended = Ok(());
     loop {
-        match signals.next().await {
+        let wish = tokio::select! {
+            wish = signals.next() => wish,
+            () = appliance.poisoned() => {
+                tracing::error!("the store stopped writing: stopping, so that a restart can look at it");
+                ended = Err(StoreError::Poisoned.into());
+                break;
+            }
+        };
+        match wish {
             Wish::Stop => break,
             Wish::Reload => reload(settings, &appliance, logging).await,
         }
@@ -56,16 +67,24 @@ async fn serve(settings: &Settings, config: Arc<Config>, logging: &Logging) -> R
     notify(&[NotifyState::Stopping]);
     appliance.stop().await;
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
 /// A configuration with anything wrong in it changes nothing.
 async fn reload(settings: &Settings, appliance: &Appliance, logging: &Logging) {
-    notify(&[NotifyState::Reloading]);
+    // A reload that does not say when it began is not waited for.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
+    }
     let reloaded = match settings.load() {
         Ok(config) => {
-            logging.change(&config.log, &config.privacy);
-            appliance.reload(Arc::new(config)).await
+            let config = Arc::new(config);
+            let reloaded = appliance.reload(config.clone()).await;
+            if reloaded.is_ok() {
+                logging.change(&config.log, &config.privacy);
+            }
+            reloaded
         }
         Err(error) => Err(error),
     };

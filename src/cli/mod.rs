@@ -82,11 +82,21 @@ impl End {
     /// On standard error, so that standard output holds answers only.
     fn tell(&self, json: bool) -> ExitCode {
         let code = self.exit();
+        let mut words = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Some say their cause themselves.
+            let reason = error.to_string();
+            if !words.contains(&reason) {
+                words = format!("{words}: {reason}");
+            }
+            cause = error.source();
+        }
         let mut out = io::stderr().lock();
         let _ = if json {
-            writeln!(out, "{}", json!({ "error": self.to_string(), "exit": code }))
+            writeln!(out, "{}", json!({ "error": words, "exit": code }))
         } else {
-            writeln!(out, "guardpost: {self}")
+            writeln!(out, "guardpost: {words}")
         };
         ExitCode::from(code)
     }
@@ -123,6 +133,7 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
         }
         Command::MasterKey(MasterKey::Create) => {
             let config = settings()?.load()?;
+            app::ground::make_for_service(&config.data_dir)?;
             keys::create_master_key(&config.master_key_file, &config.data_dir, &OsRandom)?;
             let made = MasterKeyCreated { file: config.master_key_file.display().to_string() };
             if !arguments.json {
