@@ -181,7 +181,14 @@ impl House {
                 let (count, done, port) = (count.clone(), done.clone(), self.smtp);
                 std::thread::spawn(move || {
                     let mut client = Smtp::open(port);
-                    while !done.load(Ordering::Relaxed) {
+                    for sent in 1.. {
+                        if done.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        // A session takes 1,000 RCPT commands.
+                        if sent % 900 == 0 {
+                            client = Smtp::open(port);
+                        }
                         client.send_message(
                             std::iter::repeat_n(b'x', 70).chain(*b"\r\n").cycle().take(SIZE / 72 * 72),
                         );
