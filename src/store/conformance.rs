@@ -834,20 +834,21 @@ fn large_keys_lie_in_files_and_go_with_their_mailbox() {
         stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1) });
         stage.settle();
         assert_eq!(stage.files(), 0);
-        for (certificate, secret) in [(8_192, 8_192), (8_193, 8_192), (8_192, 8_193), (8_192, 4_096)] {
-            let mut both = account(2);
+        for (n, certificate, secret) in
+            [(2, 8_192, 8_192), (3, 8_193, 8_192), (4, 8_192, 8_193), (5, 8_192, 4_096)]
+        {
+            let mut both = account(n);
             if let Command::CreateMailbox(new) = &mut both {
                 new.key.certificate = vec![1; certificate];
                 new.key.wrapped_secret = Some(vec![2; secret]);
             }
             stage.ok(both);
-            let key = stage.ask(stage.store().key(mailbox(2), &print(2))).unwrap();
+            let key = stage.ask(stage.store().key(mailbox(n), &print(n))).unwrap();
             assert_eq!(
                 (key.certificate.len(), key.wrapped_secret.as_ref().unwrap().len()),
                 (certificate, secret)
             );
-            stage.ok(Command::DeleteMailbox { mailbox: mailbox(2), now: Time(1) });
-            stage.settle();
+            stage.ok(Command::DeleteMailbox { mailbox: mailbox(n), now: Time(1) });
         }
     });
 }
