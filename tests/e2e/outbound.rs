@@ -8,6 +8,7 @@ use crate::peer::Act;
 use crate::peer::Plan;
 use guardpost::base::address::Address;
 use guardpost::net::listen::Service;
+use guardpost::store::record::RecipientState;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
@@ -138,6 +139,18 @@ async fn a_greylisted_invitation_arrives_once() {
     assert_eq!(refused.load(Ordering::SeqCst), 3, "two refusals and one that was taken");
 }
 
+/// Every queued recipient waits after at least one try.
+async fn all_tried(house: &House) -> bool {
+    let store = &house.flow().store;
+    for record in store.queue(None, 100).await.unwrap() {
+        let recipients = store.queued_recipients(record.id).await.unwrap();
+        if recipients.iter().any(|one| one.attempts == 0 || one.state != RecipientState::Waiting) {
+            return false;
+        }
+    }
+    true
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_survives_a_restart_and_goes_out_once() {
     let shut = Arc::new(AtomicBool::new(true));
@@ -158,6 +171,10 @@ async fn what_waits_survives_a_restart_and_goes_out_once() {
     house.stop().await;
     house.start().await;
     assert_eq!(house.flow().store.queue(None, 100).await.unwrap().len(), 10);
+    // Every first try has failed, so that none fails after the clock went on.
+    while !all_tried(&house).await {
+        tokio::task::yield_now().await;
+    }
     shut.store(false, Ordering::SeqCst);
     house.clock.pass(6 * MINUTE);
     house.flow().queue_bell.notify_one();
