@@ -3,6 +3,7 @@
 //! Each policy has its whole decision table under `tests/golden`; a change of a rule is a changed line there.
 
 pub mod encryption;
+pub mod life;
 pub mod rate;
 pub mod recipient;
 pub mod retry;
