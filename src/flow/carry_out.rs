@@ -226,8 +226,7 @@ impl Deed<'_> {
         }
         let sealed = self.flow.store.vault_entry(self.who.mailbox, record.id).await?;
         if let Some(sealed) = sealed {
-            let entry = self.who.key.open_vault_entry(self.who.mailbox, record.id, &sealed);
-            let entry = entry.map_err(TakeError::internal)?;
+            let entry = self.who.vault_entry(record.id, &sealed).ok_or_else(gone)?;
             self.commands.push(self.flow.tell_recipient(record, &self.writer, Told::Link(&entry)).await?);
             let pin = entry.pin.as_ref().map(|pin| pin.expose().to_owned());
             let ignored = match &self.draft.pin {

@@ -18,6 +18,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::SlotRecord;
 use crate::vault::device;
 use crate::vault::mailbox_key::MailboxKey;
+use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::password::Password;
 use crate::vault::slot;
 use crate::vault::slot::Opener;
@@ -100,6 +101,12 @@ impl Unlocked {
             key,
             secret_keys: Mutex::default(),
         }
+    }
+
+    /// What the account's vault holds for a temporary mailbox; `None` when it lies under a key that is not at hand:
+    /// the account was reset since, and counts as a sender who is gone.
+    pub(in crate::flow) fn vault_entry(&self, mailbox: MailboxId, sealed: &[u8]) -> Option<VaultEntry> {
+        self.key.open_vault_entry(self.mailbox, mailbox, sealed).ok()
     }
 
     /// The secret key that belongs to a certificate of this mailbox, unwrapped once and kept.

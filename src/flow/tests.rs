@@ -26,6 +26,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::net::dns::Table;
+use crate::store::command::Command;
 use crate::store::model::Model;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
@@ -427,4 +428,19 @@ async fn a_signed_in_account_is_known_again() {
     flow.change_password(&alice, secret(PASSWORD), &secret("alice likes another password")).await.unwrap();
     assert!(matches!(known(PASSWORD).await, Err(SignInError::Wrong)), "the old password is nothing");
     assert!(known("alice likes another password").await.is_ok());
+}
+
+/// The account was reset since: its vault does not open, and that is no trouble of ours.
+#[tokio::test]
+async fn a_vault_that_does_not_open_counts_as_a_sender_who_is_gone() {
+    let world = World::new().await;
+    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
+    let bob = world.flow.store.mailbox_of(&address("bob@example.net").key()).await.unwrap().unwrap();
+    let put = Command::PutVaultEntry { account: world.alice.mailbox, mailbox: bob, sealed: vec![7; 120] };
+    world.flow.store.commit(vec![put]).await.unwrap();
+    let again = CONFIDENTIAL.replace("<m1@", "<m2@");
+    match world.submit(&["bob@example.net"], &again).await {
+        Err(TakeError::Policy(text)) => assert!(text.contains("bob@example.net"), "{text}"),
+        other => panic!("{other:?}"),
+    }
 }
