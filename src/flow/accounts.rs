@@ -23,6 +23,7 @@ use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::NewMailbox;
 use crate::store::command::NewSlot;
+use crate::store::command::PasswordChange;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
@@ -202,8 +203,16 @@ impl Flow {
         let unlocked = self.prove(address, old).await?;
         let slot = self.rewrapped(&unlocked, new).await?;
         let old_slot = password_of(&record).ok_or_else(|| AdminError::Unknown(address.clone()))?;
-        let change = Command::ChangePassword { mailbox: record.id, old: old_slot.id, new: slot };
-        match self.store.commit(vec![change]).await {
+        let change = PasswordChange {
+            account: record.id,
+            generation: record.generation,
+            old: old_slot.id,
+            slot,
+            keep_app_passwords: false,
+            keep_recovery: true,
+            renewal: None,
+        };
+        match self.store.commit(vec![Command::ChangePassword(Box::new(change))]).await {
             Err(StoreError::Refused { .. }) => Err(AdminError::WrongPassword),
             result => {
                 result?;

@@ -116,6 +116,7 @@ fn sealed_slot(
         parameters: parts.parameters.numbers(),
         sealed,
         shred_key,
+        recovery: None,
     })
 }
 
@@ -193,6 +194,7 @@ impl Flow {
             inviter: Some(invite.sender),
             correspondents: vec![invite.sender],
             generation: 0,
+            account: None,
         };
         let new = NewMailbox {
             id: mailbox,

@@ -93,6 +93,7 @@ pub(crate) fn mailbox(new: NewMailbox, shred: ShredRef) -> (MailboxId, MailboxRe
         inviter,
         correspondents: inviter.into_iter().collect(),
         generation: 0,
+        account: None,
     };
     (new.id, record, new.key)
 }
@@ -134,6 +135,7 @@ pub(crate) fn slot(new: NewSlot, shred: ShredRef) -> SlotRecord {
         parameters: new.parameters,
         sealed: new.sealed,
         shred,
+        recovery: new.recovery,
     }
 }
 
@@ -193,13 +195,6 @@ pub(crate) fn set_certificate(record: &mut MailboxRecord, fingerprint: &Fingerpr
     let before = std::mem::replace(&mut record.certificate, fingerprint.clone());
     record.former.retain(|former| former != fingerprint && *former != before);
     record.former.insert(0, before);
-}
-
-/// Puts `slot` in the place of slot number `at`; answers with the shred key to be destroyed.
-pub(crate) fn replace_slot(record: &mut MailboxRecord, at: usize, slot: SlotRecord) -> Option<ShredRef> {
-    let place = record.slots.get_mut(at)?;
-    record.generation = record.generation.saturating_add(1);
-    Some(std::mem::replace(place, slot).shred)
 }
 
 /// Notes activity; answers whether anything changed.

@@ -13,11 +13,13 @@ use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
+use crate::store::record::FormerKey;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MessageRecord;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
+use crate::store::record::Recovery;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
@@ -140,14 +142,48 @@ pub enum Command {
     ///
     /// Refused ([`Refusal::NotOpen`]) unless `old` is open or dead and the mailbox unopened.
     RenewInvitation(Box<Renewal>),
-    /// Replaces the password slot of an account. Refused ([`Refusal::NotCurrent`]) if `old` is gone.
-    ChangePassword {
+    /// Another password for an account, perhaps with a new key: everything that was signed in ends.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless it is an account, of that generation, with that slot; of two
+    /// changes at once one wins. Refused ([`Refusal::OverQuota`]) when its record would grow too large.
+    ChangePassword(Box<PasswordChange>),
+    /// A new MUK for an account whose password is lost; what was before is shut with all its slots.
+    ///
+    /// Refused as [`Command::ChangePassword`], and unless mail is encrypted to that certificate.
+    ResetAccount(Box<Reset>),
+    /// Brings back what a reset shut; the present key stays. Its slots go, their shred keys are destroyed.
+    ///
+    /// Refused as [`Command::ChangePassword`], and if nothing is shut that has that slot.
+    ReopenAccount(Box<Reopening>),
+    /// Destroys what was shut before a time: slots, shred keys, secret keys. Answers with [`Outcome::Count`] of the
+    /// generations that went. Refused ([`Refusal::Gone`]) if there is no such account.
+    DestroyShut {
         /// Whose.
-        mailbox: MailboxId,
-        /// The slot that goes; its shred key is destroyed.
-        old: SlotId,
-        /// The slot that comes.
-        new: NewSlot,
+        account: MailboxId,
+        /// What was shut before.
+        before: Time,
+    },
+    /// The slot of the recovery certificate, in the place of the one before; nothing that is signed in ends.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless it is an account of that generation.
+    PutRecovery {
+        /// Whose.
+        account: MailboxId,
+        /// The generation that it was made for.
+        generation: u32,
+        /// The slot, of [`SlotKind::Recovery`].
+        slot: NewSlot,
+    },
+    /// The account is told that the recovery certificate is another one; with none its slot goes.
+    ///
+    /// Refused ([`Refusal::AlreadyDone`]) unless `was` is what it was told last.
+    NoteRecovery {
+        /// Whose.
+        account: MailboxId,
+        /// Told last.
+        was: Option<Fingerprint>,
+        /// Told now.
+        now: Option<Fingerprint>,
     },
     /// Adds or replaces the mailbox's own certificate without a secret key, from now on used on arrival.
     PutOwnCertificate {
@@ -302,6 +338,68 @@ pub struct NewSlot {
     pub sealed: Vec<u8>,
     /// SHK.
     pub shred_key: Key,
+    /// For [`SlotKind::Recovery`].
+    pub recovery: Option<Recovery>,
+}
+
+/// What another password changes.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// Whose.
+    pub account: MailboxId,
+    /// The generation that this was made for.
+    pub generation: u32,
+    /// The password slot that goes; its shred key is destroyed.
+    pub old: SlotId,
+    /// The password slot that comes.
+    pub slot: NewSlot,
+    /// App passwords stay; else they go.
+    pub keep_app_passwords: bool,
+    /// The slot of the recovery certificate stays; else it goes, until the next sign-in makes another.
+    pub keep_recovery: bool,
+    /// A new key with a new MUK. App passwords and the recovery slot of the former one go.
+    pub renewal: Option<KeyRenewal>,
+}
+
+/// A new key and MUK for an account whose owner is here: nothing is lost.
+#[derive(Debug)]
+pub struct KeyRenewal {
+    /// What mail is encrypted to from now on.
+    pub key: KeyRecord,
+    /// Every former MUK, the last one too, each under the new one.
+    pub former_keys: Vec<FormerKey>,
+    /// Now.
+    pub now: Time,
+}
+
+/// What a reset changes.
+#[derive(Debug)]
+pub struct Reset {
+    /// Whose.
+    pub account: MailboxId,
+    /// The generation that this was made for.
+    pub generation: u32,
+    /// What mail is encrypted to until now.
+    pub certificate: Fingerprint,
+    /// The only slot from now on, of a new MUK.
+    pub slot: NewSlot,
+    /// The new key; `None` leaves mail to a certificate whose secret key never was here.
+    pub key: Option<KeyRecord>,
+    /// Now.
+    pub now: Time,
+}
+
+/// What a reopening changes.
+#[derive(Debug)]
+pub struct Reopening {
+    /// Whose.
+    pub account: MailboxId,
+    /// The generation that this was made for.
+    pub generation: u32,
+    /// One of the slots that are shut: it names what is reopened.
+    pub slot: SlotId,
+    /// The MUK that was shut and those it held, each under the present one.
+    pub former_keys: Vec<FormerKey>,
 }
 
 /// An invitation to be made, with the sender's vault entry.

@@ -4,7 +4,6 @@ use crate::base::address::AddressKey;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
-use crate::base::id::SlotId;
 use crate::base::limits::BODY_INLINE;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
@@ -82,7 +81,7 @@ impl Draft<'_> {
         self.put_mailbox(&record)
     }
 
-    fn put_mailbox(&mut self, record: &MailboxRecord) -> Result<Outcome, Stop> {
+    pub(in crate::store) fn put_mailbox(&mut self, record: &MailboxRecord) -> Result<Outcome, Stop> {
         self.effects().changed.insert(record.id);
         self.put(key::mailbox(record.id), record)?;
         Ok(Outcome::Done)
@@ -105,13 +104,17 @@ impl Draft<'_> {
         self.put(key::vault_of(mailbox, account), &Mark {})
     }
 
-    fn place_for(&mut self, slot: &NewSlot) -> Result<ShredRef, StoreError> {
+    pub(in crate::store) fn place_for(&mut self, slot: &NewSlot) -> Result<ShredRef, StoreError> {
         let key = Secret::new(*slot.shred_key.expose());
         self.place(*slot.id.bytes(), key)
     }
 
     /// Writes a key; large parts of it go to files, and those of the row it replaces are dropped.
-    fn put_key(&mut self, mailbox: MailboxId, record: KeyRecord) -> Result<(), StoreError> {
+    pub(in crate::store) fn put_key(
+        &mut self,
+        mailbox: MailboxId,
+        record: KeyRecord,
+    ) -> Result<(), StoreError> {
         let at = key::key(mailbox, &record.fingerprint);
         if let Some(before) = self.row::<KeyRow>(&at)? {
             self.drop_key(&before)?;
@@ -127,7 +130,7 @@ impl Draft<'_> {
         self.put(at, &row)
     }
 
-    fn drop_key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
+    pub(in crate::store) fn drop_key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
         self.drop_file(&row.certificate)?;
         row.wrapped_secret.as_ref().map_or(Ok(()), |secret| self.drop_file(secret))
     }
@@ -218,20 +221,6 @@ impl Draft<'_> {
         self.put_mailbox(&record)
     }
 
-    pub(crate) fn change_password(
-        &mut self,
-        mailbox: MailboxId,
-        old: SlotId,
-        new: NewSlot,
-    ) -> Result<Outcome, Stop> {
-        let mut record = self.mailbox(mailbox)?.ok_or(Refusal::NotCurrent)?;
-        let at = record.slots.iter().position(|slot| slot.id == old).ok_or(Refusal::NotCurrent)?;
-        let shred = self.place_for(&new)?;
-        let gone = change::replace_slot(&mut record, at, change::slot(new, shred));
-        self.shred(gone);
-        self.put_mailbox(&record)
-    }
-
     pub(crate) fn put_own(&mut self, mailbox: MailboxId, mut key: KeyRecord) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
         change::set_certificate(&mut record, &key.fingerprint);
@@ -289,7 +278,7 @@ impl Draft<'_> {
         if record.kind == MailboxKind::Temporary {
             self.cancel_mail_for(mailbox)?;
         }
-        self.shred(record.slots.iter().map(|slot| slot.shred));
+        self.shred(record.all_slots().map(|slot| slot.shred));
         self.put(key::of(key::LEFT, mailbox), &Mark {})?;
         self.effects().gone.insert(mailbox);
         Ok(Outcome::Done)

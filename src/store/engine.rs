@@ -342,7 +342,7 @@ fn names(disk: &Disk) -> Result<HashMap<u32, Name>, StoreError> {
         }
     };
     each(disk, key::MAILBOX, |record: MailboxRecord| {
-        record.slots.iter().try_for_each(|slot| add(slot.shred, *slot.id.bytes()))
+        record.all_slots().try_for_each(|slot| add(slot.shred, *slot.id.bytes()))
     })?;
     each(disk, key::QUEUE, |record: QueueRecord| {
         record.shred.map_or(Ok(()), |shred| add(shred, *record.id.bytes()))
@@ -361,7 +361,8 @@ fn settle(writer: &mut Writer, stale: &[ShredRef], jumped: bool) -> Result<(), S
         let mut mailboxes = Vec::new();
         let mut queued = Vec::new();
         each(&shared.disk, key::MAILBOX, |record: MailboxRecord| {
-            mailboxes.extend(record.slots.iter().any(|slot| stale.contains(&slot.shred)).then_some(record));
+            let is_stale = record.all_slots().any(|slot| stale.contains(&slot.shred));
+            mailboxes.extend(is_stale.then_some(record));
             Ok(())
         })?;
         each(&shared.disk, key::QUEUE, |record: QueueRecord| {
@@ -371,6 +372,9 @@ fn settle(writer: &mut Writer, stale: &[ShredRef], jumped: bool) -> Result<(), S
         writer.own(|draft| {
             for mut record in mailboxes {
                 record.slots.retain(|slot| !stale.contains(&slot.shred));
+                for shut in record.account.iter_mut().flat_map(|part| &mut part.shut) {
+                    shut.slots.retain(|slot| !stale.contains(&slot.shred));
+                }
                 draft.put(key::mailbox(record.id), &record)?;
             }
             queued.into_iter().try_for_each(|queue| draft.drop_queued(queue))

@@ -5,12 +5,14 @@
 
 pub mod body;
 mod change;
+mod change_account;
 mod codec;
 pub mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod crash;
+mod deed_account;
 mod deed_mailbox;
 mod deed_message;
 mod deed_queue;

@@ -21,6 +21,8 @@ use crate::store::body::Bodies;
 use crate::store::body::Body;
 use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_account;
+use crate::store::change_account::Changed;
 use crate::store::command::Command;
 use crate::store::command::Delivery;
 use crate::store::command::FirstUse;
@@ -343,14 +345,6 @@ impl State {
             Command::NoteNoPin { invitation, now, not_since } => self.no_pin(invitation, now, not_since),
             Command::CompleteFirstUse(first) => self.complete(*first),
             Command::RenewInvitation(renewal) => self.renew(*renewal),
-            Command::ChangePassword { mailbox, old, new } => {
-                let slots = &self.boxes.get(&mailbox).ok_or(Refusal::NotCurrent)?.record.slots;
-                let at = slots.iter().position(|slot| slot.id == old).ok_or(Refusal::NotCurrent)?;
-                let slot = self.slot(new);
-                let gone = change::replace_slot(&mut self.held(mailbox)?.record, at, slot);
-                self.shred(gone);
-                Ok(Outcome::Done)
-            }
             Command::PutOwnCertificate { mailbox, key } => self.put_own(mailbox, key),
             Command::NoteActivity { mailbox, at, correspondent } => {
                 change::note_activity(&mut self.held(mailbox)?.record, at, correspondent);
@@ -389,6 +383,32 @@ impl State {
                 self.queue.get(&queue).ok_or(Refusal::Gone)?;
                 self.drop_queued(queue);
             }
+            Command::ChangePassword(change) => {
+                let shred = self.place(change.slot.shred_key.expose());
+                return self
+                    .account(change.account, |record| change_account::password(record, *change, shred));
+            }
+            Command::ResetAccount(reset) => {
+                let shred = self.place(reset.slot.shred_key.expose());
+                return self.account(reset.account, |record| change_account::reset(record, *reset, shred));
+            }
+            Command::ReopenAccount(reopening) => {
+                return self.account(reopening.account, |record| change_account::reopen(record, *reopening));
+            }
+            Command::DestroyShut { account, before } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
+                return self.account(account, |record| change_account::destroy_shut(record, before));
+            }
+            Command::PutRecovery { account, generation, slot } => {
+                let shred = self.place(slot.shred_key.expose());
+                let put = |record: &mut _| change_account::put_recovery(record, generation, slot, shred);
+                return self.account(account, put);
+            }
+            Command::NoteRecovery { account, was, now } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
+                let noted = |record: &mut _| change_account::note_recovery(record, was.as_ref(), now);
+                return self.account(account, noted);
+            }
             Command::PutSigningKey(key) => {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));
             }
@@ -407,6 +427,24 @@ impl State {
             _ => return Err(StoreError::Misused { what: "a command without a deed" }.into()),
         }
         Ok(Outcome::Done)
+    }
+
+    /// Changes the record of an account, with what that means for keys and shred keys.
+    fn account(
+        &mut self,
+        account: MailboxId,
+        change: impl FnOnce(&mut MailboxRecord) -> Result<Changed, Stop>,
+    ) -> Result<Outcome, Stop> {
+        let held = self.held(account).map_err(|_| Refusal::NotCurrent)?;
+        let changed = change(&mut held.record)?;
+        for key in changed.keys {
+            held.keys.insert(key.fingerprint.clone(), Arc::new(key));
+        }
+        for fingerprint in &changed.dropped_keys {
+            held.keys.remove(fingerprint);
+        }
+        self.shred(changed.dropped_slots);
+        Ok(changed.outcome)
     }
 
     /// A mailbox that is to be changed.
@@ -719,7 +757,7 @@ impl State {
         for record in self.invitations.values_mut().filter(|record| record.mailbox == mailbox) {
             (record.state, record.changed) = (InvitationState::Deleted, now);
         }
-        self.shred(held.record.slots.iter().map(|slot| slot.shred));
+        self.shred(held.record.all_slots().map(|slot| slot.shred));
         for message in held.messages.values() {
             self.drop_file(&message.message.record.body);
         }

@@ -15,6 +15,7 @@ use crate::store::codec::Number;
 use crate::store::codec::Octets;
 use crate::store::command::Command;
 use crate::store::command::FlagChange;
+use crate::store::command::KeyRenewal;
 use crate::store::command::Settlement;
 use crate::store::disk::Disk;
 use crate::store::disk::Source;
@@ -29,7 +30,6 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
-use crate::store::record::SlotKind;
 use crate::store::record::Uid;
 use crate::store::sample::*;
 use crate::vault::primitives::sha256;
@@ -95,10 +95,7 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         }
         20 => first_use(3 + a % 2, 20 + b % 3),
         21 => renewal(3 + a % 2, 3 + b % 6, 5 + c % 4, 1 + d % 2),
-        22 => {
-            let old = crate::base::id::SlotId::new([[1, 2, 20, 21, 40][usize::from(b % 5)]; 16]);
-            Command::ChangePassword { mailbox: mailbox(box_), old, new: slot(40 + c % 3, SlotKind::Password) }
-        }
+        22 => account_command([kind, a, b, c, d], now),
         23 => {
             let key = KeyRecord { wrapped_secret: None, ..key([box_, 50, 51][usize::from(b % 3)]) };
             Command::PutOwnCertificate { mailbox: mailbox(box_), key }
@@ -132,6 +129,33 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         }
         30 => Command::RememberConversation { account: mailbox(box_), digest: [b % 3; 32], now: Time(now) },
         _ => queue_command([kind, a, b, c, d], now),
+    }
+}
+
+/// What happens to the password and the keys of account 1 or 2; the generation is guessed.
+fn account_command([_, a, b, c, d]: Op, now: i64) -> Command {
+    let (of, generation) = (1 + a % 2, u32::from(b % 4));
+    let (old, new) = ([of, 40, 41][usize::from(b / 4 % 3)], 40 + c % 2);
+    match d % 6 {
+        0 => {
+            let mut change = password_change_of(of, generation, old, new);
+            (change.keep_app_passwords, change.keep_recovery) = (true, c % 3 == 0);
+            change.renewal = (c % 4 == 0).then(|| KeyRenewal {
+                key: key(new),
+                former_keys: vec![former_key(90, now)],
+                now: Time(now),
+            });
+            Command::ChangePassword(Box::new(change))
+        }
+        1 => reset(of, generation, old, new, now),
+        2 => reopen(of, 1 + generation % 2, of, 91),
+        3 => Command::DestroyShut { account: mailbox(of), before: Time(now - i64::from(c % 4)) },
+        4 => Command::PutRecovery { account: mailbox(of), generation, slot: recovery_slot(60 + c % 3) },
+        _ => Command::NoteRecovery {
+            account: mailbox(of),
+            was: (b % 2 == 0).then(|| print(60)),
+            now: (c % 2 == 0).then(|| print(60)),
+        },
     }
 }
 
@@ -210,7 +234,8 @@ pub(crate) fn everything(stage: &Stage) -> String {
         let _ = writeln!(out, "of {n}: {:?}", stage.ask(store.mailbox_of(&address(n).key())));
         if let Some(record) = stage.ask(store.mailbox(id)) {
             let mut record = record.as_ref().clone();
-            for slot in &mut record.slots {
+            let part = record.account.iter_mut().flat_map(|part| &mut part.shut);
+            for slot in record.slots.iter_mut().chain(part.flat_map(|shut| &mut shut.slots)) {
                 let key = stage.ask(store.shred_key(slot.shred)).map(|key| *key.expose());
                 let _ = writeln!(out, "  {:?} {key:?}", slot.id);
                 slot.shred.place = 0;
@@ -218,7 +243,7 @@ pub(crate) fn everything(stage: &Stage) -> String {
             }
             let _ = writeln!(out, "  {record:?}");
         }
-        for print in [n, 20, 21, 22, 50, 51].map(print) {
+        for print in [n, 20, 21, 22, 40, 41, 50, 51].map(print) {
             let _ = writeln!(out, "  {:?}", stage.ask(store.key(id, &print)));
         }
         for folder in stage.ask(store.folders(id)) {
@@ -363,13 +388,14 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 29, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 34, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {
     let (mut model, mut disk) = (Stage::model(), Stage::disk());
     for stage in [&model, &disk] {
         stage.commit(vec![account(1), account(2), temporary(3, 1), temporary(4, 2)]).unwrap();
+        stage.ok(reset(2, 0, 2, 40, 50));
     }
     for (step, (restart, list)) in (100i64..).zip(lists) {
         if *restart == 0 {

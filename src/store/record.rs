@@ -120,6 +120,96 @@ pub struct MailboxRecord {
     /// Raised whenever everything that was signed in before must end.
     #[n(14)]
     pub generation: u32,
+    /// What only accounts have: keys from before a change, and generations that are shut.
+    #[n(15)]
+    pub account: Option<AccountPart>,
+}
+
+impl MailboxRecord {
+    /// Every slot that names a shred key: the present ones, then those of generations that are shut.
+    pub fn all_slots(&self) -> impl Iterator<Item = &SlotRecord> {
+        let shut = self.account.iter().flat_map(|part| &part.shut).flat_map(|shut| &shut.slots);
+        self.slots.iter().chain(shut)
+    }
+
+    /// When the present MUK was made.
+    pub fn key_since(&self) -> Time {
+        self.account.as_ref().and_then(|part| part.since).unwrap_or(self.created)
+    }
+
+    /// Whether what was sealed under the MUK of that time opens with the present password: not after a reset.
+    pub fn is_readable_since(&self, time: Time) -> bool {
+        let former = self.account.iter().flat_map(|part| &part.former_keys);
+        time >= self.key_since() || former.into_iter().any(|key| key.since <= time && time <= key.until)
+    }
+}
+
+/// What the life of an account leaves in its record.
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
+pub struct AccountPart {
+    /// When the present MUK was made, if it is not the first.
+    #[n(0)]
+    pub since: Option<Time>,
+    /// Former MUKs, each under the present one, oldest first: what lies under them stays readable.
+    #[n(1)]
+    pub former_keys: Vec<FormerKey>,
+    /// What resets have shut, oldest first. Nobody opens it but by reopening; it goes after a while.
+    #[n(2)]
+    pub shut: Vec<ShutGeneration>,
+    /// The recovery certificate that the account was told of last.
+    #[n(3)]
+    pub told_recovery: Option<Fingerprint>,
+}
+
+/// A former MUK under the present one.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct FormerKey {
+    /// Its id.
+    #[n(0)]
+    pub id: SlotId,
+    /// It was the present one from then on.
+    #[n(1)]
+    pub since: Time,
+    /// Until then.
+    #[n(2)]
+    pub until: Time,
+    /// Nonce, ciphertext, tag.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}
+
+/// The keys of an account as a reset found them: all its slots, which open nothing but this.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct ShutGeneration {
+    /// Its MUK was made then.
+    #[n(0)]
+    pub since: Time,
+    /// The reset.
+    #[n(1)]
+    pub until: Time,
+    /// The certificates whose secret keys lie under it, newest first.
+    #[n(2)]
+    pub keys: Vec<Fingerprint>,
+    /// As they were.
+    #[n(3)]
+    pub slots: Vec<SlotRecord>,
+    /// As they were: each under the MUK that is shut.
+    #[n(4)]
+    pub former_keys: Vec<FormerKey>,
+}
+
+/// How the owner of the recovery certificate opens a slot.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Recovery {
+    /// Of the certificate.
+    #[n(0)]
+    pub certificate: Fingerprint,
+    /// R, encrypted to it.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub message: Vec<u8>,
+    /// When it was made.
+    #[n(2)]
+    pub made: Time,
 }
 
 /// A slot: MUK sealed under what its kind needs, and a shred key.
@@ -143,6 +233,9 @@ pub struct SlotRecord {
     /// Where its shred key is.
     #[n(5)]
     pub shred: ShredRef,
+    /// For [`SlotKind::Recovery`].
+    #[n(6)]
+    pub recovery: Option<Recovery>,
 }
 
 /// Where a shred key lies, and which generation of that place it is.

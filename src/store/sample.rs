@@ -21,8 +21,11 @@ use crate::store::command::NewMailbox;
 use crate::store::command::NewQueued;
 use crate::store::command::NewSlot;
 use crate::store::command::Outcome;
+use crate::store::command::PasswordChange;
 use crate::store::command::Refusal;
 use crate::store::command::Renewal;
+use crate::store::command::Reopening;
+use crate::store::command::Reset;
 use crate::store::disk::Disk;
 use crate::store::engine::Engine;
 use crate::store::engine::Options;
@@ -32,6 +35,7 @@ use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
+use crate::store::record::FormerKey;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MessageRecord;
@@ -39,6 +43,7 @@ use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use crate::store::record::Recovery;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
 use crate::vault::keyring::Keys;
@@ -247,7 +252,58 @@ pub(crate) fn slot(n: u8, kind: SlotKind) -> NewSlot {
         parameters: [1, 64, 1, 1],
         sealed: vec![n; 60],
         shred_key: Secret::new(shred(n)),
+        recovery: None,
     }
+}
+
+/// The slot of the recovery certificate, by number.
+pub(crate) fn recovery_slot(n: u8) -> NewSlot {
+    let recovery = Recovery { certificate: print(n), message: vec![n; 200], made: Time(n.into()) };
+    NewSlot { recovery: Some(recovery), ..slot(n, SlotKind::Recovery) }
+}
+
+/// Slot `new` in the place of slot `old` of account `n`.
+pub(crate) fn password_change_of(n: u8, generation: u32, old: u8, new: u8) -> PasswordChange {
+    PasswordChange {
+        account: mailbox(n),
+        generation,
+        old: SlotId::new([old; 16]),
+        slot: slot(new, SlotKind::Password),
+        keep_app_passwords: false,
+        keep_recovery: false,
+        renewal: None,
+    }
+}
+
+pub(crate) fn password_change(n: u8, generation: u32, old: u8, new: u8) -> Command {
+    Command::ChangePassword(Box::new(password_change_of(n, generation, old, new)))
+}
+
+/// Account `n`, whose certificate is `old`, gets slot and key `new`.
+pub(crate) fn reset_of(n: u8, generation: u32, old: u8, new: u8, now: i64) -> Reset {
+    Reset {
+        account: mailbox(n),
+        generation,
+        certificate: print(old),
+        slot: slot(new, SlotKind::Password),
+        key: Some(key(new)),
+        now: Time(now),
+    }
+}
+
+pub(crate) fn reset(n: u8, generation: u32, old: u8, new: u8, now: i64) -> Command {
+    Command::ResetAccount(Box::new(reset_of(n, generation, old, new, now)))
+}
+
+pub(crate) fn former_key(n: u8, since: i64) -> FormerKey {
+    FormerKey { id: SlotId::new([n; 16]), since: Time(since), until: Time(since + 1), sealed: vec![n; 60] }
+}
+
+/// What was shut with slot `old` of account `n` comes back as former key `former`.
+pub(crate) fn reopen(n: u8, generation: u32, old: u8, former: u8) -> Command {
+    let former_keys = vec![former_key(former, 1)];
+    let slot = SlotId::new([old; 16]);
+    Command::ReopenAccount(Box::new(Reopening { account: mailbox(n), generation, slot, former_keys }))
 }
 
 /// An account `n` with certificate `n`.

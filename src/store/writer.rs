@@ -415,7 +415,12 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::NoteNoPin { invitation, now, not_since } => draft.note_no_pin(invitation, now, not_since),
         Command::CompleteFirstUse(first) => draft.complete(*first),
         Command::RenewInvitation(renewal) => draft.renew(*renewal),
-        Command::ChangePassword { mailbox, old, new } => draft.change_password(mailbox, old, new),
+        Command::ChangePassword(change) => draft.change_password(*change),
+        Command::ResetAccount(reset) => draft.reset(*reset),
+        Command::ReopenAccount(reopening) => draft.reopen(*reopening),
+        Command::DestroyShut { account, before } => draft.destroy_shut(account, before),
+        Command::PutRecovery { account, generation, slot } => draft.put_recovery(account, generation, slot),
+        Command::NoteRecovery { account, was, now } => draft.note_recovery(account, was.as_ref(), now),
         Command::PutOwnCertificate { mailbox, key } => draft.put_own(mailbox, key),
         Command::NoteActivity { mailbox, at, correspondent } => {
             draft.note_activity(mailbox, at, correspondent)
