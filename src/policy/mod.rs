@@ -2,6 +2,8 @@
 //!
 //! Each policy has its whole decision table under `tests/golden`; a change of a rule is a changed line there.
 
+pub mod clock;
+pub mod closing;
 pub mod encryption;
 pub mod life;
 pub mod rate;

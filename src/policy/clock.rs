@@ -1,0 +1,136 @@
+//! May the clock be believed? Only a believed clock closes or deletes a mailbox.
+//!
+//! The wall clock is compared with what it said when the appliance last wrote it down, and, while the appliance
+//! runs, with the boot clock, which nobody sets. Changes of daylight saving time are nothing: all times are UTC.
+
+use crate::base::time::Time;
+use std::time::Duration;
+
+/// Wall clock and boot clock may come apart by so much while the appliance runs.
+pub const APART: Duration = Duration::from_secs(3_600);
+/// The appliance may have been off for so long before an admin is asked.
+pub const OFF: Duration = Duration::from_secs(7 * 86_400);
+
+/// Why a clock is not believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// At the start it is before what was last written down.
+    Backward,
+    /// At the start it is more than [`OFF`] after it.
+    Forward,
+    /// It went more than [`APART`] away from the boot clock, at once or step by step.
+    Jump,
+}
+
+/// A clock that is not believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// Why.
+    pub why: Why,
+    /// By so much: how far back, how long after, or how far apart.
+    pub by: Duration,
+}
+
+/// Judges the clock at a start, by what was `written` down last.
+pub fn at_start(written: Time, now: Time) -> Option<Fault> {
+    if now < written {
+        return Some(Fault { why: Why::Backward, by: written.since(now) });
+    }
+    let by = now.since(written);
+    (by > OFF).then_some(Fault { why: Why::Forward, by })
+}
+
+/// Both clocks at one moment: what later moments are compared with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pair {
+    /// The wall clock.
+    pub wall: Time,
+    /// The boot clock.
+    pub boot: Duration,
+}
+
+impl Pair {
+    /// Judges the clocks of a later moment. What came apart in many small steps counts as one.
+    pub fn judge(self, later: Self) -> Option<Fault> {
+        let walked = i128::from(later.wall.0) - i128::from(self.wall.0);
+        let ran = i128::from(self.ran(later));
+        let by = Duration::from_secs(u64::try_from((walked - ran).unsigned_abs()).unwrap_or(u64::MAX));
+        (by > APART).then_some(Fault { why: Why::Jump, by })
+    }
+
+    /// Seconds that the boot clock went on until then.
+    pub fn ran(self, later: Self) -> u64 {
+        later.boot.saturating_sub(self.boot).as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Time = Time(1_795_348_800);
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn a_start_is_judged_by_what_was_written_down() {
+        for (later, want) in [
+            (0, None),
+            (1, None),
+            (7 * DAY, None),
+            (7 * DAY + 1, Some((Why::Forward, 7 * DAY + 1))),
+            (100 * DAY, Some((Why::Forward, 100 * DAY))),
+            (-1, Some((Why::Backward, 1))),
+            (-100 * DAY, Some((Why::Backward, 100 * DAY))),
+            (-NOON.0, Some((Why::Backward, NOON.0))),
+        ] {
+            let fault = at_start(NOON, Time(NOON.0 + later)).map(|fault| (fault.why, fault.by.as_secs()));
+            assert_eq!(fault, want.map(|(why, by)| (why, u64::try_from(by).unwrap())), "{later}");
+        }
+        assert_eq!(at_start(Time(i64::MIN), Time(i64::MAX)).map(|fault| fault.why), Some(Why::Forward));
+        assert_eq!(at_start(Time(i64::MAX), Time(i64::MIN)).map(|fault| fault.why), Some(Why::Backward));
+    }
+
+    #[test]
+    fn a_running_clock_is_judged_by_the_boot_clock() {
+        let begin = Pair { wall: NOON, boot: Duration::from_millis(1_500) };
+        let later = |wall: i64, boot: i64| {
+            let boot = Duration::from_millis(1_500 + u64::try_from(boot).unwrap());
+            Pair { wall: Time(NOON.0 + wall), boot }
+        };
+        for (wall, boot, apart) in [
+            (0, 0, None),
+            (400 * DAY, 400 * DAY, None),
+            (3_600, 0, None),
+            (3_601, 0, Some(3_601)),
+            (0, 3_600, None),
+            (-1, 3_600, Some(3_601)),
+            (100 * DAY, 60, Some(8_639_940)),
+            (-100 * DAY, 60, Some(8_640_060)),
+        ] {
+            let fault = begin.judge(later(wall, boot * 1_000));
+            let want = apart.map(|by| Fault { why: Why::Jump, by: Duration::from_secs(by) });
+            assert_eq!(fault, want, "{wall} {boot}");
+        }
+        assert_eq!(begin.ran(later(0, 59_999)), 59);
+        assert_eq!(later(0, 5).ran(begin), 0, "a boot clock that goes back adds nothing");
+        let ends =
+            [Pair { wall: Time(i64::MIN), boot: Duration::MAX }, Pair { wall: Time(i64::MAX), ..begin }];
+        assert!(ends[0].judge(ends[1]).is_some() && ends[1].judge(ends[0]).is_some());
+    }
+
+    /// Thirty small jumps are one of their sum; the seconds that are cut off are not.
+    #[test]
+    fn small_jumps_add_up_and_rounding_does_not() {
+        let begin = Pair { wall: NOON, boot: Duration::from_millis(999) };
+        let mut faults = 0;
+        for step in 1_i64..=40 {
+            let later = Pair { wall: Time(NOON.0 + step * 160), boot: Duration::from_secs(step as u64 * 60) };
+            faults += i32::from(begin.judge(later).is_some());
+        }
+        assert_eq!(faults, 5, "from the 36th on: 36 × 100 s are an hour and 1 s of rounding");
+        for minutes in 1..=100_000_i64 {
+            let boot = Duration::from_millis(999 + minutes as u64 * 60_000);
+            assert_eq!(begin.judge(Pair { wall: Time(NOON.0 + minutes * 60), boot }), None);
+        }
+    }
+}
