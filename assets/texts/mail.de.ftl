@@ -37,6 +37,18 @@ mail-next-button = ANMELDEN
 mail-next-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bitten Sie { $sender } um eine neue Einladung.
 mail-unsure-genuine = Unsicher, ob diese Mail echt ist? Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
 
+## Bevor ein Postfach schließt
+mail-warn-subject = Ihr Postfach bei { $brand } schließt am { $closes }
+mail-warn-title = Ihr Postfach schließt am { $closes }
+mail-warn-what = In Ihrem temporären Postfach bei { $brand } ({ $recipient }) ist lange nichts geschehen. Am { $closes } schließt es: Danach kann sich niemand mehr anmelden. Am { $goes } wird es mit allen Nachrichten gelöscht, und niemand kann sie zurückholen.
+mail-warn-keep = Wenn Sie es behalten möchten, melden Sie sich einmal an: Dann beginnen die { $days } Tage neu. Für eine Kopie von allem melden Sie sich an und wählen „Export“.
+mail-warn-what-new = In einem temporären Postfach bei { $brand } warten vertrauliche Nachrichten auf Sie ({ $recipient }). Niemand hat es bisher geöffnet. Am { $closes } schließt es, und am { $goes } wird es mit allen Nachrichten gelöscht. Niemand kann sie zurückholen.
+mail-warn-open = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { $invited }, „Sichere Nachricht von { $inviter }“, oder ihre neueste Wiederholung. Ihr Link öffnet das Postfach bis dahin. Darin können Sie auch eine Kopie von allem sichern: Wählen Sie „Export“.
+mail-warn-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $inviter }, die Einladung noch einmal zu schicken.
+mail-warn-open-any = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { $invited }, deren Betreff mit „Sichere Nachricht von“ beginnt. Ihr Link öffnet das Postfach bis dahin. Darin können Sie auch eine Kopie von allem sichern: Wählen Sie „Export“.
+mail-warn-lost-any = Haben Sie jene Mail nicht mehr? Dann bitten Sie die Person, die Ihnen bei { $brand } geschrieben hat, die Nachricht noch einmal zu schicken.
+mail-warn-nothing = Wenn Sie die Nachrichten nicht brauchen, tun Sie nichts.
+
 ## Jemand hat auf eine Einladung per Mail geantwortet
 mail-answer-subject = Ihre Antwort wurde nicht zugestellt
 mail-answer-title = Ihre Antwort wurde nicht zugestellt
@@ -89,7 +101,33 @@ note-unreachable-do = Prüfen Sie die Adresse. Für eine andere Adresse schicken
 note-late-subject = Einladung an { $recipient } verzögert sich
 note-late-title = Die Einladung an { $recipient } verzögert sich
 note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.
+note-never-subject = { $recipient } hat das Postfach nie geöffnet
+note-never-title = { $recipient } hat das Postfach nie geöffnet
+note-never-text = Ihre verschlüsselte Nachricht an { $recipient } hat niemand gelesen. Das temporäre Postfach wurde nie geöffnet und hat am { $closed } geschlossen. Der Link gilt nicht mehr. Am { $goes } wird das Postfach mit allen Nachrichten gelöscht.
+note-never-do = Soll { $recipient } sie noch lesen, schicken Sie die Nachricht noch einmal: Dann entsteht ein neues Postfach mit einer neuen Einladung. Bis zum { $goes } kann Ihre Verwaltung auch das alte wieder öffnen.
 note-reason = Der andere Server sagt: { $reason }
+
+## Alarme an die Postverwaltung
+alarm-clock-subject = Die Uhr von { $host } braucht Ihr Wort
+alarm-clock-title = Schließen und Löschen von Postfächern ruht
+alarm-clock-backward = Der Server { $host } ist nach seiner Uhr am { $at } gestartet. Das ist { $span } vor der Zeit, die er zuletzt notiert hat.
+alarm-clock-forward = Der Server { $host } ist nach seiner Uhr am { $at } gestartet. Das ist { $span } nach der Zeit, die er zuletzt notiert hat.
+alarm-clock-jump = Während der Server { $host } lief, ist seine Uhr um { $span } von der wirklich vergangenen Zeit abgewichen. Sie zeigte dann { $at }.
+alarm-clock-still = Bis Sie sagen, dass die Uhr stimmt, wird kein temporäres Postfach gewarnt, geschlossen oder gelöscht. Mail läuft weiter wie immer.
+alarm-clock-do = Prüfen Sie Datum und Uhrzeit der Maschine und stellen Sie sie richtig, wenn sie falsch sind. Dann führen Sie dort aus:
+alarm-clock-after = Der Befehl zeigt die Uhren und fragt, bevor er etwas tut. Danach gehen zuerst fehlende Warnungen hinaus; nichts schließt, bevor die Empfänger drei Tage Zeit hatten.
+alarm-clock-days = { $n ->
+    [one] { $n } Tag
+   *[other] { $n } Tage
+}
+alarm-clock-hours = { $n ->
+    [one] { $n } Stunde
+   *[other] { $n } Stunden
+}
+alarm-clock-minutes = { $n ->
+    [one] { $n } Minute
+   *[other] { $n } Minuten
+}
 
 ## Berichte über gewöhnliche Mail
 report-bounce-subject = Nicht zugestellt: Ihre Nachricht an { $recipient }

@@ -38,6 +38,18 @@ mail-next-button = SIGN IN
 mail-next-forgot = Forgotten the password? It cannot be restored. Ask { $sender } for a new invitation.
 mail-unsure-genuine = Unsure whether this mail is genuine? Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
 
+## Before a mailbox closes
+mail-warn-subject = Your mailbox at { $brand } closes on { $closes }
+mail-warn-title = Your mailbox closes on { $closes }
+mail-warn-what = Nothing has happened in your temporary mailbox at { $brand } ({ $recipient }) for a long time. On { $closes } it closes: nobody can sign in after that. On { $goes } it is deleted with all its messages, and nobody can bring them back.
+mail-warn-keep = To keep it, sign in once: the { $days } days then begin again. To keep a copy of everything, sign in and choose Export.
+mail-warn-what-new = In a temporary mailbox at { $brand } confidential messages are waiting for you ({ $recipient }). Nobody has opened it yet. On { $closes } it closes, and on { $goes } it is deleted with all its messages. Nobody can bring them back.
+mail-warn-open = To read and keep them, open the mail from us of { $invited }, “Secure message from { $inviter }”, or its newest repetition. Its link opens the mailbox until then. Inside you can also save a copy of everything: choose Export.
+mail-warn-lost = You no longer have that mail? Ask { $inviter } to send the invitation again.
+mail-warn-open-any = To read and keep them, open the mail from us of { $invited } whose subject begins with “Secure message from”. Its link opens the mailbox until then. Inside you can also save a copy of everything: choose Export.
+mail-warn-lost-any = You no longer have that mail? Then ask whoever wrote to you at { $brand } to send the message again.
+mail-warn-nothing = If you do not need the messages, do nothing.
+
 ## Somebody answered an invitation or a notice by mail
 mail-answer-subject = Your answer was not delivered
 mail-answer-title = Your answer was not delivered
@@ -90,7 +102,33 @@ note-unreachable-do = Check the address. For another address, send the message a
 note-late-subject = Invitation to { $recipient } is delayed
 note-late-title = The invitation to { $recipient } is delayed
 note-late-text = The mail with the link could not be handed over yet. It is tried again until { $until }. Your message is not sent in another way.
+note-never-subject = { $recipient } never opened the mailbox
+note-never-title = { $recipient } never opened the mailbox
+note-never-text = Your encrypted message to { $recipient } was not read by anybody. Its temporary mailbox was never opened and closed on { $closed }. The link no longer works. On { $goes } the mailbox is deleted with all its messages.
+note-never-do = If { $recipient } should still read it, send the message again: a new mailbox is made, with a new invitation. Until { $goes } your administrator can also open the old one again.
 note-reason = The other server says: { $reason }
+
+## Alarms to the postmaster
+alarm-clock-subject = The clock of { $host } needs your word
+alarm-clock-title = Closing and deleting of mailboxes stands still
+alarm-clock-backward = The server { $host } started at { $at } by its clock. That is { $span } before the time that it had noted last.
+alarm-clock-forward = The server { $host } started at { $at } by its clock. That is { $span } after the time that it had noted last.
+alarm-clock-jump = While the server { $host } was running, its clock went { $span } apart from the time that has really passed. It showed { $at } then.
+alarm-clock-still = Until you say that the clock is right, no temporary mailbox is warned, closed or deleted. Mail goes on as usual.
+alarm-clock-do = Check date and time of the machine, and set them right if they are wrong. Then run this on it:
+alarm-clock-after = It shows the clocks and asks before it does anything. After that, warnings that are missing go out first; nothing closes before its recipient had three days to act.
+alarm-clock-days = { $n ->
+    [one] { $n } day
+   *[other] { $n } days
+}
+alarm-clock-hours = { $n ->
+    [one] { $n } hour
+   *[other] { $n } hours
+}
+alarm-clock-minutes = { $n ->
+    [one] { $n } minute
+   *[other] { $n } minutes
+}
 
 ## Reports about ordinary mail
 report-bounce-subject = Not delivered: your message to { $recipient }

@@ -342,14 +342,16 @@ impl Section<'_> {
     }
 
     /// A list of whole numbers within `range`.
-    pub fn numbers(&self, key: &str, most: usize, range: Range<u64>) -> Vec<u64> {
+    pub fn numbers(&self, key: &str, count: Range<usize>, range: Range<u64>) -> Vec<u64> {
         let Some(entry) = self.required(key) else { return Vec::new() };
         let number =
             |value: &Value| integer(value).and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n));
-        let list = entry.value.as_array().filter(|list| list.len() <= most);
+        let list = entry.value.as_array().filter(|list| count.contains(&list.len()));
         let Some(numbers) = list.and_then(|list| list.iter().map(number).collect::<Option<Vec<_>>>()) else {
-            let end = range.end - 1;
-            self.complain(key, format!("must be a list of at most {most} numbers, {} to {end}", range.start));
+            let (most, end) = (count.end - 1, range.end - 1);
+            let words =
+                format!("must be a list of {} to {most} numbers, {} to {end}", count.start, range.start);
+            self.complain(key, words);
             return Vec::new();
         };
         numbers

@@ -324,7 +324,8 @@ pub(super) fn read_encryption(reader: &Reader) -> Option<Encryption> {
 pub struct TemporaryMailbox {
     /// Without activity; days.
     pub inactivity_days: u16,
-    /// Before that; days, falling.
+    /// Before that; days, falling. Two at least, so that nothing goes that was not warned of twice, and the last leaves
+    /// three days to act.
     pub warn_days: Vec<u16>,
     /// The PIN.
     pub pin: PinRule,
@@ -356,7 +357,7 @@ pub enum PinRule {
 /// Reads `[temporary_mailbox]`.
 pub(super) fn read_temporary_mailbox(s: &Section<'_>) -> Option<TemporaryMailbox> {
     let inactivity_days = days(s.number("inactivity_days", 7..3_651));
-    let warn_days: Vec<u16> = s.numbers("warn_days", 8, 1..3_650).into_iter().map(days).collect();
+    let warn_days: Vec<u16> = s.numbers("warn_days", 2..9, 3..3_650).into_iter().map(days).collect();
     if warn_days.windows(2).any(|pair| matches!(pair, [a, b] if a <= b)) {
         s.complain("warn_days", "must fall");
     }

@@ -151,6 +151,17 @@ fn says_everything_at_once() {
             ],
         ),
         (
+            &format!("{LEAST}[temporary_mailbox]\nwarn_days = [14]\ninactivity_days = 6\n"),
+            &[
+                "g:8: temporary_mailbox.warn_days: must be a list of 2 to 8 numbers, 3 to 3649",
+                "g:9: temporary_mailbox.inactivity_days: must be 7 to 3650",
+            ],
+        ),
+        (
+            &format!("{LEAST}[temporary_mailbox]\nwarn_days = [14, 2]\n"),
+            &["g:8: temporary_mailbox.warn_days: must be a list of 2 to 8 numbers, 3 to 3649"],
+        ),
+        (
             &format!(
                 "{LEAST}[listen]\nmetrics = [\"[::]:9100\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane-only\"\n\
                  smarthost_user = \"u\"\n[dns]\ntrust = \"builtin\"\n[[outbound.tls_policy]]\ndomain = \"x\"\n"

@@ -365,7 +365,7 @@ pub fn note_late(
 }
 
 /// A note to a sender about one recipient.
-struct Note<'a> {
+pub(super) struct Note<'a> {
     head: &'a Letterhead<'a>,
     language: Language,
     recipient: String,
@@ -373,7 +373,7 @@ struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    fn new(
+    pub fn new(
         head: &'a Letterhead<'a>,
         recipient: &Address,
         language: Language,
@@ -382,17 +382,17 @@ impl<'a> Note<'a> {
         Self { head, language, recipient: recipient.to_string(), extra }
     }
 
-    fn say(&self, id: &str) -> String {
+    pub fn say(&self, id: &str) -> String {
         let mut values = vec![("recipient", (&self.recipient).into()), ("brand", self.head.brand.into())];
         values.extend_from_slice(self.extra);
         text(self.language, id, &values)
     }
 
-    fn paragraph(&self, id: &str) -> Block {
+    pub fn paragraph(&self, id: &str) -> Block {
         Block::Paragraph(self.say(id))
     }
 
-    fn letter(&self, subject: &str, title: &str, blocks: Vec<Block>) -> MailText {
+    pub fn letter(&self, subject: &str, title: &str, blocks: Vec<Block>) -> MailText {
         let (subject, title) = (self.say(subject), self.say(title));
         Letter { head: self.head, language: self.language, subject, title, blocks }.render()
     }

@@ -3,6 +3,7 @@
 //! Fluent files are compiled in; a text is asked for by its id. Values hold no HTML, and whoever puts one into HTML
 //! escapes it. Tests compare the files of all languages and look for ids in the sources that no file has.
 
+pub mod closing;
 pub mod letter;
 pub mod mail;
 pub mod report;
