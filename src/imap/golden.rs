@@ -1,8 +1,8 @@
 //! Plays the transcripts of `tests/golden/imap` against a mailbox in memory.
 //!
 //! `C:` is what the client types, `S:` what it reads, `X:` what somebody else does to the mailbox meanwhile:
-//! `X: deliver FOLDER`, `X: flags FOLDER UID \Seen`, `X: remove FOLDER UID`, `X: fail TROUBLE` for the next
-//! question. `UPDATE_GOLDEN=1` writes the transcripts anew, to be read before they are kept.
+//! `X: deliver FOLDER`, `X: flags FOLDER UID FLAG` (one more), `X: remove FOLDER UID`, `X: fail TROUBLE` for the next
+//! question. `X: during …` does it after the changes were told and before the command is carried out. `UPDATE_GOLDEN=1` writes the transcripts anew, to be read before they are kept.
 
 use crate::base::time::Time;
 use crate::imap::ask::Answer;
@@ -193,6 +193,8 @@ struct Mailbox {
     arriving: Vec<u8>,
     changed: bool,
     trouble: Option<Trouble>,
+    /// What somebody else does right before the next STORE or FETCH is carried out.
+    during: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -232,6 +234,7 @@ impl Mailbox {
             arriving: Vec::new(),
             changed: false,
             trouble: None,
+            during: Vec::new(),
         };
         for text in [FIRST, SECOND, FIRST] {
             mailbox.put(1, text.as_bytes().to_vec(), Flags::default());
@@ -265,10 +268,14 @@ impl Mailbox {
             ["deliver", name] => {
                 self.put(folder(name), FIRST.as_bytes().to_vec(), Flags::default());
             }
-            ["flags", name, uid, "\\Seen"] => {
-                let uid: u32 = uid.parse().unwrap();
-                self.messages(folder(name)).iter_mut().find(|stored| stored.uid == uid).unwrap().flags.seen =
-                    true;
+            ["during", ..] => self.during.push(words[1..].join(" ")),
+            ["flags", name, uid, flag] => {
+                let more = match *flag {
+                    "\\Seen" => Flags { seen: true, ..Flags::default() },
+                    "\\Flagged" => Flags { flagged: true, ..Flags::default() },
+                    word => Flags { keywords: vec![word.into()], ..Flags::default() },
+                };
+                self.mark(folder(name), &[uid.parse().unwrap()], Change::Add, &more);
             }
             ["remove", name, uid] => {
                 let uid: u32 = uid.parse().unwrap();
@@ -278,6 +285,12 @@ impl Mailbox {
             ["fail", "over-quota"] => self.trouble = Some(Trouble::OverQuota),
             ["fail", "not-writable"] => self.trouble = Some(Trouble::NotWritable),
             _ => panic!("{deed}"),
+        }
+    }
+
+    fn others(&mut self) {
+        for deed in std::mem::take(&mut self.during) {
+            self.meanwhile(&deed);
         }
     }
 
@@ -327,6 +340,7 @@ impl Mailbox {
                 Answer::Done
             }
             Ask::Mark { folder, uids, change, flags } => {
+                self.others();
                 Answer::Marked(self.mark(*folder, uids, *change, flags))
             }
             Ask::Copy { from, to, uids, moves } => self.copy(*from, *to, uids, *moves),
@@ -402,6 +416,7 @@ impl Mailbox {
     }
 
     fn fetch(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Answer {
+        self.others();
         let (mut marked, mut gone) = (Vec::new(), false);
         for row in &plan.rows {
             let Some(stored) =

@@ -89,7 +89,8 @@ enum Step {
     Fetch,
     Search(By),
     Mark {
-        silent: bool,
+        /// What the client takes for done without being told (RFC 3501 §6.4.6, `.SILENT`), ascending by UID.
+        expected: Vec<(u32, Flags)>,
         by: By,
     },
     Copy {
@@ -460,8 +461,8 @@ impl Session {
                 let end = if complete { End("OK searched") } else { reply::SEARCH_STOPPED };
                 Turn::end(&tag, end).after(said)
             }
-            (Step::Mark { silent, by }, Answer::Marked(marked)) => {
-                let said = self.marked(marked, silent, by);
+            (Step::Mark { expected, by }, Answer::Marked(marked)) => {
+                let said = self.marked(marked, &expected, by);
                 Turn::end(&tag, End("OK stored")).after(said)
             }
             (Step::Copy { moves }, Answer::Copied { uid_validity, pairs }) => {
@@ -528,13 +529,15 @@ impl Session {
         Turn::say(said)
     }
 
-    fn refresh(&mut self, answer: Answer, may_expunge: bool, out: &mut Vec<u8>) {
-        let Some(view) = self.view_mut() else { return };
+    /// Tells changes; answers with the UIDs whose flags were told.
+    fn refresh(&mut self, answer: Answer, may_expunge: bool, out: &mut Vec<u8>) -> Vec<u32> {
+        let Some(view) = self.view_mut() else { return Vec::new() };
         match answer {
-            Answer::Changed(listing) => view.refresh(listing, may_expunge, out),
+            Answer::Changed(listing) => return view.refresh(listing, may_expunge, out),
             _ if may_expunge => view.expunge_ghosts(out),
             _ => {}
         }
+        Vec::new()
     }
 
     /// Changes were asked for; they are told, then FETCH, STORE or SEARCH is carried out.
@@ -548,11 +551,12 @@ impl Session {
                 | Command::Store { by: By::Uid, .. }
                 | Command::Search { by: By::Uid, .. }
         );
-        self.refresh(answer, by_uid, &mut said);
+        let told = self.refresh(answer, by_uid, &mut said);
         let turn = match command {
             Command::Fetch { set, items, by } => self.fetch(tag, &set, items, by),
             Command::Store { set, change, flags, silent, by } => {
-                self.store(tag, &set, (change, flags), silent, by)
+                let untold = |uid: &u32| silent && !told.contains(uid);
+                self.store(tag, &set, (change, flags), untold, by)
             }
             Command::Search { query: Ok(query), by } => self.search(tag, query, by),
             Command::Search { query: Err(_), .. } => Turn::end(&tag, reply::CHARSET),
@@ -573,12 +577,14 @@ impl Session {
         self.wait(tag, Step::Fetch, Ask::Fetch(plan))
     }
 
+    /// `untold`: messages of which the client wants to hear only what it cannot know. One whose flags were just told
+    /// is none of them: the client may have taken its change for done before it read that.
     fn store(
         &mut self,
         tag: String,
         set: &Set,
         (change, flags): (Change, Flags),
-        silent: bool,
+        untold: impl Fn(&u32) -> bool,
         by: By,
     ) -> Turn {
         let Some(view) = self.view() else { return Turn::end(&tag, reply::SELECT_FIRST) };
@@ -587,19 +593,27 @@ impl Session {
         if change != Change::Remove && !(flags.is_within_limits() && rows.iter().all(within)) {
             return Turn::end(&tag, reply::TOO_MANY_KEYWORDS);
         }
-        let uids: Vec<u32> = rows.into_iter().map(|row| row.uid).collect();
-        if uids.is_empty() {
+        if rows.is_empty() {
             return Turn::end(&tag, End("OK nothing there to change"));
         }
+        let expected = rows.iter().filter(|row| untold(&row.uid));
+        let expected = expected.map(|row| (row.uid, row.flags.changed(change, &flags))).collect();
+        let uids = rows.iter().map(|row| row.uid).collect();
         let folder = view.folder;
-        self.wait(tag, Step::Mark { silent, by }, Ask::Mark { folder, uids, change, flags })
+        self.wait(tag, Step::Mark { expected, by }, Ask::Mark { folder, uids, change, flags })
     }
 
-    fn marked(&mut self, marked: Vec<(u32, Flags)>, silent: bool, by: By) -> Vec<u8> {
+    /// Takes over what messages carry now, and tells it where the client does not know it already.
+    fn marked(&mut self, marked: Vec<(u32, Flags)>, expected: &[(u32, Flags)], by: By) -> Vec<u8> {
         let mut said = Vec::new();
         let Some(view) = self.view_mut() else { return said };
+        let is_known = |uid: u32, flags: &Flags| {
+            let at = expected.binary_search_by_key(&uid, |(uid, _)| *uid);
+            at.is_ok_and(|at| expected.get(at).is_some_and(|(_, known)| known == flags))
+        };
         for (uid, flags) in marked {
-            let Some(number) = view.set_flags(uid, flags.clone()).filter(|_| !silent) else { continue };
+            let known = is_known(uid, &flags);
+            let Some(number) = view.set_flags(uid, flags.clone()).filter(|_| !known) else { continue };
             let uid = if by == By::Uid { format!("UID {uid} ") } else { String::new() };
             said.extend_from_slice(format!("* {number} FETCH ({uid}FLAGS ({flags}))\r\n").as_bytes());
         }

@@ -126,8 +126,9 @@ impl View {
     }
 
     /// Compares with the store and tells what changed. Without `may_expunge` messages that went keep their
-    /// numbers until a later time.
-    pub fn refresh(&mut self, listing: Listing, may_expunge: bool, out: &mut Vec<u8>) {
+    /// numbers until a later time. Answers with the UIDs whose flags were told.
+    pub fn refresh(&mut self, listing: Listing, may_expunge: bool, out: &mut Vec<u8>) -> Vec<u32> {
+        let mut told = Vec::new();
         let mut now = listing.messages;
         now.sort_by_key(|(uid, _)| *uid);
         for entry in &mut self.entries {
@@ -146,10 +147,12 @@ impl View {
             let Some(entry) = self.entries.get_mut(at).filter(|entry| entry.flags != flags) else { continue };
             out.extend_from_slice(format!("* {} FETCH (UID {uid} FLAGS ({flags}))\r\n", at + 1).as_bytes());
             entry.flags = flags;
+            told.push(uid);
         }
         if self.entries.len() > before {
             out.extend_from_slice(format!("* {} EXISTS\r\n", self.entries.len()).as_bytes());
         }
+        told
     }
 }
 
@@ -179,7 +182,7 @@ mod tests {
         assert_eq!((view.exists(), view.first_unseen()), (4, Some(1)));
         let after = || listing(&[(3, true), (9, false), (12, false)]);
         let mut out = Vec::new();
-        view.refresh(after(), false, &mut out);
+        assert_eq!(view.refresh(after(), false, &mut out), [3]);
         assert_eq!(String::from_utf8_lossy(&out), "* 1 FETCH (UID 3 FLAGS (\\Seen))\r\n* 5 EXISTS\r\n");
         let rows: Vec<_> = view.rows().map(|row| (row.number, row.uid)).collect();
         assert_eq!(rows, [(1, 3), (4, 9), (5, 12)]);
