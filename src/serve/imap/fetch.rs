@@ -40,6 +40,7 @@ const CHUNK: u64 = 64 << 10;
 /// What became of a FETCH so far.
 #[derive(Default)]
 struct Progress {
+    /// Flags that changed with it, as they were told.
     marked: Vec<(u32, Flags)>,
     gone: bool,
     unreadable: bool,
@@ -97,13 +98,13 @@ impl Connection {
                 },
             };
             match self.fetch_one(plan, &row, facts, needs, now.is_some()).await? {
-                Ok(()) => {}
+                // What was not told is told with the next changes.
+                Ok(()) => progress.marked.extend(now.cloned()),
                 Err(ReadError::Gone) => progress.gone = true,
                 Err(ReadError::Damaged) => progress.unreadable = true,
                 Err(ReadError::Busy | ReadError::Store(_)) => return Ok(Err(Trouble::Broken)),
             }
         }
-        progress.marked.extend(newly);
         Ok(Ok(()))
     }
 
