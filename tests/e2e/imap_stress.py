@@ -38,9 +38,18 @@ class Client:
         self.learn()
 
     def line(self):
-        line = self.file.readline()
-        assert line.endswith(b"\r\n"), line
-        return line[:-2]
+        """One answer. What stands in literals is read and left out: behind it the answer goes on."""
+        answer = b""
+        while True:
+            line = self.file.readline()
+            assert line.endswith(b"\r\n"), line
+            answer += line[:-2]
+            literal = re.search(rb"\{(\d+)\}$", line[:-2])
+            if not literal:
+                assert answer.startswith((b"* ", b"+ ", b"s%d " % self.tag)), answer
+                return answer
+            octets = self.file.read(int(literal[1]))
+            assert len(octets) == int(literal[1]), answer
 
     def do(self, command, literal=None, may_fail=False):
         self.tag += 1
@@ -110,8 +119,7 @@ class Client:
         elif dice == 3:
             self.do(b"STORE %s %sFLAGS (%s)" % (self.some(), sign, flag))
         elif dice == 4:
-            self.do(b"UID STORE %s %sFLAGS.SILENT (%s)" % (self.some_uids(), sign, flag))
-            self.do(b"UID FETCH 1:* (FLAGS)")
+            self.store_silently(self.some_uids(), sign, flag)
         elif dice == 5:
             self.do(b"FETCH %s (UID FLAGS ENVELOPE)" % self.some(), may_fail=True)
         elif dice == 6:
@@ -130,6 +138,20 @@ class Client:
             self.do(b"NOOP")
         else:
             self.idle()
+
+    def store_silently(self, uids, sign, flag):
+        """What is not told is concluded; by some clients when they ask, by others when it is done."""
+        def conclude():
+            for uid in map(int, uids.split(b",")):
+                if uid in self.flags:
+                    have, named = self.flags[uid], {flag}
+                    self.flags[uid] = frozenset({b"+": have | named, b"-": have - named, b"": named}[sign])
+        early = self.dice.random() < 0.5
+        if early:
+            conclude()
+        self.do(b"UID STORE %s %sFLAGS.SILENT (%s)" % (uids, sign, flag))
+        if not early:
+            conclude()
 
     def idle(self):
         self.tag += 1
@@ -170,9 +192,9 @@ def main():
     for thread in threads:
         thread.join()
     assert not wrong, wrong
-    fresh = [uid for uid, _ in Client(CLIENTS).settle()]
+    fresh = Client(CLIENTS).settle()
     for number, client in enumerate(clients):
-        seen = [uid for uid, _ in client.settle()]
+        seen = client.settle()
         assert seen == fresh, (number, set(seen) ^ set(fresh))
     print(CLIENTS, "clients,", sum(client.commands for client in clients), "commands,", len(fresh), "messages left")
 
