@@ -225,7 +225,7 @@ impl Flow {
     /// Deletes an account or a temporary mailbox: keys first, then everything else.
     pub async fn remove_mailbox(&self, address: &Address, kind: MailboxKind) -> Result<(), AdminError> {
         let record = self.mailbox_at(address, kind).await?;
-        let delete = Command::DeleteMailbox { mailbox: record.id, now: self.clock.now() };
+        let delete = Command::DeleteMailbox { mailbox: record.id, now: self.clock.now(), only: None };
         self.store.commit(vec![delete]).await?;
         tracing::info!(mailbox = %record.id, "mailbox deleted");
         Ok(())

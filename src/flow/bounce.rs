@@ -120,7 +120,9 @@ pub(in crate::flow) async fn settle(
 fn life(config: &Config, record: &QueueRecord) -> Duration {
     match record.purpose {
         Purpose::Bounce => retry::BOUNCE_LIFE.min(config.outbound.retry),
-        Purpose::Mail | Purpose::Invitation(_) | Purpose::Notice(_) => config.outbound.retry,
+        Purpose::Mail | Purpose::Invitation(_) | Purpose::Notice(_) | Purpose::Warning(..) => {
+            config.outbound.retry
+        }
     }
 }
 
@@ -213,7 +215,9 @@ async fn reports(
     }
     let result = async {
         match record.purpose {
-            Purpose::Invitation(_) | Purpose::Notice(_) => notes(flow, owner, &told).await,
+            Purpose::Invitation(_) | Purpose::Notice(_) | Purpose::Warning(..) => {
+                notes(flow, owner, &told).await
+            }
             Purpose::Mail | Purpose::Bounce => notifications(flow, record, owner, &told, life).await,
         }
     };

@@ -205,6 +205,8 @@ impl Deed<'_> {
                 self.commands.push(notice);
             }
             MailboxState::Unopened => self.tell_again(&record).await?,
+            // It closed since the plan was made: the store refuses the delivery, and the message is planned anew.
+            MailboxState::Closed => {}
         }
         self.deliver(receiver, self.draft.stored_copy(None)).await?;
         self.commands.push(Command::NoteActivity {

@@ -20,8 +20,6 @@ use crate::store::command::NewSlot;
 use crate::store::record::Fingerprint;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
-use crate::store::record::MailboxRecord;
-use crate::store::record::MailboxState;
 use crate::vault::error::VaultError;
 use crate::vault::keyring::Keys;
 use crate::vault::mailbox_key::MailboxKey;
@@ -178,24 +176,6 @@ impl Flow {
             sender: invite.sender,
             vault_entry: invite.sender_key.seal_vault_entry(invite.sender, mailbox, &entry, &*self.random),
         };
-        let record = MailboxRecord {
-            id: mailbox,
-            kind: MailboxKind::Temporary,
-            address: invite.recipient.clone(),
-            state: MailboxState::Unopened,
-            language: invite.language,
-            created: now,
-            opened: None,
-            last_activity: now,
-            certificate: key.record.fingerprint.clone(),
-            former: Vec::new(),
-            slots: Vec::new(),
-            invitation: Some(invitation.id),
-            inviter: Some(invite.sender),
-            correspondents: vec![invite.sender],
-            generation: 0,
-            account: None,
-        };
         let new = NewMailbox {
             id: mailbox,
             kind: MailboxKind::Temporary,
@@ -206,7 +186,7 @@ impl Flow {
             slot,
             invitation: Some(invitation),
         };
-        let receiver = Receiver { record: Arc::new(record), certificate: key.certificate };
+        let receiver = Receiver { record: Arc::new(new.record()), certificate: key.certificate };
         Ok(Invited { mailbox: Box::new(new), receiver, entry })
     }
 }

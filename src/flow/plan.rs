@@ -113,6 +113,7 @@ impl Flow {
                 let state = match mailbox.record.state {
                     MailboxState::Unopened => encryption::Mailbox::Unopened,
                     MailboxState::Open => encryption::Mailbox::Open,
+                    MailboxState::Closed => encryption::Mailbox::None,
                 };
                 encryption::Recipient::Outside(facts.certificate, state)
             }

@@ -17,11 +17,13 @@ use crate::store::record::FormerKey;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MessageRecord;
+use crate::store::record::NoticeRecord;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::Recovery;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
+use crate::store::record::Suspension;
 use crate::store::record::Uid;
 use thiserror::Error;
 
@@ -32,10 +34,124 @@ pub enum Command {
     ///
     /// Refused ([`Refusal::AddressTaken`]) if the address has one, or the id is used already.
     CreateMailbox(Box<NewMailbox>),
+    /// A newer mailbox for an address that has one. The old one becomes the address's former mailbox: it keeps its
+    /// slots, keys, messages and invitation, and whoever asked for the new one is forgotten.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless `old` is the temporary mailbox that the address has now, and
+    /// ([`Refusal::AddressTaken`]) if the address has a former one already, or the new id is used.
+    SupersedeMailbox {
+        /// The newer one; it must be a temporary mailbox of the same address.
+        new: Box<NewMailbox>,
+        /// The one that becomes the former one.
+        old: MailboxId,
+        /// Now.
+        now: Time,
+    },
+    /// An account asked for a new mailbox in the place of this one; what it asked before, and what anybody asked
+    /// more than 24 hours before `now`, is forgotten.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless it is the temporary mailbox that its address has now.
+    NoteAsked {
+        /// In whose place.
+        mailbox: MailboxId,
+        /// Who asked.
+        account: MailboxId,
+        /// When.
+        now: Time,
+    },
+    /// Closes a temporary mailbox: its address is free, what is signed in ends, and mail in the queue that tells
+    /// its recipient something goes. Slots, keys and messages stay.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if it is an account or closed, ([`Refusal::TooSoon`]) if it was active after
+    /// `not_active_since`, ([`Refusal::Gone`]) if it is not there.
+    CloseMailbox {
+        /// Which.
+        mailbox: MailboxId,
+        /// Now; the running time is taken from the store's own clock.
+        now: Time,
+        /// Its last activity must not be after this.
+        not_active_since: Time,
+    },
+    /// Takes back [`Command::CloseMailbox`]; that counts as activity. One that was superseded returns as the former
+    /// mailbox of its address, any other as the current one or, where the address has a newer one by now, as the
+    /// former one.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless it is closed, ([`Refusal::AddressTaken`]) if the place it would take
+    /// is taken, ([`Refusal::Gone`]) if it is not there.
+    ReopenMailbox {
+        /// Which.
+        mailbox: MailboxId,
+        /// Now.
+        now: Time,
+    },
+    /// The invitation came back: the mailbox's recipient cannot be reached until it is renewed or used.
+    ///
+    /// Refused ([`Refusal::NotOpen`]) unless `invitation` is that of an unopened mailbox that its address has now,
+    /// ([`Refusal::AlreadyDone`]) if it is unreachable already.
+    MarkUnreachable {
+        /// Which.
+        mailbox: MailboxId,
+        /// What came back.
+        invitation: InvitationId,
+        /// Now; the running time is taken from the store's own clock.
+        now: Time,
+    },
+    /// A warning goes out. It stands in the same list as its [`Command::Enqueue`], behind it.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if the mailbox is an account or closed, ([`Refusal::TooSoon`]) if it was
+    /// active after `not_active_since`, ([`Refusal::AlreadyDone`]) if that warning went out since the last activity,
+    /// ([`Refusal::Gone`]) if there is no such mailbox, or the queue holds no such warning for it.
+    NoteWarning {
+        /// Whose.
+        mailbox: MailboxId,
+        /// Which: so many days before.
+        days: u16,
+        /// The mail.
+        queue: QueueId,
+        /// Its last activity must not be after this.
+        not_active_since: Time,
+    },
+    /// What the recipient of a temporary mailbox was told of new messages, in the place of `expected`.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if something else is there by now, or the mailbox is an account or closed:
+    /// of two submissions that saw the same record one writes it, the other looks again.
+    PutNotices {
+        /// Whose.
+        mailbox: MailboxId,
+        /// From now on.
+        notices: Option<NoticeRecord>,
+        /// What was read.
+        expected: Option<NoticeRecord>,
+    },
+    /// The store's own clock goes on. A suspension stays until [`Command::AcceptClock`]; a second one is not noted.
+    Tick {
+        /// The wall clock.
+        wall: Time,
+        /// Running time since the last tick, seconds.
+        ran_more: u64,
+        /// What is wrong with the wall clock, if anything is.
+        suspend: Option<Suspension>,
+    },
+    /// The postmasters were told of the suspension; stands in one list with what tells them.
+    ///
+    /// Refused ([`Refusal::AlreadyDone`]) if they were told before, ([`Refusal::Gone`]) if nothing is suspended.
+    NoteSuspensionTold,
+    /// An admin takes the wall clock for right. Refused ([`Refusal::Gone`]) if nothing is suspended.
+    AcceptClock {
+        /// The wall clock.
+        wall: Time,
+    },
+    /// Forgets invitations whose mailbox was deleted before `before`, oldest first; answers with [`Outcome::Count`].
+    PurgeTraces {
+        /// The trace of a later deletion stays.
+        before: Time,
+        /// At most so many, and at most [`crate::store::PAGE`].
+        limit: usize,
+    },
     /// A message into a folder; answers with [`Outcome::Uid`].
     ///
-    /// Refused if the mailbox or its certificate is not the one named ([`Refusal::NotCurrent`]), if it has no such
-    /// folder ([`Refusal::Gone`]), or over quota.
+    /// Refused if the mailbox or its certificate is not the one named, or it is closed ([`Refusal::NotCurrent`]), if
+    /// it has no such folder ([`Refusal::Gone`]), or over quota.
     Deliver(Box<Delivery>),
     /// A message into a folder unless one of the same `message_id` is there: then [`Outcome::Uid`] is that one's,
     /// and the store removes the body file that was brought. Refused as [`Command::Deliver`].
@@ -109,8 +225,8 @@ pub enum Command {
     },
     /// One guess at a PIN, counted before it is tried; answers with [`Outcome::TriesLeft`].
     ///
-    /// Refused ([`Refusal::NotOpen`]) unless the invitation is open; the guess that uses the last try does not
-    /// close it: [`Command::KillInvitation`] does after that guess failed.
+    /// Refused ([`Refusal::NotOpen`]) unless the invitation is open and its mailbox is not closed; the guess that uses
+    /// the last try does not close it: [`Command::KillInvitation`] does after that guess failed.
     CountPinAttempt {
         /// Which.
         invitation: InvitationId,
@@ -134,13 +250,15 @@ pub enum Command {
         not_since: Time,
     },
     /// The recipient chose a password: new key, new slot, the invitation's slot dropped, its shred key destroyed
-    /// after the commit.
+    /// after the commit. It counts as activity, and the mailbox is not unreachable any more. A superseded mailbox
+    /// stays the former one.
     ///
     /// Refused ([`Refusal::NotOpen`]) unless invitation `invitation` is open and the mailbox unopened.
     CompleteFirstUse(Box<FirstUse>),
     /// A newer invitation in the place of the open or dead one, same MUK: slot, vault entry replaced; old shred key destroyed.
     ///
-    /// Refused ([`Refusal::NotOpen`]) unless `old` is open or dead and the mailbox unopened.
+    /// The mailbox is not unreachable any more. Refused ([`Refusal::NotOpen`]) unless `old` is open or dead and the
+    /// mailbox unopened and not superseded.
     RenewInvitation(Box<Renewal>),
     /// Another password for an account, perhaps with a new key: everything that was signed in ends.
     ///
@@ -185,14 +303,16 @@ pub enum Command {
         /// Told now.
         now: Option<Fingerprint>,
     },
-    /// Adds or replaces the mailbox's own certificate without a secret key, from now on used on arrival.
+    /// Adds or replaces the mailbox's own certificate without a secret key, from now on used on arrival. Refused
+    /// ([`Refusal::NotCurrent`]) if the mailbox is closed.
     PutOwnCertificate {
         /// Whose.
         mailbox: MailboxId,
         /// Which; its `wrapped_secret` is `None`.
         key: KeyRecord,
     },
-    /// Notes activity and, at most, one more correspondent.
+    /// Notes activity and, at most, one more correspondent. Activity later than the last begins the warnings anew:
+    /// those still in the queue go. Refused ([`Refusal::NotCurrent`]) if the mailbox is closed.
     NoteActivity {
         /// Whose.
         mailbox: MailboxId,
@@ -210,12 +330,17 @@ pub enum Command {
         /// Sealed.
         sealed: Vec<u8>,
     },
-    /// Removes a mailbox: slots and keys first, shred keys destroyed after the commit, then records and bodies.
+    /// Removes a mailbox, current, former or closed: slots and keys first, shred keys destroyed after the commit, then
+    /// records and bodies. Mail in the queue that tells its recipient something goes too.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if it is not as `only` says any more, ([`Refusal::Gone`]) if it is not there.
     DeleteMailbox {
         /// Which.
         mailbox: MailboxId,
         /// When.
         now: Time,
+        /// Only if it still is so; `None` is whatever it is.
+        only: Option<DeleteIf>,
     },
     /// The certificate of somebody outside. Refused ([`Refusal::AddressTaken`]) if another fingerprint is there
     /// and `replace` is false.
@@ -243,7 +368,7 @@ pub enum Command {
         limit: usize,
     },
     /// The outcome of a try for one recipient. When the last recipient has ended, the queued message, its body and
-    /// its QK go with the same commit. Refused ([`Refusal::Gone`]) when it is no longer leased.
+    /// its QK go with the same commit; a warning counts as settled then, by the running time of the store's clock. Refused ([`Refusal::Gone`]) when it is no longer leased.
     Settle {
         /// Which message.
         queue: QueueId,
@@ -260,7 +385,8 @@ pub enum Command {
         /// Now.
         now: Time,
     },
-    /// Takes a message out of the queue; refused ([`Refusal::Gone`]) if it is not there.
+    /// Takes a message out of the queue; a warning is to go out again then. Refused ([`Refusal::Gone`]) if it is not
+    /// there.
     CancelQueued {
         /// Which.
         queue: QueueId,
@@ -289,6 +415,15 @@ pub enum Command {
         /// When.
         now: Time,
     },
+}
+
+/// What a mailbox must still be for it to be deleted: so that an opening, a renewal or a reopening in between wins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DeleteIf {
+    /// Closed, and since then.
+    StillClosedSince(Time),
+    /// Unopened and unreachable, and since then.
+    StillUnreachableSince(Time),
 }
 
 /// How flags change (RFC 3501 §6.4.6).

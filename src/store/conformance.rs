@@ -663,7 +663,7 @@ fn a_deleted_mailbox_leaves_a_trace_and_nothing_else() {
         let mut watch = stage.store().watch(mailbox(2));
         watch.borrow_and_update();
 
-        let delete = || Command::DeleteMailbox { mailbox: mailbox(2), now: Time(77) };
+        let delete = || Command::DeleteMailbox { mailbox: mailbox(2), now: Time(77), only: None };
         stage.ok(delete());
         assert_eq!(*watch.borrow_and_update(), u64::MAX);
         assert_eq!(*stage.store().watch(mailbox(2)).borrow(), u64::MAX);
@@ -970,7 +970,7 @@ fn submissions_and_conversations_are_remembered() {
         assert!(stage.ask(stage.store().conversation(mailbox(1), &[3; 32])));
         assert!(!stage.ask(stage.store().conversation(mailbox(2), &[3; 32])));
         assert_eq!(stage.refused(talk(2)), Refusal::Gone);
-        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1) });
+        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1), only: None });
         assert!(!stage.ask(stage.store().conversation(mailbox(1), &[3; 32])));
     });
 }
@@ -1011,7 +1011,7 @@ fn large_keys_lie_in_files_and_go_with_their_mailbox() {
         stage.restart();
         let key = stage.ask(stage.store().key(mailbox(1), &print(1))).unwrap();
         assert_eq!((key.certificate.len(), key.wrapped_secret.as_ref().unwrap().len()), (50_000, 9_000));
-        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1) });
+        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1), only: None });
         stage.settle();
         assert_eq!(stage.files(), 0);
         for (n, certificate, secret) in
@@ -1028,7 +1028,7 @@ fn large_keys_lie_in_files_and_go_with_their_mailbox() {
                 (key.certificate.len(), key.wrapped_secret.as_ref().unwrap().len()),
                 (certificate, secret)
             );
-            stage.ok(Command::DeleteMailbox { mailbox: mailbox(n), now: Time(1) });
+            stage.ok(Command::DeleteMailbox { mailbox: mailbox(n), now: Time(1), only: None });
         }
     });
 }

@@ -43,7 +43,7 @@ const STEPS: &[fn(&Stage) -> Vec<Command>] = &[
     |_| vec![Command::Expunge { mailbox: mailbox(1), folder: Folder::INBOX, uids: None }],
     |_| vec![Command::PutCertificate { record: certificate(60, 70, 30_000), replace: false }],
     |stage| vec![deliver_file(stage, 4, 7), deliver(4, 8)],
-    |_| vec![Command::DeleteMailbox { mailbox: mailbox(4), now: Time(9) }],
+    |_| vec![Command::DeleteMailbox { mailbox: mailbox(4), now: Time(9), only: None }],
     |_| vec![deliver(1, 9)],
 ];
 

@@ -3,11 +3,9 @@
 use crate::base::address::AddressKey;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
-use crate::base::id::QueueId;
 use crate::base::limits::BODY_INLINE;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
-use crate::store::PAGE;
 use crate::store::change;
 use crate::store::change::Stop;
 use crate::store::codec::CertificateRow;
@@ -15,6 +13,7 @@ use crate::store::codec::KeyRow;
 use crate::store::codec::Mark;
 use crate::store::codec::Octets;
 use crate::store::codec::SigningRow;
+use crate::store::command::DeleteIf;
 use crate::store::command::FirstUse;
 use crate::store::command::NewInvitation;
 use crate::store::command::NewMailbox;
@@ -32,10 +31,7 @@ use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::MailboxState;
 use crate::store::record::MessageRecord;
-use crate::store::record::Purpose;
-use crate::store::record::QueueRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::vault::seal::Index;
@@ -63,21 +59,35 @@ pub(crate) fn signing(index: &Index, domain: &str) -> Vec<u8> {
 impl Draft<'_> {
     pub(crate) fn create(&mut self, new: NewMailbox) -> Result<Outcome, Stop> {
         let address = address(self.disk().index(), &new.address.key());
-        let used = self.holds(&key::mailbox(new.id))? || self.holds(&key::of(key::LEFT, new.id))?;
-        if used || self.holds(&address)? {
+        if self.is_used(new.id)? || self.holds(&address)? {
             return Err(Refusal::AddressTaken.into());
         }
-        self.put(address, &new.id)?;
+        self.make(new, None, 0)
+    }
+
+    /// Whether a mailbox has this id, or what one has left.
+    pub(crate) fn is_used(&self, mailbox: MailboxId) -> Result<bool, StoreError> {
+        Ok(self.holds(&key::mailbox(mailbox))? || self.holds(&key::of(key::LEFT, mailbox))?)
+    }
+
+    /// Makes the mailbox that its address has from now on; its folders' UIDVALIDITY is above `validity`.
+    pub(crate) fn make(
+        &mut self,
+        new: NewMailbox,
+        supersedes: Option<Time>,
+        validity: u32,
+    ) -> Result<Outcome, Stop> {
+        self.put(address(self.disk().index(), &new.address.key()), &new.id)?;
         if let Some(invitation) = &new.invitation {
             let record = change::invitation(invitation, new.id, new.language, new.created);
             self.put_invitation(invitation, &record)?;
         }
-        for folder in change::folders(new.kind, new.created) {
+        for folder in change::folders(new.kind, new.created, validity) {
             self.put(key::folder(new.id, folder.folder), &folder)?;
         }
         let shred = self.place_for(&new.slot)?;
-        let (id, record, key) = change::mailbox(new, shred);
-        self.put_key(id, key)?;
+        let (record, key) = change::mailbox(new, shred, supersedes);
+        self.put_key(record.id, key)?;
         self.put_mailbox(&record)
     }
 
@@ -139,7 +149,10 @@ impl Draft<'_> {
         self.row(&key::mailbox(mailbox))
     }
 
-    fn invitation(&self, invitation: InvitationId) -> Result<Option<InvitationRecord>, StoreError> {
+    pub(crate) fn invitation(
+        &self,
+        invitation: InvitationId,
+    ) -> Result<Option<InvitationRecord>, StoreError> {
         self.row(&key::invitation(invitation))
     }
 
@@ -150,6 +163,8 @@ impl Draft<'_> {
 
     pub(crate) fn count_attempt(&mut self, invitation: InvitationId, max: u8) -> Result<Outcome, Stop> {
         let mut record = self.open_invitation(invitation)?;
+        let mailbox = self.mailbox(record.mailbox)?.ok_or(Refusal::NotOpen)?;
+        change::check_unopened(&mailbox)?;
         if record.tries >= max {
             return Err(Refusal::NoTriesLeft.into());
         }
@@ -183,7 +198,8 @@ impl Draft<'_> {
     pub(crate) fn complete(&mut self, first: FirstUse) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(first.mailbox)?.ok_or(Refusal::NotOpen)?;
         let mut invitation = self.open_invitation(first.invitation)?;
-        if record.state != MailboxState::Unopened || record.invitation != Some(first.invitation) {
+        change::check_unopened(&record)?;
+        if record.invitation != Some(first.invitation) {
             return Err(Refusal::NotOpen.into());
         }
         if record.certificate != first.former.fingerprint {
@@ -193,6 +209,9 @@ impl Draft<'_> {
         self.put(key::invitation(invitation.id), &invitation)?;
         let gone = change::drop_invitation_slots(&mut record);
         self.shred(gone);
+        for queue in change::begin_warnings_anew(&mut record) {
+            self.drop_queued(queue)?;
+        }
         let shred = self.place_for(&first.slot)?;
         let (key, former) = change::open_mailbox(&mut record, first, shred);
         self.put_key(record.id, former)?;
@@ -203,8 +222,9 @@ impl Draft<'_> {
     pub(crate) fn renew(&mut self, renewal: Renewal) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(renewal.mailbox)?.ok_or(Refusal::NotOpen)?;
         let mut old = self.invitation(renewal.old)?.ok_or(Refusal::NotOpen)?;
-        if record.state != MailboxState::Unopened
-            || record.invitation != Some(renewal.old)
+        change::check_unopened(&record)?;
+        if record.invitation != Some(renewal.old)
+            || record.superseded.is_some()
             || !matches!(old.state, InvitationState::Open | InvitationState::Dead)
         {
             return Err(Refusal::NotOpen.into());
@@ -217,12 +237,13 @@ impl Draft<'_> {
         self.shred(gone);
         let shred = self.place_for(&renewal.slot)?;
         record.slots.push(change::slot(renewal.slot, shred));
-        record.invitation = Some(new.id);
+        (record.invitation, record.unreachable) = (Some(new.id), None);
         self.put_mailbox(&record)
     }
 
     pub(crate) fn put_own(&mut self, mailbox: MailboxId, mut key: KeyRecord) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
+        change::check_alive(&record)?;
         change::set_certificate(&mut record, &key.fingerprint);
         let at = key::key(mailbox, &key.fingerprint);
         if key.wrapped_secret.is_none()
@@ -241,10 +262,12 @@ impl Draft<'_> {
         correspondent: Option<MailboxId>,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        if change::note_activity(&mut record, at, correspondent) {
-            return self.put_mailbox(&record);
+        change::check_alive(&record)?;
+        let noted = change::note_activity(&mut record, at, correspondent);
+        for queue in noted.cancelled {
+            self.drop_queued(queue)?;
         }
-        Ok(Outcome::Done)
+        if noted.changed { self.put_mailbox(&record) } else { Ok(Outcome::Done) }
     }
 
     pub(crate) fn keep_vault_entry(
@@ -261,10 +284,15 @@ impl Draft<'_> {
     }
 
     /// Drops all that makes a mailbox one; its messages follow in batches of their own ([`Draft::purge`]).
-    pub(crate) fn delete(&mut self, mailbox: MailboxId, now: Time) -> Result<Outcome, Stop> {
+    pub(crate) fn delete(
+        &mut self,
+        mailbox: MailboxId,
+        now: Time,
+        only: Option<DeleteIf>,
+    ) -> Result<Outcome, Stop> {
         let record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        let address = address(self.disk().index(), &record.address.key());
-        self.remove(address);
+        change::check_delete(&record, only)?;
+        self.free_address(&record)?;
         self.remove(key::mailbox(mailbox));
         for (at, row) in self.rows::<KeyRow>(&key::of(key::KEY, mailbox), None, usize::MAX)? {
             self.drop_key(&row)?;
@@ -284,22 +312,6 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Every invitation of the mailbox stays as a trace: its link then says what happened.
-    fn delete_invitations(&mut self, mailbox: MailboxId, now: Time) -> Result<(), StoreError> {
-        for (at, _) in self.page(&key::of(key::INVITATION_OF, mailbox), None, usize::MAX)? {
-            let id = key::second_id(&at).map(InvitationId::new);
-            if let Some(id) = id
-                && let Some(mut record) = self.invitation(id)?
-                && record.mailbox == mailbox
-            {
-                (record.state, record.changed) = (InvitationState::Deleted, now);
-                self.put(key::invitation(id), &record)?;
-            }
-            self.remove(at);
-        }
-        Ok(())
-    }
-
     /// Its own vault, and what the vaults of others hold for it.
     fn delete_vault_entries(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
         for (at, _) in self.page(&key::of(key::VAULT, mailbox), None, usize::MAX)? {
@@ -315,27 +327,6 @@ impl Draft<'_> {
             self.remove(at);
         }
         Ok(())
-    }
-
-    /// Takes the invitations and notices for it out of the queue.
-    fn cancel_mail_for(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = self.rows::<QueueRecord>(&[key::QUEUE], after.as_deref(), PAGE)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(last.clone());
-            let waiting: Vec<QueueId> = page
-                .iter()
-                .filter(|(_, record)| match record.purpose {
-                    Purpose::Invitation(of) | Purpose::Notice(of) => of == mailbox,
-                    Purpose::Mail | Purpose::Bounce => false,
-                })
-                .map(|(_, record)| record.id)
-                .collect();
-            for queue in waiting {
-                self.drop_queued(queue)?;
-            }
-        }
     }
 
     /// Removes at most `most` of the rows that a deleted mailbox has left. Answers whether all are gone.

@@ -29,13 +29,13 @@ const FORGOTTEN: usize = 4;
 
 impl Draft<'_> {
     pub(crate) fn deliver(&mut self, delivery: Delivery) -> Result<Outcome, Stop> {
-        let record = self.mailbox(delivery.mailbox)?.ok_or(Refusal::NotCurrent)?;
+        let record = self.alive(delivery.mailbox)?;
         let folder = self.folder(delivery.mailbox, delivery.folder, &record, &delivery)?;
         self.deliver_into(folder, delivery)
     }
 
     pub(crate) fn deliver_once(&mut self, delivery: Delivery) -> Result<Outcome, Stop> {
-        let record = self.mailbox(delivery.mailbox)?.ok_or(Refusal::NotCurrent)?;
+        let record = self.alive(delivery.mailbox)?;
         let folder = self.the_folder(delivery.mailbox, delivery.folder)?;
         if let Some(digest) = &delivery.record.message_id
             && let Some(uid) = self.same_message(delivery.mailbox, delivery.folder, digest)?
@@ -49,6 +49,13 @@ impl Draft<'_> {
         }
         let folder = self.folder(delivery.mailbox, delivery.folder, &record, &delivery)?;
         self.deliver_into(folder, delivery)
+    }
+
+    /// A mailbox that takes messages.
+    fn alive(&self, mailbox: MailboxId) -> Result<MailboxRecord, Stop> {
+        let record = self.mailbox(mailbox)?.ok_or(Refusal::NotCurrent)?;
+        change::check_alive(&record)?;
+        Ok(record)
     }
 
     fn deliver_into(&mut self, mut folder: FolderRecord, delivery: Delivery) -> Result<Outcome, Stop> {

@@ -95,7 +95,9 @@ impl Draft<'_> {
         } else {
             let Number(waiting) = self.row(&key::queue(key::WAITING, queue))?.unwrap_or(Number(1));
             if waiting <= 1 {
-                self.drop_queued(queue)?;
+                if let Some(mail) = self.drop_queued(queue)? {
+                    self.left_the_queue(&mail, true)?;
+                }
                 return Ok(Outcome::Done);
             }
             self.put(key::queue(key::WAITING, queue), &Number(waiting - 1))?;
@@ -133,16 +135,14 @@ impl Draft<'_> {
     }
 
     pub(crate) fn cancel(&mut self, queue: QueueId) -> Result<Outcome, Stop> {
-        if !self.holds(&key::queue(key::QUEUE, queue))? {
-            return Err(Refusal::Gone.into());
-        }
-        self.drop_queued(queue)?;
+        let mail = self.drop_queued(queue)?.ok_or(Refusal::Gone)?;
+        self.left_the_queue(&mail, false)?;
         Ok(Outcome::Done)
     }
 
-    /// Drops a queued message with its recipients, its body and its key.
-    pub(crate) fn drop_queued(&mut self, queue: QueueId) -> Result<(), StoreError> {
-        let Some(record) = self.row::<QueueRecord>(&key::queue(key::QUEUE, queue))? else { return Ok(()) };
+    /// Drops a queued message with its recipients, its body and its key; answers with what it was.
+    pub(crate) fn drop_queued(&mut self, queue: QueueId) -> Result<Option<QueueRecord>, StoreError> {
+        let Some(record) = self.row::<QueueRecord>(&key::queue(key::QUEUE, queue))? else { return Ok(None) };
         for (at, recipient) in
             self.rows::<QueuedRecipient>(&key::queue(key::RECIPIENT, queue), None, usize::MAX)?
         {
@@ -156,7 +156,7 @@ impl Draft<'_> {
         self.remove(key::queue(key::QUEUE, queue));
         self.drop_file(&record.body)?;
         self.shred(record.shred);
-        Ok(())
+        Ok(Some(record))
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Effects {
     pub(crate) made: Vec<BodyId>,
     /// Mailboxes whose watchers are told after it.
     pub(crate) changed: BTreeSet<MailboxId>,
+    /// Mailboxes that close with it: what is signed in ends.
+    pub(crate) ended: BTreeSet<MailboxId>,
     /// Mailboxes that are gone with it.
     pub(crate) gone: BTreeSet<MailboxId>,
     /// The leases, where they changed.
@@ -58,6 +60,7 @@ impl Effects {
         self.dropped.extend(other.dropped);
         self.made.extend(other.made);
         self.changed.extend(other.changed);
+        self.ended.extend(other.ended);
         self.gone.extend(other.gone);
         self.leases = other.leases.or(self.leases.take());
     }

@@ -23,6 +23,7 @@ use crate::store::codec::Octets;
 use crate::store::codec::SigningRow;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
+use crate::store::deed_life;
 use crate::store::deed_mailbox;
 use crate::store::deed_queue;
 use crate::store::disk::Disk;
@@ -44,6 +45,7 @@ use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::KeyRecord;
+use crate::store::record::LifeClock;
 use crate::store::record::MailboxRecord;
 use crate::store::record::Message;
 use crate::store::record::MessageRecord;
@@ -377,7 +379,7 @@ fn settle(writer: &mut Writer, stale: &[ShredRef], jumped: bool) -> Result<(), S
                 }
                 draft.put(key::mailbox(record.id), &record)?;
             }
-            queued.into_iter().try_for_each(|queue| draft.drop_queued(queue))
+            queued.into_iter().try_for_each(|queue| draft.drop_queued(queue).map(drop))
         })?;
     }
     let mut after: Option<Vec<u8>> = None;
@@ -402,6 +404,10 @@ impl Store for Engine {
 
     fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {
         self.now(|shared| shared.disk.row(&deed_mailbox::address(shared.disk.index(), address)))
+    }
+
+    fn mailbox_former(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {
+        self.now(|shared| shared.disk.row(&deed_life::former(shared.disk.index(), address)))
     }
 
     fn mailbox(&self, mailbox: MailboxId) -> Answer<'_, Option<Arc<MailboxRecord>>> {
@@ -504,6 +510,10 @@ impl Store for Engine {
         self.now(|shared| shared.shreds.key(shred))
     }
 
+    fn life_clock(&self) -> Answer<'_, Option<LifeClock>> {
+        self.now(|shared| shared.disk.row(&key::LIFE_CLOCK))
+    }
+
     fn certificate(&self, address: &AddressKey) -> Answer<'_, Option<Arc<CertificateRecord>>> {
         self.now(|shared| {
             let at = deed_mailbox::certificate(shared.disk.index(), address);
@@ -569,9 +579,12 @@ impl Store for Engine {
 
     fn watch(&self, mailbox: MailboxId) -> watch::Receiver<u64> {
         let watch = self.shared.watchers.watch(mailbox, false);
-        match self.shared.disk.holds(&key::mailbox(mailbox)) {
-            Ok(false) => self.shared.watchers.watch(mailbox, true),
-            Ok(true) | Err(_) => watch,
+        let record: Result<Option<MailboxRecord>, StoreError> = self.shared.disk.row(&key::mailbox(mailbox));
+        match record {
+            Ok(record) if record.as_ref().is_none_or(change::is_closed) => {
+                self.shared.watchers.watch(mailbox, true)
+            }
+            Ok(_) | Err(_) => watch,
         }
     }
 

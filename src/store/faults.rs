@@ -408,7 +408,7 @@ fn a_large_mailbox_is_removed_in_many_batches_and_over_a_restart() {
     for _ in 0..6 {
         stage.commit((0..250).map(|_| deliver(1, 1)).collect()).unwrap();
     }
-    stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1) });
+    stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(1), only: None });
     stage.restart();
     let rows = |stage: &Stage| {
         use crate::store::disk::Source;

@@ -14,6 +14,8 @@ use crate::store::record::Uid;
 pub(crate) const HEADER: [u8; 2] = [0x01, 0];
 /// See [`HEADER`].
 pub(crate) const COUNTER: [u8; 2] = [0x01, 1];
+/// See [`HEADER`]: the clock of mailboxes' lives.
+pub(crate) const LIFE_CLOCK: [u8; 2] = [0x01, 2];
 
 /// Address HMAC → mailbox.
 pub(crate) const ADDRESS: u8 = 0x10;
@@ -31,6 +33,8 @@ pub(crate) const FLAGS: u8 = 0x15;
 pub(crate) const SUMMARY: u8 = 0x16;
 /// M, folder, Message-ID HMAC, UID.
 pub(crate) const MESSAGE_ID: u8 = 0x17;
+/// Address HMAC → its former mailbox.
+pub(crate) const FORMER: u8 = 0x18;
 /// i → invitation.
 pub(crate) const INVITATION: u8 = 0x20;
 /// M, i.
@@ -39,6 +43,8 @@ pub(crate) const INVITATION_OF: u8 = 0x21;
 pub(crate) const VAULT: u8 = 0x22;
 /// M, account.
 pub(crate) const VAULT_OF: u8 = 0x23;
+/// Time of deletion, i: invitations whose mailbox is gone.
+pub(crate) const TRACE: u8 = 0x24;
 /// Address HMAC → certificate.
 pub(crate) const CERTIFICATE: u8 = 0x30;
 /// q → message.
@@ -119,6 +125,16 @@ pub(crate) fn invitation_of(mailbox: MailboxId, invitation: InvitationId) -> Vec
     join(INVITATION_OF, &[mailbox.bytes(), invitation.bytes()])
 }
 
+pub(crate) fn trace(deleted: Time, invitation: InvitationId) -> Vec<u8> {
+    join(TRACE, &[&ordered(deleted), invitation.bytes()])
+}
+
+/// Reads what [`trace`] wrote.
+pub(crate) fn read_trace(key: &[u8]) -> Option<(Time, InvitationId)> {
+    let (time, rest) = key.get(1..)?.split_first_chunk::<8>()?;
+    Some((time_of(*time), InvitationId::new(rest.try_into().ok()?)))
+}
+
 pub(crate) fn vault(account: MailboxId, mailbox: MailboxId) -> Vec<u8> {
     join(VAULT, &[account.bytes(), mailbox.bytes()])
 }
@@ -196,6 +212,8 @@ mod tests {
         for (time, key) in times.into_iter().zip(&keys) {
             assert_eq!(read_due(key), Some((time, QueueId::new([7; 16]), 3)));
         }
+        let deleted = trace(Time(-7), InvitationId::new([4; 16]));
+        assert_eq!(read_trace(&deleted), Some((Time(-7), InvitationId::new([4; 16]))));
         let end = submission_end(Time(-5), MailboxId::new([1; 16]), &[2; 32]);
         assert_eq!(read_submission_end(&end), Some((Time(-5), MailboxId::new([1; 16]), [2; 32])));
     }

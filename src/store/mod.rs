@@ -13,6 +13,7 @@ mod conformance;
 #[cfg(test)]
 mod crash;
 mod deed_account;
+mod deed_life;
 mod deed_mailbox;
 mod deed_message;
 mod deed_queue;
@@ -58,6 +59,7 @@ use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::KeyRecord;
+use crate::store::record::LifeClock;
 use crate::store::record::MailboxRecord;
 use crate::store::record::Message;
 use crate::store::record::QueueRecord;
@@ -92,6 +94,9 @@ pub trait Store: Send + Sync {
 
     /// The mailbox that an address has now.
     fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>>;
+    /// The mailbox that an address had before the one it has now, or before the one that has gone since: it can
+    /// still be opened, by its own password or invitation.
+    fn mailbox_former(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>>;
     /// A mailbox's record.
     fn mailbox(&self, mailbox: MailboxId) -> Answer<'_, Option<Arc<MailboxRecord>>>;
     /// A page of mailboxes in id order, behind `after`.
@@ -129,6 +134,9 @@ pub trait Store: Send + Sync {
     /// A shred key; `None` when it was destroyed.
     fn shred_key(&self, shred: ShredRef) -> Answer<'_, Option<Key>>;
 
+    /// The clock of mailboxes' lives; `None` before its first tick.
+    fn life_clock(&self) -> Answer<'_, Option<LifeClock>>;
+
     /// The certificate on file for an outside address.
     fn certificate(&self, address: &AddressKey) -> Answer<'_, Option<Arc<CertificateRecord>>>;
     /// A page of certificates, in the order of an opaque cursor.
@@ -150,7 +158,7 @@ pub trait Store: Send + Sync {
     /// The keys that sign for a domain, the current ones first.
     fn signing_keys(&self, domain: &Domain) -> Answer<'_, Vec<SigningKey>>;
 
-    /// A counter that moves after every durable change of the mailbox; `u64::MAX` once it is gone.
+    /// A counter that moves after every durable change of the mailbox; `u64::MAX` once it is gone or closed.
     fn watch(&self, mailbox: MailboxId) -> watch::Receiver<u64>;
     /// The bodies: files beside the records.
     fn bodies(&self) -> &Bodies;

@@ -24,6 +24,7 @@ use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_account::Changed;
 use crate::store::command::Command;
+use crate::store::command::DeleteIf;
 use crate::store::command::Delivery;
 use crate::store::command::FirstUse;
 use crate::store::command::FlagChange;
@@ -43,9 +44,11 @@ use crate::store::record::FolderRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
+use crate::store::record::LifeClock;
+use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::MailboxState;
 use crate::store::record::Message;
+use crate::store::record::Moment;
 use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
@@ -109,8 +112,7 @@ impl Model {
         next.removed.clear();
         *state = next;
         for mailbox in changed {
-            let gone = !state.boxes.contains_key(&mailbox);
-            self.watchers.tell(mailbox, gone);
+            self.watchers.tell(mailbox, state.is_shut(mailbox));
         }
         drop(state);
         for id in dropped {
@@ -131,6 +133,10 @@ impl Store for Model {
 
     fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {
         self.ask(|state| state.addresses.get(address).copied())
+    }
+
+    fn mailbox_former(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {
+        self.ask(|state| state.formers.get(address).copied())
     }
 
     fn mailbox(&self, mailbox: MailboxId) -> Answer<'_, Option<Arc<MailboxRecord>>> {
@@ -203,6 +209,10 @@ impl Store for Model {
         self.ask(|state| state.shreds.get(&shred.place).map(|key| Secret::new(*key.expose())))
     }
 
+    fn life_clock(&self) -> Answer<'_, Option<LifeClock>> {
+        self.ask(|state| state.clock.clone())
+    }
+
     fn certificate(&self, address: &AddressKey) -> Answer<'_, Option<Arc<CertificateRecord>>> {
         self.ask(|state| state.certificates.get(&sha256(address.as_str().as_bytes())).cloned())
     }
@@ -251,7 +261,7 @@ impl Store for Model {
 
     fn watch(&self, mailbox: MailboxId) -> watch::Receiver<u64> {
         let state = self.state();
-        self.watchers.watch(mailbox, !state.boxes.contains_key(&mailbox))
+        self.watchers.watch(mailbox, state.is_shut(mailbox))
     }
 
     fn bodies(&self) -> &Bodies {
@@ -276,6 +286,8 @@ fn due(recipient: &QueuedRecipient) -> Option<Time> {
 #[derive(Clone, Debug, Default)]
 struct State {
     addresses: BTreeMap<AddressKey, MailboxId>,
+    formers: BTreeMap<AddressKey, MailboxId>,
+    clock: Option<LifeClock>,
     boxes: BTreeMap<MailboxId, Arc<Held>>,
     invitations: BTreeMap<InvitationId, InvitationRecord>,
     vaults: BTreeMap<(MailboxId, MailboxId), Vec<u8>>,
@@ -347,7 +359,12 @@ impl State {
             Command::RenewInvitation(renewal) => self.renew(*renewal),
             Command::PutOwnCertificate { mailbox, key } => self.put_own(mailbox, key),
             Command::NoteActivity { mailbox, at, correspondent } => {
-                change::note_activity(&mut self.held(mailbox)?.record, at, correspondent);
+                let record = &mut self.held(mailbox)?.record;
+                change::check_alive(record)?;
+                let noted = change::note_activity(record, at, correspondent);
+                for queue in noted.cancelled {
+                    self.drop_queued(queue);
+                }
                 Ok(Outcome::Done)
             }
             Command::PutVaultEntry { account, mailbox, sealed } => {
@@ -357,9 +374,108 @@ impl State {
                 self.vaults.insert((account, mailbox), sealed);
                 Ok(Outcome::Done)
             }
-            Command::DeleteMailbox { mailbox, now } => self.delete(mailbox, now),
-            other => self.apply_other(other),
+            Command::DeleteMailbox { mailbox, now, only } => self.delete(mailbox, now, only),
+            other => self.apply_to_life(other),
         }
+    }
+
+    fn apply_to_life(&mut self, command: Command) -> Result<Outcome, Stop> {
+        match command {
+            Command::SupersedeMailbox { new, old, now } => return self.supersede(*new, old, now),
+            Command::NoteAsked { mailbox, account, now } => {
+                let record = &mut self.held(mailbox).map_err(|_| Refusal::NotCurrent)?.record;
+                change::note_asked(record, account, now)?;
+            }
+            Command::CloseMailbox { mailbox, now, not_active_since } => {
+                change::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
+                self.addresses.retain(|_, id| *id != mailbox);
+                self.formers.retain(|_, id| *id != mailbox);
+                self.cancel_mail_for(mailbox);
+                let now = Moment { at: now, ran: self.ran() };
+                change::close(&mut self.held(mailbox)?.record, now);
+            }
+            Command::ReopenMailbox { mailbox, now } => self.reopen(mailbox, now)?,
+            Command::MarkUnreachable { mailbox, invitation, now } => {
+                let now = Moment { at: now, ran: self.ran() };
+                let record = &mut self.held(mailbox).map_err(|_| Refusal::NotOpen)?.record;
+                change::mark_unreachable(record, invitation, now)?;
+            }
+            Command::NoteWarning { mailbox, days, queue, not_active_since } => {
+                change::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
+                let mail = Arc::clone(self.queue.get(&queue).ok_or(Refusal::Gone)?);
+                change::note_warning(&mut self.held(mailbox)?.record, days, &mail.record)?;
+            }
+            Command::PutNotices { mailbox, notices, expected } => {
+                let record = &mut self.held(mailbox).map_err(|_| Refusal::NotCurrent)?.record;
+                change::put_notices(record, notices, expected.as_ref())?;
+            }
+            Command::Tick { wall, ran_more, suspend } => {
+                self.clock = Some(change::tick(self.clock.take(), wall, ran_more, suspend));
+            }
+            Command::NoteSuspensionTold => {
+                self.clock = Some(change::tell_suspension(self.clock.take())?);
+            }
+            Command::AcceptClock { wall } => {
+                self.clock = Some(change::accept_clock(self.clock.take(), wall)?);
+            }
+            Command::PurgeTraces { before, limit } => return Ok(self.purge_traces(before, limit)),
+            other => return self.apply_other(other),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn supersede(&mut self, new: NewMailbox, old: MailboxId, now: Time) -> Result<Outcome, Stop> {
+        let held = self.boxes.get(&old).ok_or(Refusal::NotCurrent)?;
+        change::check_supersede(&held.record, &new)?;
+        let address = new.address.key();
+        if self.is_used(new.id) || self.formers.contains_key(&address) {
+            return Err(Refusal::AddressTaken.into());
+        }
+        let validity = held.folders.get(&Folder::INBOX).map_or(0, |inbox| inbox.uid_validity);
+        self.formers.insert(address, old);
+        change::supersede(&mut self.held(old)?.record, now);
+        Ok(self.make(new, Some(now), validity))
+    }
+
+    fn reopen(&mut self, mailbox: MailboxId, now: Time) -> Result<(), Stop> {
+        let record = &self.held(mailbox)?.record;
+        change::check_closed(record)?;
+        let (address, superseded) = (record.address.key(), record.superseded);
+        let newer = superseded.is_some() || self.addresses.contains_key(&address);
+        let places = if newer { &mut self.formers } else { &mut self.addresses };
+        if places.contains_key(&address) {
+            return Err(Refusal::AddressTaken.into());
+        }
+        places.insert(address, mailbox);
+        change::reopen(&mut self.held(mailbox)?.record, now, newer);
+        Ok(())
+    }
+
+    fn purge_traces(&mut self, before: Time, limit: usize) -> Outcome {
+        let old =
+            |record: &&InvitationRecord| record.state == InvitationState::Deleted && record.changed < before;
+        let mut old: Vec<_> =
+            self.invitations.values().filter(old).map(|record| (record.changed, record.id)).collect();
+        old.sort_unstable();
+        old.truncate(limit.min(PAGE));
+        for (_, id) in &old {
+            self.invitations.remove(id);
+        }
+        Outcome::Count(old.len() as u64)
+    }
+
+    /// The running time so far, seconds.
+    fn ran(&self) -> u64 {
+        self.clock.as_ref().map_or(0, |clock| clock.ran)
+    }
+
+    /// Gone or closed: what is signed in ends.
+    fn is_shut(&self, mailbox: MailboxId) -> bool {
+        self.boxes.get(&mailbox).is_none_or(|held| change::is_closed(&held.record))
+    }
+
+    fn is_used(&self, mailbox: MailboxId) -> bool {
+        self.boxes.contains_key(&mailbox) || self.removed.contains(&mailbox)
     }
 
     fn apply_other(&mut self, command: Command) -> Result<Outcome, Stop> {
@@ -380,8 +496,8 @@ impl State {
             Command::Settle { queue, number, outcome } => return self.settle(queue, number, outcome),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
             Command::CancelQueued { queue } => {
-                self.queue.get(&queue).ok_or(Refusal::Gone)?;
-                self.drop_queued(queue);
+                let mail = self.drop_queued(queue).ok_or(Refusal::Gone)?;
+                self.left_the_queue(&mail, false);
             }
             Command::ChangePassword(change) => {
                 let shred = self.place(change.slot.shred_key.expose());
@@ -466,19 +582,24 @@ impl State {
 
     fn create(&mut self, new: NewMailbox) -> Result<Outcome, Stop> {
         let address = new.address.key();
-        let used = self.boxes.contains_key(&new.id) || self.removed.contains(&new.id);
-        if used || self.addresses.contains_key(&address) {
+        if self.is_used(new.id) || self.addresses.contains_key(&address) {
             return Err(Refusal::AddressTaken.into());
         }
-        self.addresses.insert(address, new.id);
+        Ok(self.make(new, None, 0))
+    }
+
+    /// Makes the mailbox that its address has from now on; its folders' UIDVALIDITY is above `validity`.
+    fn make(&mut self, new: NewMailbox, supersedes: Option<Time>, validity: u32) -> Outcome {
+        self.addresses.insert(new.address.key(), new.id);
         if let Some(invitation) = &new.invitation {
             let record = change::invitation(invitation, new.id, new.language, new.created);
             self.invitations.insert(invitation.id, record);
             self.vaults.insert((invitation.sender, new.id), invitation.vault_entry.clone());
         }
         let shred = self.place(new.slot.shred_key.expose());
-        let folders = change::folders(new.kind, new.created);
-        let (id, record, key) = change::mailbox(new, shred);
+        let folders = change::folders(new.kind, new.created, validity);
+        let (record, key) = change::mailbox(new, shred, supersedes);
+        let id = record.id;
         let held = Held {
             record,
             keys: BTreeMap::from([(key.fingerprint.clone(), Arc::new(key))]),
@@ -487,11 +608,12 @@ impl State {
         };
         self.boxes.insert(id, Arc::new(held));
         self.changed.insert(id);
-        Ok(Outcome::Done)
+        Outcome::Done
     }
 
     fn deliver(&mut self, delivery: Delivery) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&delivery.mailbox).ok_or(Refusal::NotCurrent)?;
+        change::check_alive(&held.record)?;
         if held.record.certificate != delivery.certificate
             || delivery.certificate != delivery.record.certificate
         {
@@ -514,6 +636,7 @@ impl State {
 
     fn deliver_once(&mut self, delivery: Delivery) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&delivery.mailbox).ok_or(Refusal::NotCurrent)?;
+        change::check_alive(&held.record)?;
         let folder = held.folders.get(&delivery.folder).ok_or(Refusal::Gone)?;
         let same = |message: &Message| {
             message.record.message_id.is_some() && message.record.message_id == delivery.record.message_id
@@ -667,6 +790,9 @@ impl State {
     }
 
     fn count(&mut self, invitation: InvitationId, max: u8) -> Result<Outcome, Stop> {
+        let mailbox = self.open_invitation(invitation)?.mailbox;
+        let held = self.boxes.get(&mailbox).ok_or(Refusal::NotOpen)?;
+        change::check_unopened(&held.record)?;
         let record = self.open_invitation(invitation)?;
         if record.tries >= max {
             return Err(Refusal::NoTriesLeft.into());
@@ -687,10 +813,8 @@ impl State {
     fn complete(&mut self, first: FirstUse) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&first.mailbox).ok_or(Refusal::NotOpen)?;
         let invitation = self.invitations.get(&first.invitation).ok_or(Refusal::NotOpen)?;
-        if held.record.state != MailboxState::Unopened
-            || held.record.invitation != Some(first.invitation)
-            || invitation.state != InvitationState::Open
-        {
+        change::check_unopened(&held.record)?;
+        if held.record.invitation != Some(first.invitation) || invitation.state != InvitationState::Open {
             return Err(Refusal::NotOpen.into());
         }
         if held.record.certificate != first.former.fingerprint {
@@ -703,19 +827,24 @@ impl State {
         let shred = self.place(first.slot.shred_key.expose());
         let held = self.held(mailbox)?;
         let gone = change::drop_invitation_slots(&mut held.record);
+        let warnings = change::begin_warnings_anew(&mut held.record);
         let (key, former) = change::open_mailbox(&mut held.record, first, shred);
         for key in [former, key] {
             held.keys.insert(key.fingerprint.clone(), Arc::new(key));
         }
         self.shred(gone);
+        for queue in warnings {
+            self.drop_queued(queue);
+        }
         Ok(Outcome::Done)
     }
 
     fn renew(&mut self, renewal: Renewal) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&renewal.mailbox).ok_or(Refusal::NotOpen)?;
         let old = self.invitations.get(&renewal.old).ok_or(Refusal::NotOpen)?;
-        if held.record.state != MailboxState::Unopened
-            || held.record.invitation != Some(renewal.old)
+        change::check_unopened(&held.record)?;
+        if held.record.invitation != Some(renewal.old)
+            || held.record.superseded.is_some()
             || !matches!(old.state, InvitationState::Open | InvitationState::Dead)
         {
             return Err(Refusal::NotOpen.into());
@@ -731,13 +860,14 @@ impl State {
         let record = &mut self.held(mailbox)?.record;
         let gone = change::drop_invitation_slots(record);
         record.slots.push(slot);
-        record.invitation = Some(id);
+        (record.invitation, record.unreachable) = (Some(id), None);
         self.shred(gone);
         Ok(Outcome::Done)
     }
 
     fn put_own(&mut self, mailbox: MailboxId, mut key: KeyRecord) -> Result<Outcome, Stop> {
         let held = self.held(mailbox)?;
+        change::check_alive(&held.record)?;
         change::set_certificate(&mut held.record, &key.fingerprint);
         if let Some(there) = held.keys.get(&key.fingerprint) {
             key.wrapped_secret = key.wrapped_secret.or_else(|| there.wrapped_secret.clone());
@@ -746,11 +876,13 @@ impl State {
         Ok(Outcome::Done)
     }
 
-    fn delete(&mut self, mailbox: MailboxId, now: Time) -> Result<Outcome, Stop> {
+    fn delete(&mut self, mailbox: MailboxId, now: Time, only: Option<DeleteIf>) -> Result<Outcome, Stop> {
+        change::check_delete(&self.held(mailbox)?.record, only)?;
         let held = self.boxes.remove(&mailbox).ok_or(Refusal::Gone)?;
         self.removed.insert(mailbox);
         self.changed.insert(mailbox);
         self.addresses.retain(|_, id| *id != mailbox);
+        self.formers.retain(|_, id| *id != mailbox);
         self.vaults.retain(|(account, of), _| *account != mailbox && *of != mailbox);
         self.submissions.retain(|(account, _), _| *account != mailbox);
         self.conversations.retain(|(account, _)| *account != mailbox);
@@ -761,16 +893,29 @@ impl State {
         for message in held.messages.values() {
             self.drop_file(&message.message.record.body);
         }
-        let for_it = |queued: &Arc<Queued>| match queued.record.purpose {
-            Purpose::Invitation(of) | Purpose::Notice(of) => of == mailbox,
-            Purpose::Mail | Purpose::Bounce => false,
-        };
-        let waiting: Vec<QueueId> =
-            self.queue.iter().filter(|(_, queued)| for_it(queued)).map(|(id, _)| *id).collect();
+        if held.record.kind == MailboxKind::Temporary {
+            self.cancel_mail_for(mailbox);
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Takes the invitations, notices and warnings for it out of the queue.
+    fn cancel_mail_for(&mut self, mailbox: MailboxId) {
+        let about = self.queue.iter().filter(|(_, queued)| queued.record.purpose.about() == Some(mailbox));
+        let waiting: Vec<QueueId> = about.map(|(id, _)| *id).collect();
         for queue in waiting {
             self.drop_queued(queue);
         }
-        Ok(Outcome::Done)
+    }
+
+    /// A mail has left the queue: a warning was `settled`, or is to go out again.
+    fn left_the_queue(&mut self, mail: &QueueRecord, settled: bool) {
+        let ran = settled.then(|| self.ran());
+        if let Purpose::Warning(mailbox, _) = mail.purpose
+            && let Ok(held) = self.held(mailbox)
+        {
+            change::end_warning(&mut held.record, mail.id, ran);
+        }
     }
 
     fn slot(&mut self, new: NewSlot) -> SlotRecord {
@@ -835,8 +980,10 @@ impl State {
             return Err(Refusal::Gone.into());
         }
         change::settle(recipient, outcome);
-        if !queued.recipients.iter().any(|recipient| change::waits(recipient.state)) {
-            self.drop_queued(queue);
+        if !queued.recipients.iter().any(|recipient| change::waits(recipient.state))
+            && let Some(mail) = self.drop_queued(queue)
+        {
+            self.left_the_queue(&mail, true);
         }
         Ok(Outcome::Done)
     }
@@ -857,11 +1004,11 @@ impl State {
         Outcome::Count(count)
     }
 
-    fn drop_queued(&mut self, queue: QueueId) {
-        if let Some(queued) = self.queue.remove(&queue) {
-            self.drop_file(&queued.record.body);
-            self.shred(queued.record.shred);
-        }
+    fn drop_queued(&mut self, queue: QueueId) -> Option<QueueRecord> {
+        let queued = self.queue.remove(&queue)?;
+        self.drop_file(&queued.record.body);
+        self.shred(queued.record.shred);
+        Some(queued.record.clone())
     }
 }
 

@@ -108,7 +108,7 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         25 => {
             Command::PutVaultEntry { account: mailbox(1 + b % 2), mailbox: mailbox(box_), sealed: vec![c; 9] }
         }
-        26 if b % 3 == 0 => Command::DeleteMailbox { mailbox: mailbox(box_), now: Time(now) },
+        26 if b % 3 == 0 => Command::DeleteMailbox { mailbox: mailbox(box_), now: Time(now), only: None },
         27 => {
             let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
             Command::PutCertificate { record, replace: d % 2 == 0 }

@@ -70,6 +70,74 @@ pub enum MailboxState {
     /// Has a password.
     #[n(1)]
     Open,
+    /// Was inactive for too long: nobody signs in, the address is free, deletion follows. Its slots and keys are
+    /// still there; [`crate::store::command::Command::ReopenMailbox`] takes it back.
+    #[n(2)]
+    Closed,
+}
+
+/// A moment by both clocks: the date, and the running time that the store has added up.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Moment {
+    /// The date.
+    #[n(0)]
+    pub at: Time,
+    /// [`LifeClock::ran`] then, seconds.
+    #[n(1)]
+    pub ran: u64,
+}
+
+/// A warning before a mailbox closes.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Warning {
+    /// Which: so many days before.
+    #[n(0)]
+    pub days: u16,
+    /// The mail; it is in the queue as long as `settled` is `None`.
+    #[n(1)]
+    pub queue: QueueId,
+    /// [`LifeClock::ran`] when it was handed over or given up, seconds.
+    #[n(2)]
+    pub settled: Option<u64>,
+}
+
+/// An account wished for a new mailbox in the place of this one.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Asked {
+    /// Who.
+    #[n(0)]
+    pub account: MailboxId,
+    /// When.
+    #[n(1)]
+    pub at: Time,
+}
+
+/// What a mailbox's recipient was told about new messages, so that few mails tell of many messages.
+///
+/// Written whole by [`crate::store::command::Command::PutNotices`].
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
+pub struct NoticeRecord {
+    /// When the last notice was queued or is due.
+    #[n(0)]
+    pub last: Option<Time>,
+    /// When the day began that `today` counts.
+    #[n(1)]
+    pub day: Option<Time>,
+    /// Notices in that day.
+    #[n(2)]
+    pub today: u16,
+    /// Since when a message waits to be told of.
+    #[n(3)]
+    pub waiting: Option<Time>,
+    /// The accounts whose messages wait, each once.
+    #[n(4)]
+    pub senders: Vec<MailboxId>,
+    /// The last notice; no longer in the queue once it has ended.
+    #[n(5)]
+    pub queue: Option<QueueId>,
+    /// Notices in a row that came back for good (5xx).
+    #[n(6)]
+    pub returned: u8,
 }
 
 /// One mailbox: an account's or a temporary one. Small, and changed seldom.
@@ -123,6 +191,29 @@ pub struct MailboxRecord {
     /// What only accounts have: keys from before a change, and generations that are shut.
     #[n(15)]
     pub account: Option<AccountPart>,
+    /// Since when it is closed.
+    #[n(16)]
+    pub closed: Option<Moment>,
+    /// Since when its address has a newer mailbox. It never becomes the address's current one again.
+    #[n(17)]
+    pub superseded: Option<Time>,
+    /// When it was made in the place of another one of its address, by `[secure new]`.
+    #[n(18)]
+    pub supersedes: Option<Time>,
+    /// Since when its invitation is known to reach nobody; unopened ones only.
+    #[n(19)]
+    pub unreachable: Option<Moment>,
+    /// Warnings since the last activity, in the order they went out.
+    #[n(20)]
+    #[cbor(default)]
+    pub warnings: Vec<Warning>,
+    /// Who asked for a new mailbox within the last 24 hours, oldest first; at most 100.
+    #[n(21)]
+    #[cbor(default)]
+    pub asked_new: Vec<Asked>,
+    /// What its recipient was told of new messages.
+    #[n(22)]
+    pub notices: Option<NoticeRecord>,
 }
 
 impl MailboxRecord {
@@ -446,6 +537,19 @@ pub enum Purpose {
     /// RFC 3464.
     #[n(3)]
     Bounce,
+    /// The warning that a temporary mailbox closes after so many days; names the mailbox.
+    #[n(4)]
+    Warning(#[n(0)] MailboxId, #[n(1)] u16),
+}
+
+impl Purpose {
+    /// The temporary mailbox that the mail tells its recipient about.
+    pub fn about(self) -> Option<MailboxId> {
+        match self {
+            Self::Invitation(mailbox) | Self::Notice(mailbox) | Self::Warning(mailbox, _) => Some(mailbox),
+            Self::Mail | Self::Bounce => None,
+        }
+    }
 }
 
 /// A message in the queue. Its body is always a file, of sealed frames.
@@ -549,6 +653,52 @@ pub enum RecipientState {
     /// Taken out by an admin.
     #[n(4)]
     Cancelled,
+}
+
+/// The clock by which mailboxes close and go, one for the store.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct LifeClock {
+    /// The wall clock at the last tick.
+    #[n(0)]
+    pub wall: Time,
+    /// The running time of all processes so far, seconds; never less.
+    #[n(1)]
+    pub ran: u64,
+    /// Why nothing closes or goes until an admin accepts the wall clock.
+    #[n(2)]
+    pub suspended: Option<Suspension>,
+    /// The suspension was told to the postmasters.
+    #[n(3)]
+    pub told: bool,
+}
+
+/// Why the life of mailboxes stands still.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Suspension {
+    /// The wall clock when it was noticed.
+    #[n(0)]
+    pub at: Time,
+    /// What was noticed.
+    #[n(1)]
+    pub why: ClockTrouble,
+    /// By how much, seconds.
+    #[n(2)]
+    pub by: u64,
+}
+
+/// What is wrong with the wall clock.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
+pub enum ClockTrouble {
+    /// At the start it was before the last tick.
+    #[n(0)]
+    Backward,
+    /// At the start it was long after the last tick.
+    #[n(1)]
+    Forward,
+    /// It went apart from the boot clock.
+    #[n(2)]
+    Jump,
 }
 
 /// A DKIM key (RFC 6376 §3.1).

@@ -231,11 +231,9 @@ impl Writer {
                     *self.shared.leases.write().unwrap_or_else(PoisonError::into_inner) = leases.clone();
                     self.leases = leases;
                 }
-                for mailbox in effects.changed.difference(&effects.gone) {
-                    self.shared.watchers.tell(*mailbox, false);
-                }
-                for mailbox in &effects.gone {
-                    self.shared.watchers.tell(*mailbox, true);
+                let ended = &effects.ended | &effects.gone;
+                for mailbox in effects.changed.union(&ended) {
+                    self.shared.watchers.tell(*mailbox, ended.contains(mailbox));
                 }
                 for (answer, outcome) in answers {
                     let _ = answer.send(outcome);
@@ -384,6 +382,7 @@ fn may(command: &Command, health: Health) -> bool {
         Health::NoNewMail => !matches!(
             command,
             Command::CreateMailbox(_)
+                | Command::SupersedeMailbox { .. }
                 | Command::Deliver(_)
                 | Command::DeliverOnce(_)
                 | Command::Copy { .. }
@@ -428,7 +427,24 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::PutVaultEntry { account, mailbox, sealed } => {
             draft.keep_vault_entry(account, mailbox, sealed)
         }
-        Command::DeleteMailbox { mailbox, now } => draft.delete(mailbox, now),
+        Command::DeleteMailbox { mailbox, now, only } => draft.delete(mailbox, now, only),
+        Command::SupersedeMailbox { new, old, now } => draft.supersede(*new, old, now),
+        Command::NoteAsked { mailbox, account, now } => draft.note_asked(mailbox, account, now),
+        Command::CloseMailbox { mailbox, now, not_active_since } => {
+            draft.close(mailbox, now, not_active_since)
+        }
+        Command::ReopenMailbox { mailbox, now } => draft.reopen_mailbox(mailbox, now),
+        Command::MarkUnreachable { mailbox, invitation, now } => {
+            draft.mark_unreachable(mailbox, invitation, now)
+        }
+        Command::NoteWarning { mailbox, days, queue, not_active_since } => {
+            draft.note_warning(mailbox, days, queue, not_active_since)
+        }
+        Command::PutNotices { mailbox, notices, expected } => draft.put_notices(mailbox, notices, expected),
+        Command::Tick { wall, ran_more, suspend } => draft.tick(wall, ran_more, suspend),
+        Command::NoteSuspensionTold => draft.note_suspension_told(),
+        Command::AcceptClock { wall } => draft.accept_clock(wall),
+        Command::PurgeTraces { before, limit } => draft.purge_traces(before, limit),
         Command::PutCertificate { record, replace } => draft.put_certificate(*record, replace),
         Command::RemoveCertificate { address } => draft.remove_certificate(&address),
         Command::Enqueue(new) => draft.enqueue(*new),

@@ -411,6 +411,7 @@ const fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Invitation(_) => "invitation",
         Purpose::Notice(_) => "notice",
         Purpose::Bounce => "bounce",
+        Purpose::Warning(..) => "warning",
     }
 }
 
@@ -418,6 +419,7 @@ const fn mailbox_state(state: MailboxState) -> &'static str {
     match state {
         MailboxState::Unopened => "unopened",
         MailboxState::Open => "open",
+        MailboxState::Closed => "closed",
     }
 }
 
