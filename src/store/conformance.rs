@@ -574,7 +574,7 @@ fn a_deleted_account_takes_its_shut_generations_along() {
         let record = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
         let all: Vec<_> = record.all_slots().map(|slot| slot.shred).collect();
         assert_eq!(all.len(), 2);
-        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(6_000) });
+        stage.ok(Command::DeleteMailbox { mailbox: mailbox(1), now: Time(6_000), only: None });
         for shred in all {
             assert!(stage.ask(stage.store().shred_key(shred)).is_none());
         }

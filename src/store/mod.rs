@@ -11,6 +11,8 @@ pub mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_life;
+#[cfg(test)]
 mod crash;
 mod deed_account;
 mod deed_life;

@@ -39,6 +39,7 @@ use crate::store::record::FormerKey;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MessageRecord;
+use crate::store::record::NoticeRecord;
 use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
@@ -342,6 +343,52 @@ pub(crate) fn temporary(n: u8, sender: u8) -> Command {
         slot: slot(n, SlotKind::Invitation),
         invitation: Some(new_invitation(n, sender)),
     }))
+}
+
+/// The same mailbox for address `of`.
+pub(crate) fn named(mut command: Command, of: u8) -> Command {
+    if let Command::CreateMailbox(new) = &mut command {
+        new.address = address(of);
+    }
+    command
+}
+
+/// The temporary mailbox `n`, made by account `sender` in the place of `old` and for the address of `old % 10`.
+pub(crate) fn supersede(n: u8, old: u8, sender: u8) -> Command {
+    match named(temporary(n, sender), old % 10) {
+        Command::CreateMailbox(mut new) => {
+            new.created = Time(6_000);
+            Command::SupersedeMailbox { new, old: mailbox(old), now: Time(6_000) }
+        }
+        other => other,
+    }
+}
+
+/// Closes mailbox `n`, whenever it was active.
+pub(crate) fn close(n: u8, now: i64) -> Command {
+    Command::CloseMailbox { mailbox: mailbox(n), now: Time(now), not_active_since: Time(now) }
+}
+
+/// Notes that queued mail `n` is a warning for mailbox `of`.
+pub(crate) fn warning(of: u8, days: u16, n: u8) -> Command {
+    Command::NoteWarning { mailbox: mailbox(of), days, queue: queue(n), not_active_since: Time(100_000) }
+}
+
+/// What a recipient was told, number `n`.
+pub(crate) fn notice(n: u8) -> NoticeRecord {
+    NoticeRecord {
+        last: Some(Time(5_000)),
+        day: Some(Time(4_000)),
+        today: n.into(),
+        waiting: Some(Time(5_010)),
+        senders: vec![mailbox(1)],
+        queue: Some(queue(n)),
+        returned: 0,
+    }
+}
+
+pub(crate) fn notices(of: u8, now: Option<u8>, before: Option<u8>) -> Command {
+    Command::PutNotices { mailbox: mailbox(of), notices: now.map(notice), expected: before.map(notice) }
 }
 
 /// The first use of temporary mailbox `n`; certificate and slot `new` come.
