@@ -33,7 +33,7 @@ impl Site {
         let text = format!(
             "hostname = \"mail.example.org\"\ndata_dir = \"{}\"\nrun_dir = \"{}\"\nmaster_key_file = \"{}\"\n\
              tls = {{ certificate = \"{}\", key = \"{}\" }}\nportal = {{ url = \"https://mail.example.org\" }}\n\
-             [[domain]]\nname = \"example.org\"\n",
+             [[domain]]\nname = \"example.org\"\n[dns]\ntrust = \"none\"\n",
             at("data"),
             at("run"),
             at("master.key"),
@@ -243,7 +243,7 @@ fn check_finds_what_is_wrong() {
     };
     let good = site.run(&["check", "--json"], "");
     assert_eq!(good.code(), 0, "{}{}", good.out(), good.err());
-    for about in ["configuration", "master key", "certificate", "store", "clock"] {
+    for about in ["configuration", "master key", "certificate", "store", "dns", "clock"] {
         assert!(level(&good.json(), about).contains(&"ok".to_owned()), "{about}: {}", good.out());
     }
     fs::set_permissions(site.path("master.key"), fs::Permissions::from_mode(0o644)).unwrap();

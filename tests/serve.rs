@@ -90,7 +90,7 @@ fn configuration(dir: &TempDir, more: &str) -> String {
          tls = {{ certificate = \"{}\", key = \"{}\" }}\nportal = {{ url = \"https://mail.example.org\" }}\n\
          [listen]\nsmtp = [\"127.0.0.1:0\"]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
          imaps = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n\
-         [log]\nformat = \"json\"\n[[domain]]\nname = \"example.org\"\n{more}",
+         [log]\nformat = \"json\"\n[dns]\ntrust = \"none\"\n[[domain]]\nname = \"example.org\"\n{more}",
         at("data"),
         at("run"),
         at("master.key"),

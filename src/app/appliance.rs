@@ -4,6 +4,7 @@
 //! and at last the store, when nobody holds it any more.
 
 use crate::app::error::AppError;
+use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
@@ -40,6 +41,8 @@ use tokio_util::task::TaskTracker;
 
 /// Sessions get so long to come to an end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// A resolver that does not validate is tested again so often.
+const TEST_AGAIN: Duration = Duration::from_secs(60);
 /// The store's health is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -155,6 +158,7 @@ impl Appliance {
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
+        self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());
         self.workers.spawn(async move { portal.sweep(stop).await });
     }
@@ -185,6 +189,31 @@ impl Appliance {
     fn open_smtp(&self, bound: Bound, role: Role, tls: TlsServer) {
         let handler = Smtp::new(self.flow.clone(), role, Some(tls.clone()), self.intake.gate.clone());
         self.intake.open(bound, Some(tls), Arc::new(handler));
+    }
+}
+
+/// Says in the log whose word counts for DNSSEC. The test runs beside the start, and again until it is good: a
+/// resolver may start later than this server.
+async fn tell_validation(flow: Arc<Flow>, stop: CancellationToken) {
+    let mut told = false;
+    loop {
+        let found = tokio::select! {
+            () = stop.cancelled() => return,
+            found = flow.dns.validation() => found,
+        };
+        match found {
+            Validation::Off => return tracing::info!("DNSSEC is not validated, there is no DANE"),
+            Validation::By(who) => return tracing::info!(who, "DNSSEC is validated"),
+            Validation::Broken(why) if !told => {
+                tracing::error!(why, "DNSSEC cannot be validated; what needs it waits");
+                told = true;
+            }
+            Validation::Broken(_) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TEST_AGAIN) => {}
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use crate::app::keys;
 use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
+use crate::config::section::DnsTrust;
 use crate::flow::Flow;
 use crate::flow::Ground;
 use crate::net::dial::Dialer;
+use crate::net::dns;
 use crate::net::dns::Dns;
-use crate::net::dns::Plain;
 use crate::net::dns::Table;
 use crate::serve::control::dispatch::Dispatcher;
 use crate::serve::control::request::Request;
@@ -76,7 +77,7 @@ impl Default for Surroundings {
 pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow>, AppError> {
     let dns: Arc<dyn Dns> = match &around.dns {
         Some(dns) => dns.clone(),
-        None => Arc::new(Plain::new(&config.dns.servers)?),
+        None => resolver(&config, around.random.clone())?,
     };
     let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
     let key_file = keys::master_key_place(&config);
@@ -95,6 +96,28 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
         password_cost: around.password_cost,
     };
     Ok(Flow::new(ground, config))
+}
+
+/// What `[dns]` says.
+fn dns_options(config: &Config) -> dns::Options {
+    let asked = &config.dns;
+    let trust = match asked.trust {
+        DnsTrust::Auto => dns::Trust::Auto,
+        DnsTrust::Ad => dns::Trust::Ad,
+        DnsTrust::Builtin => dns::Trust::Builtin,
+        DnsTrust::None => dns::Trust::None,
+    };
+    dns::Options {
+        servers: asked.servers.clone(),
+        trust,
+        trust_ad_from: asked.trust_ad_from.clone(),
+        trust_anchor_file: asked.trust_anchor_file.clone(),
+    }
+}
+
+/// The resolver that `[dns]` asks for, without anything else.
+pub fn resolver(config: &Config, random: Arc<dyn Random>) -> Result<Arc<dyn Dns>, AppError> {
+    Ok(dns::open(&dns_options(config), random)?)
 }
 
 /// The master key is read and wiped again here; nothing is written before it has opened the keyring.

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod base32;
+pub mod dns;
 pub mod envelope;
 pub mod id;
 pub mod language;

@@ -30,7 +30,7 @@ pub enum Command {
     Demo(Demo),
     /// Run the appliance
     Serve,
-    /// Check configuration, keys, certificate, store, disk and clock
+    /// Check configuration, keys, certificate, store, DNSSEC, disk and clock
     Check,
     /// People of the organisation
     #[command(subcommand)]

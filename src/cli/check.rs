@@ -1,10 +1,11 @@
-//! `guardpost check`: one line a finding about configuration, keys, certificate, store, disk and clock.
+//! `guardpost check`: one line a finding about configuration, keys, certificate, store, DNSSEC, disk and clock.
 
 use crate::app::clock::SystemClock;
 use crate::app::error::AppError;
 use crate::app::ground;
 use crate::app::keys;
 use crate::app::settings::Settings;
+use crate::base::dns::Validation;
 use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::config::Config;
@@ -16,12 +17,16 @@ use crate::serve::control::answer::Finding;
 use crate::serve::control::answer::Health;
 use crate::serve::control::client;
 use crate::serve::control::request::Request;
+use crate::vault::OsRandom;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A certificate that ends sooner is worth a warning.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// The self-test of the resolver may take so long.
+const DNS_TEST: Duration = Duration::from_secs(15);
 /// When this was written: no clock that is right tells an earlier time.
 const WRITTEN: Time = Time(1_795_000_000);
 
@@ -36,6 +41,7 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     if has_keys {
         findings.store(&config);
     }
+    findings.dns(&config);
     findings.disk(&config);
     findings.clock(&config, SystemClock.now());
     Ok(findings.0)
@@ -130,6 +136,22 @@ impl Findings {
         }
     }
 
+    /// Whose word counts for DNSSEC; asked of the resolver itself.
+    fn dns(&mut self, config: &Config) {
+        let about = "dns";
+        match validation(config) {
+            Err(error) => self.error(about, error.to_string()),
+            Ok(Validation::Off) => {
+                self.ok(about, "DNSSEC is not validated, as dns.trust says: there is no DANE")
+            }
+            Ok(Validation::By(who)) => self.ok(about, format!("DNSSEC is validated by {who}")),
+            Ok(Validation::Broken(why)) => self.error(
+                about,
+                format!("DNSSEC cannot be validated: {why}. Mail waits; install unbound, or see dns.trust"),
+            ),
+        }
+    }
+
     fn disk(&mut self, config: &Config) {
         let about = "disk";
         let Ok(found) = rustix::fs::statvfs(&config.data_dir) else {
@@ -163,6 +185,17 @@ impl Findings {
             self.ok(about, now.to_string());
         }
     }
+}
+
+/// The self-test of the resolver, as the server makes it.
+fn validation(config: &Config) -> Result<Validation, AppError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(AppError::file("threads"))?;
+    runtime.block_on(async {
+        let dns = ground::resolver(config, Arc::new(OsRandom))?;
+        let tested = tokio::time::timeout(DNS_TEST, dns.validation()).await;
+        Ok(tested.unwrap_or_else(|_| Validation::Broken("no answer in time".into())))
+    })
 }
 
 /// Asks the server how its store is; when none runs, opens it here.

@@ -179,7 +179,7 @@ fn read(reader: &Reader, r#use: Use) -> Option<Config> {
         encryption: encryption?,
         temporary_mailbox: temporary_mailbox?,
         outbound,
-        dns,
+        dns: dns?,
         limits,
         privacy: privacy?,
         log: log?,

@@ -12,6 +12,7 @@ use crate::config::value::HostPort;
 use crate::config::value::Network;
 use crate::config::value::Pattern;
 use crate::config::value::PortalUrl;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -441,14 +442,50 @@ pub(super) fn read_outbound(reader: &Reader) -> Outbound {
 pub struct Dns {
     /// Empty: those of the system.
     pub servers: Vec<SocketAddr>,
+    /// Whose word counts for DNSSEC.
+    pub trust: DnsTrust,
+    /// Beside those on loopback.
+    pub trust_ad_from: Vec<IpAddr>,
+    /// In place of the root's keys.
+    pub trust_anchor_file: Option<PathBuf>,
+}
+
+/// `[dns] trust`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DnsTrust {
+    /// A validating resolver on loopback where there is one, else our own validation.
+    Auto,
+    /// The AD bit of a resolver on loopback, or of one in `trust_ad_from`.
+    Ad,
+    /// Our own validation.
+    Builtin,
+    /// Nobody's.
+    None,
 }
 
 /// Reads `[dns]`.
-pub(super) fn read_dns(s: &Section<'_>) -> Dns {
-    s.choice("trust", &[("auto", ()), ("none", ())], &["ad", "builtin"]);
-    s.only_none("trust_ad_from");
-    s.only_empty("trust_anchor_file");
-    Dns { servers: s.texts("servers", 16, value::resolver) }
+pub(super) fn read_dns(s: &Section<'_>) -> Option<Dns> {
+    let words = [
+        ("auto", DnsTrust::Auto),
+        ("ad", DnsTrust::Ad),
+        ("builtin", DnsTrust::Builtin),
+        ("none", DnsTrust::None),
+    ];
+    let trust = s.choice("trust", &words, &[]);
+    let servers = s.texts("servers", 16, value::resolver);
+    let trust_ad_from = s.texts("trust_ad_from", 16, value::ip);
+    let trust_anchor_file = s.text("trust_anchor_file", optional_path);
+    let counts = |server: &SocketAddr| {
+        let ip = server.ip().to_canonical();
+        ip.is_loopback() || trust_ad_from.contains(&ip)
+    };
+    if trust == Some(DnsTrust::Ad) && !servers.is_empty() && !servers.iter().any(counts) {
+        s.complain("trust", "\"ad\" needs a resolver in servers that is on loopback or in trust_ad_from");
+    }
+    if trust_anchor_file.is_some() && matches!(trust, Some(DnsTrust::Ad | DnsTrust::None)) {
+        s.complain("trust_anchor_file", "is for trust \"builtin\" and \"auto\"");
+    }
+    Some(Dns { servers, trust: trust?, trust_ad_from, trust_anchor_file })
 }
 
 /// Limits; sizes in octets.

@@ -164,15 +164,15 @@ fn says_everything_at_once() {
         (
             &format!(
                 "{LEAST}[listen]\nmetrics = [\"[::]:9100\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane-only\"\n\
-                 smarthost_user = \"u\"\n[dns]\ntrust = \"builtin\"\n[[outbound.tls_policy]]\ndomain = \"x\"\n"
+                 smarthost_user = \"u\"\n[dns]\ntrust = \"ad\"\nservers = [\"192.0.2.1\"]\n[[outbound.tls_policy]]\ndomain = \"x\"\n"
             ),
             &[
                 "g:8: listen.metrics: \"[::]:9100\": this is not in this version",
                 "g:9: listen.http: [::]:443 is taken twice",
                 "g:11: outbound.tls: \"dane-only\" is not in this version",
                 "g:12: outbound.smarthost_user: needs a smarthost",
-                "g:14: dns.trust: \"builtin\" is not in this version",
-                "g:15: outbound.tls_policy: this is not in this version",
+                "g:14: dns.trust: \"ad\" needs a resolver in servers that is on loopback or in trust_ad_from",
+                "g:16: outbound.tls_policy: this is not in this version",
                 "g: outbound.smarthost_password_file: smarthost_user and smarthost_password_file need each other",
             ],
         ),

@@ -32,6 +32,11 @@ pub fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "not an \"address:port\" with a numeric address".into())
 }
 
+/// An address without a port.
+pub fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse::<IpAddr>().map(|ip| ip.to_canonical()).map_err(|_| "must be an address".into())
+}
+
 /// A resolver: `address` or `address:port`, port 53 when none is said (RFC 1035 §4.2).
 pub fn resolver(text: &str) -> Result<SocketAddr, String> {
     let port_53 = |address: IpAddr| SocketAddr::new(address, 53);

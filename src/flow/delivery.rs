@@ -4,6 +4,8 @@
 //! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
 
 use crate::base::address::Domain;
+use crate::base::dns::Answer;
+use crate::base::dns::Exchange;
 use crate::base::random;
 use crate::config::value::HostPort;
 use crate::flow::Flow;
@@ -15,12 +17,9 @@ use crate::flow::session::Session;
 use crate::net::dial::DialError;
 use crate::net::dial::Dialer;
 use crate::net::dial::NamedBy;
-use crate::net::dns::Answer;
-use crate::net::dns::Exchange;
-use crate::net::dns::Route;
-use crate::net::dns::route;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
+use crate::policy::route::Route;
 use crate::policy::tls::Proof;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::judge;
@@ -212,7 +211,7 @@ impl Courier {
     pub(in crate::flow) async fn reach(&self, flow: &Flow, host: &Host) -> Result<Stream, Unreached> {
         let addresses = match &host.place {
             Place::Address(address) => vec![*address],
-            Place::Name(name) => match flow.dns.addresses(name).await {
+            Place::Name(name) => match flow.dns.addresses(name).await.addresses {
                 Answer::Records(_, addresses) => addresses,
                 Answer::NoData(_) | Answer::NxDomain(_) => {
                     return Err(Unreached::Trouble(Trouble::new((5, 4, 4), "has no address")));
@@ -301,7 +300,7 @@ async fn hosts(flow: &Flow, destination: &Destination) -> Result<Vec<Host>, Trou
         port,
         named_by: NamedBy::Stranger,
     };
-    match route(&*flow.dns, domain).await {
+    match Route::of(flow.dns.mx(domain).await) {
         Route::Hosts(_, exchanges) => Ok(in_order(flow, exchanges).into_iter().map(host).collect()),
         Route::Implicit(_) => Ok(vec![host(domain.clone())]),
         Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),

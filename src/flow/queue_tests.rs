@@ -1,6 +1,7 @@
 //! The queue, delivery and bounces against peers with real sockets.
 
 use crate::base::address::Address;
+use crate::base::dns::Answer;
 use crate::base::envelope::Notify;
 use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
@@ -21,7 +22,6 @@ use crate::flow::sign_in::Realm;
 use crate::flow::sign_in::Source;
 use crate::flow::sign_in::Unlocked;
 use crate::net::dial::Dialer;
-use crate::net::dns::Answer;
 use crate::net::dns::Table;
 use crate::peer::Act;
 use crate::peer::Peer;

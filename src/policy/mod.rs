@@ -4,11 +4,13 @@
 
 pub mod clock;
 pub mod closing;
+pub mod dane;
 pub mod encryption;
 pub mod life;
 pub mod rate;
 pub mod recipient;
 pub mod retry;
+pub mod route;
 pub mod sender;
 pub mod tag;
 pub mod tls;

@@ -15,10 +15,12 @@ mod markers;
 #[allow(dead_code, reason = "what one test does not need another does")]
 mod peer;
 mod plain_browser;
+mod zones;
 
 mod bad_input;
 #[allow(deprecated, reason = "raw commands are all that is needed")]
 mod browser;
+mod dns;
 mod imap;
 mod main_job;
 mod odd_mail;

@@ -1,0 +1,280 @@
+//! What DNS says about a host's certificate: where its TLSA records are looked for, and which of them can be used
+//! (RFC 7672 §2, RFC 7671).
+
+use crate::base::address::Domain;
+use crate::base::dns::Answer;
+use crate::base::dns::Located;
+use crate::base::dns::Security;
+use crate::base::dns::Tlsa;
+
+/// What DNS says about a host's certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Dane {
+    /// Nothing that counts; why.
+    None(NoDane),
+    /// There are records, proven, and none that can be used: TLS must be there, whose it is cannot be proven
+    /// (RFC 7672 §2.2).
+    Unusable,
+    /// These, found at `base`.
+    Usable {
+        /// The TLSA base domain (RFC 7672 §2.2.3).
+        base: Domain,
+        /// At least one.
+        records: Vec<Tlsa>,
+    },
+    /// It cannot be said now: the host is not used. It never means that there are none.
+    Unknown(String),
+}
+
+/// Why there is no DANE.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoDane {
+    /// The configuration says that nobody validates.
+    Off,
+    /// The MX records of the domain are not signed.
+    InsecureMx,
+    /// Neither the addresses of the host nor its alias are signed.
+    InsecureHost,
+    /// There are no TLSA records, or they are not signed.
+    NoRecords,
+    /// It is an address, not a name.
+    Literal,
+}
+
+impl NoDane {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "DNSSEC is not validated here",
+            Self::InsecureMx => "the MX records of the domain are not signed",
+            Self::InsecureHost => "the address of the host is not signed",
+            Self::NoRecords => "the host publishes no signed TLSA record",
+            Self::Literal => "an address literal has no TLSA record",
+        }
+    }
+}
+
+/// What is to be asked about a host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// Nothing: this is the answer.
+    Nothing(Dane),
+    /// Whether its name is an alias; the answer goes to [`behind_alias`].
+    Alias,
+    /// The TLSA records at these names, in order; the answers go to [`found`].
+    Tlsa(Vec<Domain>),
+}
+
+/// What to ask about `host`, found by MX records of this status, at these addresses (RFC 7672 §2.2.1, §2.2.2).
+pub fn question<T>(mx: Security, host: &Domain, located: &Located<T>) -> Question {
+    match (mx, &located.addresses, &located.expanded) {
+        (Security::Insecure, ..) => Question::Nothing(Dane::None(NoDane::InsecureMx)),
+        (Security::Secure, Answer::Records(Security::Secure, _), Some(end)) => {
+            Question::Tlsa(vec![end.clone(), host.clone()])
+        }
+        (Security::Secure, Answer::Records(Security::Secure, _), None) => Question::Tlsa(vec![host.clone()]),
+        (Security::Secure, Answer::Records(Security::Insecure, _), _) => Question::Alias,
+        (Security::Secure, Answer::NoData(_) | Answer::NxDomain(_), _) => {
+            Question::Nothing(Dane::Unknown("the host has no address".into()))
+        }
+        (Security::Secure, Answer::Bogus, _) => {
+            Question::Nothing(Dane::Unknown("the DNSSEC signatures of its address are not valid".into()))
+        }
+        (Security::Secure, Answer::Error(why), _) => Question::Nothing(Dane::Unknown(why.clone())),
+    }
+}
+
+/// What to ask about a host whose addresses are not signed: it may be a signed alias of a name that is not.
+pub fn behind_alias(host: &Domain, alias: &Answer<Domain>) -> Question {
+    match alias {
+        Answer::Records(Security::Secure, _) => Question::Tlsa(vec![host.clone()]),
+        Answer::Records(Security::Insecure, _) | Answer::NoData(_) | Answer::NxDomain(_) => {
+            Question::Nothing(Dane::None(NoDane::InsecureHost))
+        }
+        Answer::Bogus => {
+            Question::Nothing(Dane::Unknown("the DNSSEC signatures of its name are not valid".into()))
+        }
+        Answer::Error(why) => Question::Nothing(Dane::Unknown(why.clone())),
+    }
+}
+
+/// What an answer about TLSA at `base` means; `None` sends to the next name, and behind the last one to
+/// [`NoDane::NoRecords`].
+pub fn found(base: &Domain, answer: Answer<Tlsa>) -> Option<Dane> {
+    match answer {
+        Answer::Records(Security::Secure, records) => {
+            let records = usable(records);
+            if records.is_empty() {
+                return Some(Dane::Unusable);
+            }
+            Some(Dane::Usable { base: base.clone(), records })
+        }
+        Answer::Records(Security::Insecure, _) | Answer::NoData(_) | Answer::NxDomain(_) => None,
+        Answer::Bogus => {
+            Some(Dane::Unknown("the DNSSEC signatures of its TLSA records are not valid".into()))
+        }
+        Answer::Error(why) => Some(Dane::Unknown(why)),
+    }
+}
+
+/// The records that can be used: DANE-TA(2) and DANE-EE(3) (RFC 7672 §3.1.3), of a known form and the right length;
+/// of several digests for one usage and selector only the strongest (RFC 7671 §9).
+fn usable(records: Vec<Tlsa>) -> Vec<Tlsa> {
+    const FULL: u8 = 0;
+    let mut known: Vec<Tlsa> = records
+        .into_iter()
+        .filter(|record| {
+            let length = match record.matching {
+                FULL => !record.data.is_empty(),
+                1 => record.data.len() == 32,
+                2 => record.data.len() == 64,
+                _ => false,
+            };
+            matches!(record.usage, 2 | 3) && matches!(record.selector, 0 | 1) && length
+        })
+        .collect();
+    known.sort();
+    known.dedup();
+    let strongest = |usage: u8, selector: u8| {
+        let same = known.iter().filter(|other| other.usage == usage && other.selector == selector);
+        same.map(|other| other.matching).max()
+    };
+    let keep: Vec<bool> = known
+        .iter()
+        .map(|record| {
+            record.matching == FULL || Some(record.matching) == strongest(record.usage, record.selector)
+        })
+        .collect();
+    known.into_iter().zip(keep).filter_map(|(record, keep)| keep.then_some(record)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::golden;
+
+    fn tlsa(usage: u8, selector: u8, matching: u8, length: usize) -> Tlsa {
+        Tlsa { usage, selector, matching, data: vec![0xab; length] }
+    }
+
+    #[test]
+    fn usable_records() {
+        for (records, want) in [
+            (vec![(3, 1, 1, 32)], vec![(3, 1, 1, 32)]),
+            (vec![(3, 1, 1, 31), (3, 1, 2, 32), (3, 1, 0, 0)], vec![]),
+            (vec![(0, 0, 1, 32), (1, 1, 1, 32), (4, 0, 1, 32), (255, 0, 1, 32)], vec![]),
+            (vec![(3, 2, 1, 32), (3, 1, 3, 32), (3, 255, 1, 32)], vec![]),
+            (vec![(3, 1, 1, 32), (3, 1, 2, 64)], vec![(3, 1, 2, 64)]),
+            (vec![(3, 0, 1, 32), (3, 1, 2, 64)], vec![(3, 0, 1, 32), (3, 1, 2, 64)]),
+            (vec![(2, 1, 1, 32), (3, 1, 2, 64)], vec![(2, 1, 1, 32), (3, 1, 2, 64)]),
+            (
+                vec![(3, 1, 0, 91), (3, 1, 1, 32), (3, 1, 2, 64), (3, 1, 2, 64)],
+                vec![(3, 1, 0, 91), (3, 1, 2, 64)],
+            ),
+            (vec![(3, 1, 1, 32), (1, 1, 2, 64)], vec![(3, 1, 1, 32)]),
+        ] {
+            let of = |list: &[(u8, u8, u8, usize)]| {
+                list.iter().map(|(u, s, m, length)| tlsa(*u, *s, *m, *length)).collect::<Vec<_>>()
+            };
+            assert_eq!(usable(of(&records)), of(&want), "{records:?}");
+        }
+    }
+
+    /// Every combination of what DNS can say, down to the answer.
+    #[test]
+    fn decisions() {
+        let (host, end) = (Domain::parse("mx.example").unwrap(), Domain::parse("end.example").unwrap());
+        let (secure, insecure) = (Security::Secure, Security::Insecure);
+        let addresses = [
+            ("secure", Answer::Records(secure, vec![()])),
+            ("insecure", Answer::Records(insecure, vec![()])),
+            ("none", Answer::NoData(secure)),
+            ("bogus", Answer::Bogus),
+            ("error", Answer::Error("no answer".into())),
+        ];
+        let aliases = [
+            ("secure", Answer::Records(secure, vec![end.clone()])),
+            ("insecure", Answer::Records(insecure, vec![end.clone()])),
+            ("none", Answer::NoData(secure)),
+            ("bogus", Answer::Bogus),
+            ("error", Answer::Error("no answer".into())),
+        ];
+        let published = [
+            ("usable", Answer::Records(secure, vec![tlsa(3, 1, 1, 32)])),
+            ("unusable", Answer::Records(secure, vec![tlsa(1, 1, 1, 32)])),
+            ("insecure", Answer::Records(insecure, vec![tlsa(3, 1, 1, 32)])),
+            ("none", Answer::NoData(secure)),
+            ("nxdomain", Answer::NxDomain(secure)),
+            ("bogus", Answer::Bogus),
+            ("error", Answer::Error("no answer".into())),
+        ];
+        let shown = |dane: &Dane| match dane {
+            Dane::None(why) => format!("no DANE: {}", why.as_str()),
+            Dane::Unusable => "encrypt, unauthenticated".into(),
+            Dane::Usable { base, records } => format!("DANE by {} at {base}", records.len()),
+            Dane::Unknown(why) => format!("host not used: {why}"),
+        };
+        let mut table = format!(
+            "{:<9} {:<9} {:<9} {:<9} {:<9} outcome\n",
+            "mx", "address", "alias", "tlsa end", "tlsa mx"
+        );
+        let mut line = |cells: [&str; 5], outcome: &str| {
+            let [mx, address, alias, at_end, at_host] = cells;
+            table += &format!("{mx:<9} {address:<9} {alias:<9} {at_end:<9} {at_host:<9} {outcome}\n");
+        };
+        for (mx_word, mx) in [("secure", secure), ("insecure", insecure)] {
+            for (address_word, answer) in &addresses {
+                for expanded in [None, Some(end.clone())] {
+                    let located = Located { addresses: answer.clone(), expanded: expanded.clone() };
+                    let alias_word = if expanded.is_some() { "followed" } else { "-" };
+                    match question(mx, &host, &located) {
+                        Question::Nothing(dane) => {
+                            line([mx_word, address_word, alias_word, "-", "-"], &shown(&dane));
+                        }
+                        Question::Tlsa(names) => {
+                            for (first_word, first) in &published {
+                                let outcome = found(&names[0], first.clone());
+                                let second = names.get(1).filter(|_| outcome.is_none());
+                                let (at_end, at_host) =
+                                    if names.len() > 1 { (*first_word, "-") } else { ("-", *first_word) };
+                                let Some(second) = second else {
+                                    let dane = outcome.unwrap_or(Dane::None(NoDane::NoRecords));
+                                    line([mx_word, address_word, alias_word, at_end, at_host], &shown(&dane));
+                                    continue;
+                                };
+                                for (word, answer) in &published {
+                                    let dane = found(second, answer.clone());
+                                    let dane = dane.unwrap_or(Dane::None(NoDane::NoRecords));
+                                    line([mx_word, address_word, alias_word, at_end, word], &shown(&dane));
+                                }
+                            }
+                        }
+                        Question::Alias => {
+                            for (alias_word, alias) in &aliases {
+                                match behind_alias(&host, alias) {
+                                    Question::Tlsa(names) => {
+                                        for (word, answer) in &published {
+                                            let dane = found(&names[0], answer.clone());
+                                            let dane = dane.unwrap_or(Dane::None(NoDane::NoRecords));
+                                            line(
+                                                [mx_word, address_word, alias_word, "-", word],
+                                                &shown(&dane),
+                                            );
+                                        }
+                                    }
+                                    Question::Nothing(dane) => {
+                                        line([mx_word, address_word, alias_word, "-", "-"], &shown(&dane));
+                                    }
+                                    Question::Alias => panic!("asked twice"),
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let mut lines: Vec<&str> = table.lines().collect();
+        lines.dedup();
+        golden::compare("dane_hosts.txt", &(lines.join("\n") + "\n"));
+    }
+}
