@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
+use crate::base::id::MailboxId;
 use crate::flow::Flow;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
@@ -19,7 +20,11 @@ use crate::mime::header::Header;
 use crate::mime::header::Script;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
+use crate::store::command::Command;
+use crate::store::command::FlagChange;
+use crate::store::record::Flags;
 use crate::store::record::Folder;
+use crate::store::record::MailboxKind;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
 use crate::store::spool::Spooled;
@@ -69,14 +74,20 @@ pub struct Reply {
 
 impl Flow {
     /// Who an answer to this message goes to: accounts of the organisation, nobody else.
+    ///
+    /// Whom a message names is believed only when an account sent it. What the recipient put there, as a copy or by
+    /// APPEND, leads to accounts that have written to this mailbox: nobody gains addresses by naming them.
     pub async fn reply_recipients(&self, message: &Plain, to: ReplyTo) -> Result<Vec<Address>, ReadError> {
         let header = message.header()?;
         let mut candidates: Vec<Address> = Vec::new();
+        let mut known = None;
         if let Some(sender) = message.record.sender
             && let Some(record) = self.store.mailbox(sender).await?
         {
             candidates.push(record.address.clone());
+            known = (record.kind == MailboxKind::Temporary).then(|| record.correspondents.clone());
         }
+        let known = known.as_deref();
         if candidates.is_empty() {
             candidates.extend(header.addresses("From").addresses());
         }
@@ -86,25 +97,31 @@ impl Flow {
         if to == ReplyTo::All {
             candidates.extend(named(&["From", "To", "Cc"]));
         }
-        let recipients = self.accounts_among(candidates).await?;
+        let recipients = self.accounts_among(candidates, known).await?;
         if recipients.is_empty() {
             // An answer to an answer of one's own goes where that went.
-            return self.accounts_among(named(&["To", "Cc"])).await;
+            return self.accounts_among(named(&["To", "Cc"]), known).await;
         }
         Ok(recipients)
     }
 
-    /// Those that are accounts, each once.
-    async fn accounts_among(&self, candidates: Vec<Address>) -> Result<Vec<Address>, ReadError> {
+    /// Those that are accounts, each once; with `known`, one of these.
+    async fn accounts_among(
+        &self,
+        candidates: Vec<Address>,
+        known: Option<&[MailboxId]>,
+    ) -> Result<Vec<Address>, ReadError> {
         let mut recipients: Vec<Address> = Vec::new();
         for address in candidates.into_iter().take(CANDIDATES) {
-            let known = recipients.iter().any(|earlier| earlier.key() == address.key());
-            if known || !self.config().is_local(address.domain()) {
+            let twice = recipients.iter().any(|earlier| earlier.key() == address.key());
+            if twice || !self.config().is_local(address.domain()) {
                 continue;
             }
             match self.local_account(&address).await {
-                Ok(Some(_)) => recipients.push(address),
-                Ok(None) => {}
+                Ok(Some(account)) if known.is_none_or(|known| known.contains(&account)) => {
+                    recipients.push(address);
+                }
+                Ok(_) => {}
                 Err(TakeError::Store(error)) => return Err(error.into()),
                 Err(_) => return Err(ReadError::Busy),
             }
@@ -127,7 +144,7 @@ impl Flow {
         let room: u64 = reply.attachments.iter().map(|file| file.content.length()).sum();
         let permit = self.plaintext_room(room).ok_or(TakeError::Busy)?;
         let (spool, boundary) = (self.spools.begin(), self.boundary());
-        let Reply { body, attachments, ip, .. } = reply;
+        let Reply { folder, uid, body, attachments, ip, .. } = reply;
         let (spool, structure) = blocking(move || {
             let mut scanned =
                 ScannedSpool { spool, scanner: Scanner::new(Limits { size, ..Limits::default() }) };
@@ -153,7 +170,23 @@ impl Flow {
             ..Envelope::default()
         };
         let peer = Peer { ip, helo: String::new(), extended: true, tls: None };
-        self.submit(who, Arrived { envelope, spool, structure, peer }).await
+        let taken = self.submit(who, Arrived { envelope, spool, structure, peer }).await?;
+        self.note_answered(who, folder, uid).await;
+        Ok(taken)
+    }
+
+    /// `\Answered`, which mail programs show too. Its failure is no failure of the answer.
+    async fn note_answered(&self, who: &Unlocked, folder: Folder, uid: Uid) {
+        let answered = Command::SetFlags {
+            mailbox: who.mailbox,
+            folder,
+            uids: vec![uid],
+            change: FlagChange::Add,
+            flags: Flags { seen: true, answered: true, ..Flags::default() },
+        };
+        if let Err(why) = self.store.commit(vec![answered]).await {
+            tracing::debug!(%why, "a message is not marked as answered");
+        }
     }
 
     fn answer_letter(
