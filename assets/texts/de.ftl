@@ -120,7 +120,31 @@ inbox-empty-more = Wenn Ihnen jemand bei { $brand } schreibt, bekommen Sie eine 
 sent-empty = Sie haben noch nichts gesendet.
 opened-title = Ihr Postfach ist offen
 opened-text = Nächstes Mal melden Sie sich mit { $recipient } und Ihrem Passwort an. Der Link in der Mail hat ausgedient; merken Sie sich stattdessen diese Adresse:
-keep-until = Wenn hier nichts geschieht, wird dieses Postfach am { $until } gelöscht. Eine Anmeldung, eine Antwort oder eine neue Nachricht lässt die { $days } Tage neu beginnen.
+keep-until = Dieses Postfach schließt am { $until }, wenn sich bis dahin niemand anmeldet, antwortet oder hierher schreibt. Jedes davon lässt die { $days } Tage neu beginnen.
+answered = Beantwortet
+search-title = Suche
+search-where = Jedes Wort wird in Betreff, Namen und Adressen, Dateinamen und Text aller Nachrichten gesucht, der empfangenen und der gesendeten. Groß- und Kleinschreibung und Akzente zählen nicht.
+search-found = { $n ->
+    [0] Keine Nachricht gefunden
+    [one] 1 Nachricht gefunden
+   *[other] { $n } Nachrichten gefunden
+}
+search-all = { $n ->
+    [one] Die 1 Nachricht hier wurde durchsucht.
+   *[other] Alle { $n } Nachrichten wurden durchsucht.
+}
+search-stopped = Nicht alles wurde durchsucht: Die Zeit war um. { $n } von { $all } Nachrichten wurden angesehen, die neuesten zuerst. Um in allen zu suchen, speichern Sie alles unter „Export“ und suchen dort.
+search-cut = { $n ->
+    [one] 1 Nachricht ist sehr lang: Nur ihr Anfang wurde durchsucht.
+   *[other] { $n } Nachrichten sind sehr lang: Nur ihr Anfang wurde durchsucht.
+}
+search-unreadable = { $n ->
+    [one] 1 Nachricht lässt sich nicht lesen und wurde nicht durchsucht.
+   *[other] { $n } Nachrichten lassen sich nicht lesen und wurden nicht durchsucht.
+}
+search-more = Das sind die neuesten { $most } davon. Mit mehr Wörtern werden es weniger.
+search-empty = Geben Sie mindestens ein Wort ein.
+search-long = Das ist zu lang für die Suche. Höchstens { $most } Zeichen gehen.
 search-label = In diesen Nachrichten suchen
 search-button = Suchen
 older = Ältere Nachrichten
@@ -180,11 +204,28 @@ timeout-note = Ohne Aktivität werden Sie nach { $minutes } Minuten abgemeldet. 
 key-title = Ihr Schlüssel
 key-lead = Diese Seite brauchen Sie nur, wenn Sie selbst OpenPGP benutzen. Sonst lassen Sie alles, wie es ist.
 key-own-title = Der Schlüssel dieses Postfachs
+key-former-title = Der Schlüssel von vorher
+key-former-text = Er öffnet, was gespeichert wurde, bevor Sie Ihr Passwort gewählt haben. Die Datei enthält beide Schlüssel.
 key-fingerprint = Fingerabdruck
 key-created = Erzeugt
 key-download-title = Schlüssel herunterladen
 key-download-text = Sie bekommen eine Datei für Ihr Mailprogramm. Der geheime Teil ist mit einer eigenen Passphrase verschlossen, die wir einmal zeigen und nicht behalten.
+key-password-hint = Das Passwort dieses Postfachs, noch einmal: Wer Ihren Browser offen findet, bekommt den Schlüssel nicht.
+key-download-next = Weiter zum Herunterladen
 key-download-button = Schlüssel herunterladen (.asc)
+key-file-title = Ihre Passphrase für den Schlüssel
+key-file-text = Diese Passphrase verschließt die Datei. Schreiben Sie sie jetzt auf oder kopieren Sie sie: Wir zeigen sie nur dieses eine Mal und behalten sie nicht. Sie ist nicht das Passwort Ihres Postfachs.
+key-file-next = Laden Sie dann die Datei herunter. Das geht einmal, innerhalb von { $minutes } Minuten.
+key-file-done = Zurück zu Ihrem Schlüssel
+key-file-warning-title = Niemand kann diese Datei zurückholen.
+key-file-warning = Wer die Datei und die Passphrase hat, kann öffnen, was hier für Sie gespeichert ist, jetzt und später. Bewahren Sie beide getrennt auf.
+key-file-gone-title = Dieser Download ist verbraucht
+key-file-gone = Die Datei lässt sich einmal holen, innerhalb von zehn Minuten, nachdem Sie Ihr Passwort eingegeben haben. Nichts ist geschehen. Wenn Sie sie noch brauchen, beginnen Sie neu: Sie bekommen eine neue Passphrase.
+key-again = Neu beginnen
+key-use-title = Was Sie damit tun
+key-use-what = Nachrichten, die Sie hier lesen, speichern oder exportieren, sind schon offen; dafür brauchen Sie keinen Schlüssel. Der Schlüssel öffnet die verschlüsselte Form, in der sie gespeichert sind, und was jemand damit für Sie verschlüsselt.
+key-use-thunderbird = Thunderbird: Wählen Sie in den Konten-Einstellungen „Ende-zu-Ende-Verschlüsselung“, dann „Schlüssel hinzufügen“, „Bestehenden OpenPGP-Schlüssel importieren“, die Datei, und geben Sie die Passphrase ein.
+key-use-gnupg = GnuPG fragt nach diesem Befehl nach der Passphrase:
 key-public-link = Nur den öffentlichen Teil
 key-password-wrong = Das Passwort ist falsch.
 key-upload-title = Einen eigenen Schlüssel benutzen
@@ -218,6 +259,40 @@ export-size = { $n ->
 export-warning-title = Die Datei ist nicht verschlüsselt.
 export-warning = Wer sie bekommt, kann alles lesen. Speichern Sie sie nur auf einem Gerät, dem Sie vertrauen.
 export-button = Alles herunterladen (.zip)
+export-total = Zusammen
+export-long = Über eine Leitung mit 10 Mbit/s dauert das etwa { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+}. Ihr Browser zeigt, wie weit es ist.
+export-stay = Der Download endet, wenn Sie sich abmelden. Was nach seinem Beginn ankommt, ist nicht darin.
+export-under-way = Unterwegs:
+export-done = Alles wurde an Ihren Browser gesendet.
+export-going-title = Ein Export läuft schon
+export-going = Für dieses Postfach wird gerade alles heruntergeladen. Warten Sie, bis das fertig ist, oder brechen Sie es in Ihrem Browser ab; einen Moment später können Sie neu beginnen.
+export-back = Zurück zum Export
+export-file-name = postfach-{ $date }.zip
+export-report-name = Lies mich.txt
+export-report = Nachrichten des Postfachs von { $recipient } bei { $brand }, mitgenommen am { $date }. Zeiten in UTC. Die leeren Zeilen am Ende füllen die Datei nur auf.
+export-report-whole = Jede Nachricht ließ sich lesen. Alle sind hier.
+export-report-missing = Diese Nachrichten waren beschädigt oder wurden entfernt, während die Datei entstand. Sie sind nicht hier. Bitten Sie den Absender, sie noch einmal zu senden:
+
+## Sitzungen
+sessions-link = Wo Sie angemeldet sind
+sessions-title = Wo Sie angemeldet sind
+sessions-text = Alles, was dieses Postfach jetzt offen hat. Ein Browser wird nach { $minutes } Minuten ohne Aktivität abgemeldet.
+sessions-ended = Das ist beendet. Der Schlüssel dort ist aus unserem Speicher gelöscht.
+session-own = Dieser hier
+session-since = Angemeldet seit { $since }
+session-used = Zuletzt benutzt { $used }
+session-agent = { $browser } auf { $system }
+session-agent-system = Ein Browser auf { $system }
+session-agent-unknown = Ein Browser, der nicht sagt, welcher
+session-program = Mailprogramm (IMAP)
+session-program-hint = Ein Mailprogramm meldet sich von selbst wieder an, solange es Ihr Passwort kennt. Entfernen Sie das Konto dort.
+session-end = Abmelden
+sessions-end-others = Überall sonst abmelden
+sessions-alone = Nichts anderes hat dieses Postfach offen.
+sessions-stranger = Sie kennen etwas davon nicht? Dann hat jemand Ihr Passwort, und es lässt sich nicht ändern. Speichern Sie unter „Export“, was Sie brauchen, und bitten Sie einen Absender um ein neues Postfach.
 
 ## Gelöschtes Postfach, Fehler
 deleted-title = Dieses Postfach wurde gelöscht
@@ -249,7 +324,7 @@ help-read-sender = Absender sehen, wann Sie das Postfach zum ersten Mal geöffne
 help-password-title = Warum das Passwort sich nicht zurücksetzen lässt
 help-password = Weil es sonst auch jemand anderes zurücksetzen könnte. Wir haben weder Ihr Passwort noch eine Kopie Ihres Schlüssels, die sich ohne das Passwort öffnen ließe.
 help-delete-title = Wie lange alles bleibt
-help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht wird das Postfach gelöscht. Sie können jederzeit jede Nachricht mit ihren Dateien speichern.
+help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht wird das Postfach gelöscht. Sie können jederzeit jede Nachricht mit ihren Dateien speichern, oder alles auf einmal.
 help-cookies-title = Cookies und Verfolgung
 help-cookies = Ein Cookie, solange Sie angemeldet sind; beim Abmelden geht es. Eines merkt sich ein Jahr lang, dass dieser Browser schon einmal angemeldet war, und eines die Sprache, wenn Sie sie wählen. Keine Verfolgung, nichts von fremden Servern, keine Werbung.
 

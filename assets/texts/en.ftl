@@ -123,7 +123,31 @@ inbox-empty-more = When somebody at { $brand } writes to you, you get a mail at 
 sent-empty = You have not sent anything yet.
 opened-title = Your mailbox is open
 opened-text = Next time, sign in with { $recipient } and your password. The link in the mail has done its work; keep this address instead:
-keep-until = If nothing happens here, this mailbox will be deleted on { $until }. Signing in, replying or a new message starts the { $days } days again.
+keep-until = This mailbox closes on { $until } if nobody signs in, replies or writes to it until then. Each of these starts the { $days } days again.
+answered = Answered
+search-title = Search
+search-where = Every word is looked for in subject, names and addresses, names of files and text of all messages, received and sent. Capital letters and accents do not matter.
+search-found = { $n ->
+    [0] No message found
+    [one] 1 message found
+   *[other] { $n } messages found
+}
+search-all = { $n ->
+    [one] The 1 message here was searched.
+   *[other] All { $n } messages were searched.
+}
+search-stopped = Not everything was searched: the time was up. { $n } of { $all } messages were looked at, the newest first. To search in all of them, save everything under “Export” and search there.
+search-cut = { $n ->
+    [one] 1 message is very long: only the first part of it was searched.
+   *[other] { $n } messages are very long: only the first part of each was searched.
+}
+search-unreadable = { $n ->
+    [one] 1 message cannot be read and was not searched.
+   *[other] { $n } messages cannot be read and were not searched.
+}
+search-more = These are the newest { $most } of them. More words make it fewer.
+search-empty = Type at least one word.
+search-long = That is too long to look for. { $most } characters are the most.
 search-label = Search in these messages
 search-button = Search
 older = Older messages
@@ -183,11 +207,28 @@ timeout-note = Without activity you are signed out after { $minutes } minutes. Y
 key-title = Your key
 key-lead = You need this page only if you use OpenPGP yourself. Otherwise leave everything as it is.
 key-own-title = The key of this mailbox
+key-former-title = The key from before
+key-former-text = It opens what was stored before you chose your password. The file holds both keys.
 key-fingerprint = Fingerprint
 key-created = Created
 key-download-title = Download the key
 key-download-text = You get a file for your mail program. Its secret part is locked with a passphrase of its own, which we show once and do not keep.
+key-password-hint = The password of this mailbox, once more: whoever finds your browser open does not get the key.
+key-download-next = Continue to the download
 key-download-button = Download key (.asc)
+key-file-title = Your passphrase for the key
+key-file-text = This passphrase locks the file. Write it down or copy it now: we show it this once and do not keep it. It is not the password of your mailbox.
+key-file-next = Then download the file. That works once, within { $minutes } minutes.
+key-file-done = Back to your key
+key-file-warning-title = Nobody can take this file back.
+key-file-warning = Whoever has the file and the passphrase can open what is stored for you here, now and later. Keep the two apart.
+key-file-gone-title = This download is used up
+key-file-gone = The file can be fetched once, within ten minutes after you gave your password. Nothing happened. If you still need it, start again: you get a new passphrase.
+key-again = Start again
+key-use-title = What to do with it
+key-use-what = Messages that you read, save or export here are open already; you need no key for them. The key opens the encrypted form in which they are stored, and what somebody encrypts to it for you.
+key-use-thunderbird = Thunderbird: in the account settings choose “End-to-End Encryption”, then “Add Key”, “Import an existing OpenPGP Key”, the file, and type the passphrase.
+key-use-gnupg = GnuPG asks for the passphrase after this command:
 key-public-link = Public part only
 key-password-wrong = The password is wrong.
 key-upload-title = Use a key of your own
@@ -221,6 +262,40 @@ export-size = { $n ->
 export-warning-title = The file is not encrypted.
 export-warning = Whoever gets it can read everything. Save it only on a device that you trust.
 export-button = Download everything (.zip)
+export-total = Together
+export-long = Over a line with 10 Mbit/s this takes about { $minutes ->
+    [one] one minute
+   *[other] { $minutes } minutes
+}. Your browser shows how far it is.
+export-stay = The download ends when you sign out. What arrives after it has begun is not in it.
+export-under-way = On its way:
+export-done = Everything was sent to your browser.
+export-going-title = An export is under way
+export-going = For this mailbox everything is being downloaded at this moment. Wait until that has ended, or stop it in your browser; a moment later you can begin again.
+export-back = Back to the export
+export-file-name = mailbox-{ $date }.zip
+export-report-name = Read me.txt
+export-report = Messages of the mailbox of { $recipient } at { $brand }, taken along on { $date }. Times are in UTC. The empty lines at the end only fill the file up.
+export-report-whole = Every message could be read. All of them are here.
+export-report-missing = These messages were damaged, or removed while the file was made. They are not here. Ask the sender to send them again:
+
+## Sessions
+sessions-link = Where you are signed in
+sessions-title = Where you are signed in
+sessions-text = Everything that has this mailbox open now. A browser is signed out after { $minutes } minutes without activity.
+sessions-ended = It has ended. The key is wiped from our memory there.
+session-own = This one
+session-since = Signed in since { $since }
+session-used = Last used { $used }
+session-agent = { $browser } on { $system }
+session-agent-system = A browser on { $system }
+session-agent-unknown = A browser that does not say which
+session-program = Mail program (IMAP)
+session-program-hint = A mail program signs in again by itself as long as it knows your password. Remove the account there.
+session-end = Sign out
+sessions-end-others = Sign out everywhere else
+sessions-alone = Nothing else has this mailbox open.
+sessions-stranger = You do not know one of them? Then somebody has your password, which cannot be changed. Save what you need under “Export”, and ask a sender for a new mailbox.
 
 ## Deleted mailbox, errors
 deleted-title = This mailbox was deleted
@@ -252,7 +327,7 @@ help-read-sender = Senders see when you first opened the mailbox.
 help-password-title = Why the password cannot be reset
 help-password = Because then somebody else could reset it, too. We do not have your password, nor a copy of your key that opens without it.
 help-delete-title = How long it is kept
-help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. You can save every message with its files at any time.
+help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. You can save every message with its files, or everything at once, at any time.
 help-cookies-title = Cookies and tracking
 help-cookies = One cookie while you are signed in; it goes when you sign out. One that remembers for a year that this browser signed in before, and one for the language if you choose it. No tracking, nothing from other servers, no advertising.
 

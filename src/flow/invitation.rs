@@ -17,6 +17,7 @@ use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::policy::tls::Requirement;
 use crate::store::command::Command;
+use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
 use crate::store::record::Purpose;
 use crate::texts::mail;
@@ -157,6 +158,14 @@ impl Flow {
                 mail::new_message(&head, &facts, mailbox.language)
             }
         }
+    }
+}
+
+impl Flow {
+    /// When a mailbox closes if nobody touches it.
+    pub async fn closes_on(&self, mailbox: MailboxId) -> Result<Option<Time>, StoreError> {
+        let record = self.store.mailbox(mailbox).await?;
+        Ok(record.map(|record| expiry(&self.config(), record.last_activity)))
     }
 }
 

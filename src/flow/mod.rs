@@ -12,6 +12,7 @@ pub mod certificates;
 mod controls;
 pub mod delivery;
 mod draft;
+pub mod export;
 pub mod first_use;
 pub mod intake;
 pub mod invitation;
@@ -20,6 +21,7 @@ mod new_mailbox;
 pub mod notes;
 pub mod notice_answer;
 pub mod outgoing;
+pub mod own_key;
 pub mod password_work;
 mod pgp;
 mod plan;
@@ -30,11 +32,14 @@ pub mod reply;
 pub mod returned;
 mod road;
 pub mod sealing;
+pub mod search;
 mod session;
 pub mod sign_in;
 pub mod sign_in_cache;
 pub mod signing;
 pub mod submission;
+pub mod visits;
+pub mod zip;
 
 #[cfg(test)]
 mod queue_tests;
@@ -52,6 +57,7 @@ use crate::flow::queue::Gauge;
 use crate::flow::returned::Once;
 use crate::flow::sign_in_cache::SignInCache;
 use crate::flow::submission::SendingLimits;
+use crate::flow::visits::Visits;
 use crate::net::dns::Dns;
 use crate::openpgp::certificate::CertificateCache;
 use crate::store::Store;
@@ -92,6 +98,8 @@ pub struct Flow {
     pub sign_in_cache: SignInCache,
     /// What accounts may send.
     pub sending: SendingLimits,
+    /// Mail programs that have a mailbox open.
+    pub visits: Visits,
     /// From decision to commit, an address is held.
     pub locks: AddressLocks,
     /// Parsed certificates.
@@ -150,6 +158,7 @@ impl Flow {
                 .map_or_else(PasswordWork::for_this_machine, PasswordWork::new),
             budgets: SignInBudgets::default(),
             sending: SendingLimits::default(),
+            visits: Visits::default(),
             locks: AddressLocks::default(),
             certificates: CertificateCache::new(CERTIFICATES),
             answered: Answered::default(),

@@ -226,7 +226,7 @@ impl Flow {
     }
 
     /// Runs Argon2 once, whoever asks, and tries the result on each slot.
-    async fn try_password(
+    pub(in crate::flow) async fn try_password(
         &self,
         record: Option<&MailboxRecord>,
         password: Secret<String>,
@@ -280,7 +280,7 @@ impl Flow {
         (record.kind == MailboxKind::Account && !life.is_zero()).then_some(life)
     }
 
-    fn device(&self, record: &MailboxRecord, source: &Source) -> Option<device::Device> {
+    pub(in crate::flow) fn device(&self, record: &MailboxRecord, source: &Source) -> Option<device::Device> {
         let cookie = source.device.as_deref()?;
         device::recognise(&self.keys.device, record.id, record.generation, self.clock.now(), cookie)
     }

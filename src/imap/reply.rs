@@ -72,6 +72,8 @@ pub const BYE_LOGIN_TIME: &str = "* BYE no sign-in in time\r\n";
 pub const BYE_IDLE: &str = "* BYE idle for too long\r\n";
 /// The mailbox was deleted, or its password changed.
 pub const BYE_CLOSED: &str = "* BYE the mailbox was closed or its password changed\r\n";
+/// Its owner ended it in the portal.
+pub const BYE_ENDED: &str = "* BYE ended by the owner of the mailbox\r\n";
 /// The server stops.
 pub const BYE_STOPPING: &str = "* BYE the server is stopping; come back soon\r\n";
 /// The store is not well.

@@ -163,7 +163,7 @@ impl Visit<'_> {
         browser.fill("address", self.who).await;
         browser.fill("password", PASSWORD).await;
         browser.click("main form .actions .button").await;
-        browser.wait_for("this mailbox will be deleted").await;
+        browser.wait_for("This mailbox closes on").await;
         assert!(browser.address().await.ends_with("/mailbox"));
         browser.sign_out().await;
     }

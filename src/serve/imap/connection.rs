@@ -173,8 +173,11 @@ impl Connection {
         }
     }
 
-    /// The mailbox was deleted, or its password changed: nothing more is told.
+    /// The mailbox was deleted, its password changed, or its owner ended this: nothing more is told.
     async fn still_open(&mut self) -> Result<(), Ended> {
+        if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.ended().is_cancelled()) {
+            return Err(Ended::With(reply::BYE_ENDED));
+        }
         let open = match &mut self.mailbox {
             Some(mailbox) => mailbox.is_open().await,
             None => true,
@@ -250,6 +253,7 @@ impl Connection {
         let signed_in = self.session.is_signed_in();
         let until = if signed_in { self.idle_until } else { self.idle_until.min(self.login_until) };
         let Some(stream) = &mut self.stream else { return Err(Ended::Gone) };
+        let ended = self.mailbox.as_ref().map(Mailbox::ended).unwrap_or_default();
         let mailbox = &mut self.mailbox;
         let changed = async {
             match mailbox {
@@ -269,6 +273,7 @@ impl Connection {
             () = changed => return Ok(Event::Changed),
             () = still_here => return Ok(Event::StillHere),
             () = self.stop.cancelled() => return Err(Ended::With(reply::BYE_STOPPING)),
+            () = ended.cancelled() => return Err(Ended::With(reply::BYE_ENDED)),
             () = tokio::time::sleep_until(until) => {
                 let words = if signed_in { reply::BYE_IDLE } else { reply::BYE_LOGIN_TIME };
                 return Err(Ended::With(words));

@@ -9,6 +9,7 @@ use crate::flow::sign_in::Realm;
 use crate::flow::sign_in::SignInError;
 use crate::flow::sign_in::Source;
 use crate::flow::sign_in::Unlocked;
+use crate::flow::visits::Visit;
 use crate::imap::ask::Answer;
 use crate::imap::ask::Ask;
 use crate::imap::ask::FolderFacts;
@@ -37,6 +38,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// Messages changed with one command of the store.
@@ -57,6 +59,8 @@ pub(super) struct Mailbox {
     checked: u64,
     /// The message that was read last.
     last: Option<(Folder, Uid, Arc<Plain>)>,
+    /// By which its owner sees and ends it.
+    visit: Visit,
     _place: Place,
 }
 
@@ -73,8 +77,17 @@ impl Mailbox {
         let place = imap.places.take(who.mailbox).ok_or(Trouble::TooManySessions)?;
         let changes = imap.flow.store.watch(who.mailbox);
         let checked = *changes.borrow();
-        let mut mailbox =
-            Self { imap: imap.clone(), who, changes, listed: None, checked, last: None, _place: place };
+        let visit = imap.flow.visits.begin(who.mailbox, imap.flow.clock.running());
+        let mut mailbox = Self {
+            imap: imap.clone(),
+            who,
+            changes,
+            listed: None,
+            checked,
+            last: None,
+            visit,
+            _place: place,
+        };
         let folders = mailbox.folders().await?;
         Ok((mailbox, folders))
     }
@@ -100,6 +113,11 @@ impl Mailbox {
     /// Did something change since the open folder was listed?
     pub(super) fn has_changed(&self) -> bool {
         self.listed != Some(*self.changes.borrow())
+    }
+
+    /// Cancelled when its owner ended this connection.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.visit.ended().clone()
     }
 
     /// Waits for a change that was not seen.

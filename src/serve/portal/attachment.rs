@@ -52,12 +52,18 @@ const UNREADABLE: Trouble = Trouble::Internal("a file could not be read from its
 /// A download that is read as fast as it is taken.
 fn saved(name: &str, length: Option<u64>, reader: impl Read + Send + 'static) -> Answer {
     let mut answer: Response<Body> = content(StatusCode::OK, "application/octet-stream", streamed(reader));
-    let disposition = HeaderValue::from_str(&disposition(name)).map_err(|_| UNREADABLE)?;
-    answer.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    call(&mut answer, name)?;
     if let Some(length) = length {
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(answer)
+}
+
+/// Makes an answer a file to be saved under a name.
+pub fn call(answer: &mut Response<Body>, name: &str) -> Result<(), Trouble> {
+    let disposition = HeaderValue::from_str(&disposition(name)).map_err(|_| UNREADABLE)?;
+    answer.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(())
 }
 
 /// Blocking reads on a thread of their own, at most two pieces ahead.

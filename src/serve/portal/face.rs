@@ -3,6 +3,7 @@
 use crate::base::language::Language;
 use crate::config::Config;
 use crate::config::section::Portal as PortalSection;
+use crate::config::section::TemporaryMailbox;
 use crate::serve::portal::origin::Site;
 use crate::texts;
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Face {
     pub contact: Option<String>,
     /// After this without activity a mailbox closes.
     pub inactivity: Duration,
+    /// Recipients may take their key with them.
+    pub key_download: bool,
     /// The style sheet with the brand's colour.
     pub style: Bytes,
     /// The brand's picture and its media type.
@@ -40,8 +43,8 @@ impl Face {
     pub fn all(config: &Config) -> Vec<Self> {
         let mut faces: Vec<Self> = Vec::new();
         for domain in &config.domains {
-            let inactivity = Duration::from_secs(u64::from(config.temporary_mailbox.inactivity_days) * DAY);
-            let Some(face) = Self::new(&domain.portal, domain.name.to_unicode(), inactivity) else {
+            let Some(face) = Self::new(&domain.portal, domain.name.to_unicode(), &config.temporary_mailbox)
+            else {
                 continue;
             };
             if faces.iter().all(|known| known.site.host() != face.site.host()) {
@@ -51,7 +54,7 @@ impl Face {
         faces
     }
 
-    fn new(portal: &PortalSection, domain: String, inactivity: Duration) -> Option<Self> {
+    fn new(portal: &PortalSection, domain: String, mailboxes: &TemporaryMailbox) -> Option<Self> {
         Some(Self {
             site: Site::parse(&portal.url.to_string())?,
             brand: portal.brand.clone(),
@@ -60,7 +63,8 @@ impl Face {
             imprint: portal.imprint_url.clone(),
             privacy: portal.privacy_url.clone(),
             contact: portal.contact.as_deref().map(link),
-            inactivity,
+            inactivity: Duration::from_secs(u64::from(mailboxes.inactivity_days) * DAY),
+            key_download: mailboxes.key_download,
             style: style(&portal.accent),
             logo: logo(portal.logo.as_deref()),
         })

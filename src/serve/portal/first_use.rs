@@ -6,8 +6,10 @@ use crate::flow::first_use::FirstUseError;
 use crate::flow::first_use::FirstUseForm;
 use crate::flow::first_use::InvitationPage;
 use crate::flow::first_use::Rule;
+use crate::serve::portal::Arrival;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Visit;
+use crate::serve::portal::agent::Agent;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::invitation;
 use crate::serve::portal::page;
@@ -83,7 +85,8 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
     match portal.flow.first_use(Some(id), wanted).await {
         Ok(who) => {
             let mut answer = page::see_other("/mailbox")?;
-            portal.sign_in(&who, signed, true, chrome.face.site.secure(), &mut answer);
+            let (secure, agent) = (chrome.face.site.secure(), Agent::of(&head.headers));
+            portal.sign_in(&who, Arrival { before: signed, first_look: true, agent, secure }, &mut answer);
             Ok(answer)
         }
         Err(error) => refused(portal, &chrome, id, &typed, error).await,

@@ -13,6 +13,7 @@ use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::page::Tab;
+use crate::serve::portal::search;
 use crate::serve::portal::trouble::Trouble;
 use crate::serve::portal::view::Place;
 use crate::store::PAGE;
@@ -31,6 +32,9 @@ struct List<'a> {
     opened: bool,
     sent: Option<String>,
     recipient: String,
+    searchable: bool,
+    /// What is looked for: nothing yet.
+    q: &'static str,
     total: usize,
     unread: usize,
     rows: Vec<Row>,
@@ -42,17 +46,27 @@ struct List<'a> {
 
 /// One message on the list.
 #[derive(Debug)]
-struct Row {
-    href: String,
-    who: String,
+pub struct Row {
+    /// Its page.
+    pub href: String,
+    /// Who wrote it; in Sent, to whom.
+    pub who: String,
     /// The receivers, in Sent.
     to: String,
-    subject: String,
-    files: usize,
-    when: String,
+    /// What about.
+    pub subject: String,
+    /// Attachments.
+    pub files: usize,
+    /// When it arrived, short.
+    pub when: String,
     /// `when` at length.
     date: String,
-    unread: bool,
+    /// Nobody has opened it yet.
+    pub unread: bool,
+    /// It was answered.
+    pub answered: bool,
+    /// The folder, where messages of several are listed.
+    pub place: Option<String>,
 }
 
 /// Where the neighbouring pages are.
@@ -97,11 +111,13 @@ async fn list<'a>(
     folder: Folder,
 ) -> Result<List<'a>, Trouble> {
     let folders = portal.flow.store.folders(who.mailbox).await?;
+    let everywhere: usize =
+        folders.iter().map(|record| usize::try_from(record.messages).unwrap_or(usize::MAX)).sum();
     let record = folders.into_iter().find(|record| record.folder == folder).ok_or(Trouble::NotFound)?;
     let listed = page_of(portal, query, who, &record).await?;
     let now = portal.flow.clock.now();
     let rows: Vec<Row> = listed.iter().map(|listed| row(chrome, folder, listed, now)).collect();
-    let until = chrome.date(now + chrome.face.inactivity);
+    let closes = portal.flow.closes_on(who.mailbox).await?.ok_or(Trouble::NotFound)?;
     let (title, empty, empty_more) = if folder == Folder::SENT {
         (chrome.say("sent-title"), chrome.say("sent-empty"), None)
     } else {
@@ -122,7 +138,9 @@ async fn list<'a>(
         rows,
         empty,
         empty_more,
-        keep_until: chrome.put("keep-until", "until", &until),
+        searchable: everywhere >= search::FROM,
+        q: "",
+        keep_until: chrome.put("keep-until", "until", &chrome.date(closes)),
     })
 }
 
@@ -178,7 +196,8 @@ fn pages(chrome: &Chrome, query: &Form, total: usize, listed: &[Listed]) -> Opti
     Some(Pages { of, newer, older })
 }
 
-fn row(chrome: &Chrome, folder: Folder, listed: &Listed, now: Time) -> Row {
+/// A message as a line.
+pub fn row(chrome: &Chrome, folder: Folder, listed: &Listed, now: Time) -> Row {
     let place = Place { folder, uid: listed.uid };
     let unread = folder != Folder::SENT && !listed.flags.seen;
     let blank = Row {
@@ -190,6 +209,8 @@ fn row(chrome: &Chrome, folder: Folder, listed: &Listed, now: Time) -> Row {
         when: chrome.when(listed.record.arrived, now),
         date: chrome.date_and_time(listed.record.arrived),
         unread,
+        answered: listed.flags.answered,
+        place: None,
     };
     let Some(summary) = &listed.summary else { return blank };
     let to = if folder == Folder::SENT { receivers(summary) } else { String::new() };
@@ -227,6 +248,8 @@ mod tests {
             when: "Today 09:12".into(),
             date: text.into(),
             unread: uid % 2 == 1,
+            answered: uid.is_multiple_of(2),
+            place: (uid > 2).then(|| text.into()),
         };
         let list = List {
             page: chrome,
@@ -234,6 +257,8 @@ mod tests {
             opened: true,
             sent: Some(text.into()),
             recipient: text.into(),
+            searchable: true,
+            q: "",
             total: count as usize,
             unread: 2,
             rows: (1..=count).rev().map(row).collect(),

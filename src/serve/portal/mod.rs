@@ -4,9 +4,11 @@
 //! say. A request passes, in this order: host, route, origin, body's declared size, session. A page is added by
 //! a row in [`route::ROUTES`], a [`route::Page`], a file like `help`, and a template in `assets/portal`.
 
+mod agent;
 mod asset;
 mod attachment;
 pub mod cookie;
+mod export;
 pub mod face;
 mod first_use;
 pub mod form;
@@ -15,15 +17,20 @@ pub mod headers;
 mod help;
 pub mod html;
 mod invitation;
+mod key;
 mod list;
 mod message;
 mod notice;
 pub mod origin;
+#[cfg(test)]
+mod owner_tests;
 mod page;
 mod print;
 mod reply;
 pub mod route;
+mod search;
 pub mod session;
+mod sessions;
 mod sign_in;
 mod sign_out;
 #[cfg(test)]
@@ -31,6 +38,7 @@ pub(crate) mod tests;
 mod trouble;
 mod upload;
 mod view;
+mod work;
 
 use crate::base::language::Language;
 use crate::base::secret::Secret;
@@ -41,6 +49,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::serve::http::Peer;
 use crate::serve::http::URI;
 use crate::serve::http::redirection;
+use crate::serve::portal::agent::Agent;
 use crate::serve::portal::cookie::Cookies;
 use crate::serve::portal::face::Face;
 use crate::serve::portal::form::BadBody;
@@ -57,8 +66,10 @@ use crate::serve::portal::route::Route;
 use crate::serve::portal::route::Takes;
 use crate::serve::portal::route::Verb;
 use crate::serve::portal::route::Who;
+use crate::serve::portal::session::Beginning;
 use crate::serve::portal::session::Sessions;
 use crate::serve::portal::trouble::Trouble;
+use crate::serve::portal::work::Works;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::HeaderValue;
@@ -68,7 +79,10 @@ use axum::http::Response;
 use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::stream;
 use hyper::body::Body as _;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -79,7 +93,9 @@ use tokio_util::sync::CancellationToken;
 /// The portal of the appliance: faces, sessions, and the flows behind it.
 pub struct Portal {
     flow: Arc<Flow>,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
+    exports: Works,
+    searches: Works,
     faces: RwLock<Arc<[Arc<Face>]>>,
 }
 
@@ -100,12 +116,31 @@ struct Visit {
 struct Signed {
     who: Arc<Unlocked>,
     cookie: Secret<String>,
+    /// Cancelled when the session ends.
+    ended: CancellationToken,
+}
+
+/// Somebody who signs in.
+struct Arrival {
+    /// The session that the browser had.
+    before: Option<Signed>,
+    /// The mailbox was set up just now.
+    first_look: bool,
+    agent: Agent,
+    /// Over TLS.
+    secure: bool,
 }
 
 impl Portal {
     /// A portal with the faces of `config`.
     pub fn new(flow: Arc<Flow>, config: &Config) -> Self {
-        Self { flow, sessions: Sessions::default(), faces: RwLock::new(faces(config)) }
+        Self {
+            flow,
+            sessions: Arc::default(),
+            exports: Works::new(EXPORTS),
+            searches: Works::new(SEARCHES),
+            faces: RwLock::new(faces(config)),
+        }
     }
 
     /// Takes over a changed configuration; sessions live on.
@@ -207,7 +242,16 @@ impl Portal {
                 };
             };
             visit.chrome.signed = true;
-            return self.show_signed(visit, signed).await;
+            let ended = signed.ended.clone();
+            // An answer that is being sent is not lost because its session is.
+            if visit.route.page == Page::ReplyPost {
+                return self.show_signed(visit, signed).await;
+            }
+            return tokio::select! {
+                biased;
+                answer = self.show_signed(visit, signed) => answer.map(|answer| while_open(answer, ended)),
+                () = ended.cancelled() => Err(Trouble::SignedOut),
+            };
         }
         match visit.route.page {
             Page::Start => page::see_other(if visit.signed.is_some() { "/mailbox" } else { "/login" }),
@@ -232,7 +276,18 @@ impl Portal {
             | Page::Raw
             | Page::Print
             | Page::Reply
-            | Page::ReplyPost => Err(Trouble::SignedOut),
+            | Page::ReplyPost
+            | Page::Search
+            | Page::Key
+            | Page::KeyDownload
+            | Page::KeyFile
+            | Page::KeyPublic
+            | Page::Export
+            | Page::ExportPost
+            | Page::ExportProgress
+            | Page::Sessions
+            | Page::SessionsEnd
+            | Page::SessionsEndOthers => Err(Trouble::SignedOut),
         }
     }
 
@@ -247,6 +302,17 @@ impl Portal {
             Page::Print => print::show(self, visit, signed).await,
             Page::Reply => reply::show(self, visit, signed).await,
             Page::ReplyPost => reply::post(self, visit, signed).await,
+            Page::Search => search::post(self, visit, signed).await,
+            Page::Key => key::show(self, visit, signed).await,
+            Page::KeyDownload => key::download(self, visit, signed).await,
+            Page::KeyFile => key::file(self, visit, signed).await,
+            Page::KeyPublic => key::public(self, visit, signed).await,
+            Page::Export => export::show(self, visit, signed).await,
+            Page::ExportPost => export::post(self, visit, signed).await,
+            Page::ExportProgress => export::progress(self, &signed),
+            Page::Sessions => sessions::show(self, visit, signed).await,
+            Page::SessionsEnd => sessions::end(self, visit, signed).await,
+            Page::SessionsEndOthers => sessions::end_others(self, visit, signed).await,
             Page::Start
             | Page::Style
             | Page::Script
@@ -270,9 +336,9 @@ impl Portal {
         let Some(resumed) = self.sessions.resume(cookie.expose(), self.flow.clock.running()) else {
             return Ok(None);
         };
-        let mailbox = resumed.mailbox;
+        let (mailbox, ended) = (resumed.mailbox, resumed.ended);
         match self.flow.resume(mailbox, resumed.generation, resumed.key).await? {
-            Some(who) => Ok(Some(Signed { who, cookie })),
+            Some(who) => Ok(Some(Signed { who, cookie, ended })),
             None => {
                 self.sessions.end_all(mailbox);
                 Ok(None)
@@ -280,27 +346,16 @@ impl Portal {
         }
     }
 
-    /// Begins a session, in the place of one that this browser had `before`, and sets its cookies on `answer`.
-    fn sign_in(
-        &self,
-        who: &Unlocked,
-        before: Option<Signed>,
-        first_look: bool,
-        secure: bool,
-        answer: &mut Response<Body>,
-    ) {
+    /// Begins a session, in the place of one that this browser had before, and sets its cookies on `answer`.
+    fn sign_in(&self, who: &Unlocked, arrival: Arrival, answer: &mut Response<Body>) {
+        let Arrival { before, first_look, agent, secure } = arrival;
         if let Some(before) = before {
             self.sessions.end(before.cookie.expose());
         }
+        let (mailbox, generation) = (who.mailbox, who.generation);
+        let beginning = Beginning { mailbox, generation, first_look, agent };
         let running = self.flow.clock.running();
-        let value = self.sessions.begin(
-            who.mailbox,
-            who.generation,
-            &who.key,
-            first_look,
-            running,
-            &*self.flow.random,
-        );
+        let value = self.sessions.begin(beginning, &who.key, running, &*self.flow.random);
         let device = self.flow.device_cookie(who);
         let lines = [cookie::session(value.expose(), secure), cookie::device(device.expose(), secure)];
         for line in lines.into_iter().flatten() {
@@ -342,6 +397,24 @@ impl Portal {
     }
 }
 
+/// A body that is still being read from the mailbox breaks off when its session ends, for its reader to see.
+fn while_open(answer: Response<Body>, ended: CancellationToken) -> Response<Body> {
+    answer.map(|body| {
+        if body.size_hint().exact().is_some() {
+            return body;
+        }
+        let pieces = (body.into_data_stream(), ended);
+        Body::from_stream(stream::unfold(pieces, |(mut body, ended)| async {
+            let piece = tokio::select! {
+                biased;
+                () = ended.cancelled() => Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::ConnectionAborted)))),
+                piece = body.next() => piece,
+            };
+            piece.map(|piece| (piece, (body, ended)))
+        }))
+    })
+}
+
 /// RFC 9110 §9.3.2: the answer to HEAD says how long the body is that it does not have.
 fn without_body(answer: Response<Body>) -> Response<Body> {
     let (mut head, body) = answer.into_parts();
@@ -351,6 +424,10 @@ fn without_body(answer: Response<Body>) -> Response<Body> {
     Response::from_parts(head, Body::empty())
 }
 
+/// Exports under way, of all mailboxes.
+const EXPORTS: usize = 8;
+/// Searches under way, of all mailboxes.
+const SEARCHES: usize = 16;
 /// How often ended sessions are forgotten.
 const SWEEP: Duration = Duration::from_secs(30);
 

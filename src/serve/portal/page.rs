@@ -41,6 +41,12 @@ pub enum Tab {
     Inbox,
     /// Sent.
     Sent,
+    /// The keys.
+    Key,
+    /// The export.
+    Export,
+    /// Where the mailbox is open.
+    Sessions,
     /// "Is this safe?"
     Help,
 }
@@ -117,6 +123,26 @@ impl Chrome {
     /// Is Sent, or a message in it.
     pub fn is_sent(&self) -> bool {
         self.tab == Tab::Sent
+    }
+
+    /// Is about the keys.
+    pub fn is_key(&self) -> bool {
+        self.tab == Tab::Key
+    }
+
+    /// Is the export.
+    pub fn is_export(&self) -> bool {
+        self.tab == Tab::Export
+    }
+
+    /// Says where the mailbox is open.
+    pub fn is_sessions(&self) -> bool {
+        self.tab == Tab::Sessions
+    }
+
+    /// Keys can be taken along here.
+    pub fn has_key(&self) -> bool {
+        self.face.key_download
     }
 
     /// Is the page that the link at the foot leads to.

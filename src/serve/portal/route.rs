@@ -119,6 +119,28 @@ pub enum Page {
     Reply,
     /// Answering.
     ReplyPost,
+    /// Words in all messages.
+    Search,
+    /// The mailbox's OpenPGP keys.
+    Key,
+    /// The password again: a passphrase is made and shown.
+    KeyDownload,
+    /// The keys, locked with that passphrase.
+    KeyFile,
+    /// Their public parts.
+    KeyPublic,
+    /// What an export holds.
+    Export,
+    /// Everything in one file.
+    ExportPost,
+    /// How far it is.
+    ExportProgress,
+    /// Where the mailbox is open.
+    Sessions,
+    /// Ending one session.
+    SessionsEnd,
+    /// Ending all but one's own.
+    SessionsEndOthers,
 }
 
 /// The whole table.
@@ -139,6 +161,17 @@ pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/signed-out", Page::SignedOut),
     signed("/mailbox", Page::Inbox),
     signed("/mailbox/sent", Page::Sent),
+    done("/mailbox/search", Page::Search),
+    signed("/mailbox/key", Page::Key),
+    Route { budget: Budget::Guess, ..done("/mailbox/key/download", Page::KeyDownload) },
+    done("/mailbox/key/file", Page::KeyFile),
+    signed("/mailbox/key/public", Page::KeyPublic),
+    signed("/mailbox/export", Page::Export),
+    done("/mailbox/export", Page::ExportPost),
+    signed("/mailbox/export/progress", Page::ExportProgress),
+    signed("/mailbox/sessions", Page::Sessions),
+    done("/mailbox/sessions/end", Page::SessionsEnd),
+    done("/mailbox/sessions/end-others", Page::SessionsEndOthers),
     signed("/mailbox/{folder}/{uid}", Page::Message),
     signed("/mailbox/{folder}/{uid}/body", Page::Body),
     signed("/mailbox/{folder}/{uid}/attachment/{n}", Page::Attachment),
@@ -166,6 +199,11 @@ const fn invitation(method: Verb, path: &'static str, page: Page) -> Route {
 
 const fn signed(path: &'static str, page: Page) -> Route {
     Route { method: Verb::Get, path, who: Who::Session, budget: Budget::Free, takes: Takes::Nothing, page }
+}
+
+/// A form of somebody who is signed in.
+const fn done(path: &'static str, page: Page) -> Route {
+    Route { method: Verb::Post, takes: Takes::Form, ..signed(path, page) }
 }
 
 /// What a path and a method lead to.
@@ -238,9 +276,16 @@ mod tests {
             (Method::GET, "//mailbox", "404"),
             (Method::GET, "/mailbox/", "404"),
             (Method::GET, "/mailbox/inbox/7/body/x", "404"),
-            (Method::GET, "/mailbox/export", "404"),
-            (Method::GET, "/mailbox/key", "404"),
-            (Method::POST, "/mailbox/search", "404"),
+            (Method::GET, "/mailbox/export", "Export "),
+            (Method::POST, "/mailbox/export", "ExportPost "),
+            (Method::GET, "/mailbox/key", "Key "),
+            (Method::POST, "/mailbox/key", "405"),
+            (Method::POST, "/mailbox/key/download", "KeyDownload "),
+            (Method::POST, "/mailbox/search", "Search "),
+            (Method::GET, "/mailbox/search", "405"),
+            (Method::GET, "/mailbox/sessions", "Sessions "),
+            (Method::POST, "/mailbox/sessions/end-others", "SessionsEndOthers "),
+            (Method::POST, "/mailbox/drafts/7", "405"),
             (Method::GET, "/../etc/passwd", "404"),
         ] {
             assert_eq!(found(method.clone(), path), want, "{method} {path}");

@@ -1,15 +1,22 @@
 //! Sessions of signed-in browsers, in memory only: the mailbox's key lies here wrapped under the cookie.
 
+use crate::base::base32;
 use crate::base::id::MailboxId;
 use crate::base::random::Random;
+use crate::base::random::bytes;
 use crate::base::secret::Secret;
+use crate::serve::portal::agent::Agent;
 use crate::vault::mailbox_key::MailboxKey;
+use crate::vault::primitives::equal;
+use crate::vault::primitives::sha256;
 use crate::vault::session::SessionCookie;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
 
 /// Every live session, by SHA-256 of its cookie. Times are of the boot clock: turning back the wall clock
 /// keeps nobody signed in.
@@ -20,9 +27,39 @@ struct Session {
     mailbox: MailboxId,
     generation: u32,
     wrapped: Vec<u8>,
+    number: Number,
+    agent: Agent,
     begun: Duration,
     used: Duration,
     first_look: bool,
+    grant: Option<Grant>,
+    /// Cancelled when the session leaves the table, whatever the reason.
+    life: DropGuard,
+}
+
+/// What a session is called on its owner's pages; it opens nothing.
+type Number = [u8; 8];
+
+/// The password was given again just now: one file may be fetched by who shows the passphrase that was made for it.
+struct Grant {
+    /// SHA-256 of 120 random bits: the passphrase itself is on the owner's page and nowhere else.
+    passphrase: [u8; 32],
+    until: Duration,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug)]
+pub struct Listed {
+    /// By which it can be ended.
+    pub number: String,
+    /// Which browser.
+    pub agent: Agent,
+    /// How long ago it began.
+    pub age: Duration,
+    /// How long ago it was used.
+    pub idle: Duration,
+    /// It is the one that asks.
+    pub own: bool,
 }
 
 /// What a cookie brings back.
@@ -34,21 +71,33 @@ pub struct Resumed {
     pub generation: u32,
     /// MUK.
     pub key: MailboxKey,
+    /// Cancelled when the session ends: whatever still goes on for it must end too.
+    pub ended: CancellationToken,
+}
+
+/// A session to be begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// The mailbox's generation now.
+    pub generation: u32,
+    /// The mailbox was set up just now, which its list says once.
+    pub first_look: bool,
+    /// Which browser.
+    pub agent: Agent,
 }
 
 impl Sessions {
     /// Begins a session; what comes back is the cookie's value.
-    ///
-    /// `first_look`: the mailbox was set up just now, which its list says once.
     pub fn begin(
         &self,
-        mailbox: MailboxId,
-        generation: u32,
+        beginning: Beginning,
         key: &MailboxKey,
-        first_look: bool,
         running: Duration,
         random: &dyn Random,
     ) -> Secret<String> {
+        let Beginning { mailbox, generation, first_look, agent } = beginning;
         let cookie = SessionCookie::generate(random);
         let wrapped = cookie.wrap(mailbox, key, random);
         let mut table = self.lock();
@@ -59,7 +108,18 @@ impl Sessions {
         while table.len() >= ALL {
             remove_oldest(&mut table, None);
         }
-        let session = Session { mailbox, generation, wrapped, begun: running, used: running, first_look };
+        let session = Session {
+            mailbox,
+            generation,
+            wrapped,
+            number: bytes(random),
+            agent,
+            begun: running,
+            used: running,
+            first_look,
+            grant: None,
+            life: CancellationToken::new().drop_guard(),
+        };
         table.insert(cookie.table_key(), session);
         cookie.text()
     }
@@ -76,7 +136,60 @@ impl Sessions {
         session.used = running;
         let (mailbox, generation) = (session.mailbox, session.generation);
         let key = cookie.unwrap(mailbox, &session.wrapped).ok()?;
-        Some(Resumed { mailbox, generation, key })
+        let ended = session.ended();
+        Some(Resumed { mailbox, generation, key, ended })
+    }
+
+    /// A long answer is still going out to the browser: that is use, too.
+    pub fn touch(&self, cookie: &str, running: Duration) {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return };
+        let mut table = self.lock();
+        if let Some(session) = table.get_mut(&cookie.table_key()).filter(|session| session.is_live(running)) {
+            session.used = running;
+        }
+    }
+
+    /// The live sessions of a mailbox, the latest first; `cookie` is that of the one that asks.
+    pub fn list(&self, mailbox: MailboxId, cookie: &str, running: Duration) -> Vec<Listed> {
+        let own = SessionCookie::parse(cookie).map(|cookie| cookie.table_key());
+        let table = self.lock();
+        let live = table.iter().filter(|(_, session)| session.mailbox == mailbox && session.is_live(running));
+        let mut listed: Vec<Listed> = live
+            .map(|(key, session)| Listed {
+                number: base32::lower(&session.number),
+                agent: session.agent,
+                age: running.saturating_sub(session.begun),
+                idle: running.saturating_sub(session.used),
+                own: own == Some(*key),
+            })
+            .collect();
+        listed.sort_by_key(|session| (session.idle, session.age));
+        listed
+    }
+
+    /// Lets one file be fetched with `passphrase`, in the place of any that was allowed before.
+    pub fn grant(&self, cookie: &str, passphrase: &Secret<String>, running: Duration) {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return };
+        if let Some(session) = self.lock().get_mut(&cookie.table_key()) {
+            let passphrase = sha256(passphrase.expose().as_bytes());
+            session.grant = Some(Grant { passphrase, until: running + GRANT });
+        }
+    }
+
+    /// Whether this passphrase was made for this session and not used yet; it is used now.
+    pub fn take_grant(&self, cookie: &str, passphrase: &Secret<String>, running: Duration) -> bool {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return false };
+        let mut table = self.lock();
+        let Some(session) = table.get_mut(&cookie.table_key()) else { return false };
+        let shown = sha256(passphrase.expose().as_bytes());
+        let fits = session
+            .grant
+            .as_ref()
+            .is_some_and(|grant| running < grant.until && equal(&grant.passphrase, &shown));
+        if fits {
+            session.grant = None;
+        }
+        fits
     }
 
     /// Whether this is the first look into a mailbox that was set up just now; true only once.
@@ -98,9 +211,27 @@ impl Sessions {
         self.lock().retain(|_, session| session.mailbox != mailbox);
     }
 
+    /// Ends the session of a mailbox that its owner calls by `number`; false when it has none of that name.
+    pub fn end_number(&self, mailbox: MailboxId, number: &str) -> bool {
+        let mut table = self.lock();
+        let before = table.len();
+        table.retain(|_, session| session.mailbox != mailbox || base32::lower(&session.number) != number);
+        table.len() < before
+    }
+
+    /// Ends all sessions of a mailbox but that of `cookie`.
+    pub fn end_others(&self, mailbox: MailboxId, cookie: &str) {
+        let own = SessionCookie::parse(cookie).map(|cookie| cookie.table_key());
+        self.lock().retain(|key, session| session.mailbox != mailbox || own == Some(*key));
+    }
+
     /// Forgets what has ended by time.
     pub fn sweep(&self, running: Duration) {
-        self.lock().retain(|_, session| session.is_live(running));
+        let mut table = self.lock();
+        table.retain(|_, session| session.is_live(running));
+        for session in table.values_mut() {
+            session.grant.take_if(|grant| running >= grant.until);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
@@ -109,6 +240,10 @@ impl Sessions {
 }
 
 impl Session {
+    fn ended(&self) -> CancellationToken {
+        self.life.token().clone()
+    }
+
     fn is_live(&self, running: Duration) -> bool {
         running.saturating_sub(self.used) < IDLE && running.saturating_sub(self.begun) < LIFE
     }
@@ -129,6 +264,8 @@ fn remove_oldest(table: &mut HashMap<[u8; 32], Session>, mailbox: Option<Mailbox
 pub const IDLE: Duration = Duration::from_secs(15 * 60);
 /// Whatever happens, it ends after this.
 const LIFE: Duration = Duration::from_secs(8 * 3600);
+/// How long a passphrase waits for its file.
+pub const GRANT: Duration = Duration::from_secs(10 * 60);
 /// Sessions of one mailbox.
 const EACH: usize = 8;
 /// Sessions in all.
@@ -146,12 +283,16 @@ mod tests {
         Duration::from_secs(count * 60)
     }
 
+    fn of(mailbox: MailboxId, first_look: bool) -> Beginning {
+        Beginning { mailbox, generation: 3, first_look, agent: Agent::default() }
+    }
+
     #[test]
     fn ends_by_idling_by_age_and_by_word() {
         let random = Counting::default();
         let key = MailboxKey::generate(&random);
         let sessions = Sessions::default();
-        let begin = |at| sessions.begin(M, 3, &key, true, minutes(at), &random);
+        let begin = |at| sessions.begin(of(M, true), &key, minutes(at), &random);
         let cookie = begin(0);
         let cookie = cookie.expose();
         let resumed = sessions.resume(cookie, minutes(14)).unwrap();
@@ -181,7 +322,7 @@ mod tests {
         let random = Counting::default();
         let key = MailboxKey::generate(&random);
         let sessions = Sessions::default();
-        let cookie = sessions.begin(M, 0, &key, false, minutes(0), &random);
+        let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
         for text in ["", "x", &"A".repeat(43), &cookie.expose()[1..]] {
             assert!(sessions.resume(text, minutes(0)).is_none(), "{text}");
             sessions.end(text);
@@ -194,9 +335,9 @@ mod tests {
         let random = Counting::default();
         let key = MailboxKey::generate(&random);
         let sessions = Sessions::default();
-        let other = sessions.begin(N, 0, &key, false, minutes(0), &random);
+        let other = sessions.begin(of(N, false), &key, minutes(0), &random);
         let cookies: Vec<_> =
-            (0..9).map(|n| sessions.begin(M, 0, &key, false, Duration::from_secs(n), &random)).collect();
+            (0..9).map(|n| sessions.begin(of(M, false), &key, Duration::from_secs(n), &random)).collect();
         let live =
             cookies.iter().filter(|cookie| sessions.resume(cookie.expose(), minutes(1)).is_some()).count();
         assert_eq!(live, 8);
@@ -211,10 +352,75 @@ mod tests {
         let random = Counting::default();
         let key = MailboxKey::generate(&random);
         let sessions = Sessions::default();
-        let cookie = sessions.begin(M, 0, &key, true, minutes(0), &random);
+        let cookie = sessions.begin(of(M, true), &key, minutes(0), &random);
         assert!(sessions.take_first_look(cookie.expose()));
         assert!(!sessions.take_first_look(cookie.expose()));
-        let cookie = sessions.begin(M, 0, &key, false, minutes(0), &random);
+        let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
         assert!(!sessions.take_first_look(cookie.expose()));
+    }
+
+    #[test]
+    fn an_owner_sees_and_ends_what_is_theirs() {
+        let random = Counting::default();
+        let key = MailboxKey::generate(&random);
+        let sessions = Sessions::default();
+        let begin = |whose, at| sessions.begin(of(whose, false), &key, minutes(at), &random);
+        let (one, two, three, foreign) = (begin(M, 0), begin(M, 1), begin(M, 2), begin(N, 2));
+        let now = minutes(5);
+        let listed = sessions.list(M, two.expose(), now);
+        let ages: Vec<_> = listed.iter().map(|listed| (listed.age, listed.idle, listed.own)).collect();
+        let line = |at, own| (minutes(at), minutes(at), own);
+        assert_eq!(ages, [line(3, false), line(4, true), line(5, false)]);
+
+        let ended = sessions.resume(one.expose(), now).unwrap().ended;
+        let number = listed.last().unwrap().number.clone();
+        assert!(!sessions.end_number(N, &number), "of another mailbox");
+        assert!(!ended.is_cancelled());
+        assert!(sessions.end_number(M, &number) && !sessions.end_number(M, &number));
+        assert!(ended.is_cancelled() && sessions.resume(one.expose(), now).is_none());
+
+        let ended = sessions.resume(three.expose(), now).unwrap().ended;
+        sessions.end_others(M, two.expose());
+        assert!(ended.is_cancelled() && sessions.resume(three.expose(), now).is_none());
+        assert!(
+            sessions.resume(two.expose(), now).is_some() && sessions.resume(foreign.expose(), now).is_some()
+        );
+        assert_eq!(sessions.list(M, two.expose(), now).len(), 1);
+    }
+
+    #[test]
+    fn a_long_answer_keeps_its_session_but_not_for_ever() {
+        let random = Counting::default();
+        let key = MailboxKey::generate(&random);
+        let sessions = Sessions::default();
+        let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
+        for at in (10..480).step_by(10) {
+            sessions.touch(cookie.expose(), minutes(at));
+        }
+        assert!(sessions.resume(cookie.expose(), minutes(479)).is_some());
+        sessions.touch(cookie.expose(), minutes(481));
+        assert!(sessions.resume(cookie.expose(), minutes(481)).is_none());
+    }
+
+    #[test]
+    fn a_passphrase_fetches_one_file_within_ten_minutes() {
+        let random = Counting::default();
+        let key = MailboxKey::generate(&random);
+        let sessions = Sessions::default();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
+        let other = sessions.begin(of(M, false), &key, minutes(0), &random);
+        let take = |cookie: &Secret<String>, text, at| {
+            sessions.take_grant(cookie.expose(), &secret(text), minutes(at))
+        };
+        assert!(!take(&cookie, "one", 0), "nothing was allowed");
+        sessions.grant(cookie.expose(), &secret("one"), minutes(0));
+        assert!(!take(&cookie, "two", 1) && !take(&other, "one", 1) && !take(&cookie, "", 1));
+        assert!(take(&cookie, "one", 9) && !take(&cookie, "one", 9), "once");
+        sessions.grant(cookie.expose(), &secret("one"), minutes(0));
+        sessions.grant(cookie.expose(), &secret("two"), minutes(0));
+        assert!(!take(&cookie, "one", 1) && !take(&cookie, "two", 10), "replaced, too late");
+        sessions.sweep(minutes(11));
+        assert!(sessions.lock().values().all(|session| session.grant.is_none()));
     }
 }

@@ -3,8 +3,10 @@
 use crate::base::secret::Secret;
 use crate::flow::sign_in::Realm;
 use crate::flow::sign_in::SignInError;
+use crate::serve::portal::Arrival;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Visit;
+use crate::serve::portal::agent::Agent;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
@@ -94,7 +96,8 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
                 Some(carried) => reply::resumed(portal, &chrome, &who, carried).await?,
                 None => page::see_other("/mailbox")?,
             };
-            portal.sign_in(&who, signed, false, secure, &mut answer);
+            let agent = Agent::of(&head.headers);
+            portal.sign_in(&who, Arrival { before: signed, first_look: false, agent, secure }, &mut answer);
             Ok(answer)
         }
         Err(SignInError::Wrong) => {

@@ -1,6 +1,8 @@
 //! Trouble on a page's way: one dictionary from causes to answers.
 
+use crate::flow::own_key::OwnKeyError;
 use crate::flow::reading::ReadError;
+use crate::flow::sign_in::SignInError;
 use crate::serve::portal::form::BadBody;
 use crate::serve::portal::notice::Notice;
 use crate::serve::portal::page;
@@ -63,6 +65,18 @@ impl From<ReadError> for Trouble {
             ReadError::Damaged => Self::Damaged,
             ReadError::Busy => Self::Busy(SOON),
             ReadError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<OwnKeyError> for Trouble {
+    fn from(error: OwnKeyError) -> Self {
+        match error {
+            OwnKeyError::SignIn(SignInError::Paused { retry_after }) => Self::Paused(retry_after),
+            OwnKeyError::SignIn(SignInError::Busy { retry_after }) => Self::Busy(retry_after),
+            OwnKeyError::SignIn(SignInError::Store(error)) | OwnKeyError::Store(error) => Self::Store(error),
+            OwnKeyError::SignIn(SignInError::Wrong) => Self::SignedOut,
+            OwnKeyError::Key => Self::Internal("a key could not be read or written"),
         }
     }
 }

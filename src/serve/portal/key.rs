@@ -1,0 +1,163 @@
+//! The mailbox's own OpenPGP keys: what they are, and how to take them along.
+//!
+//! Two forms, one behind the other, so that passphrase and file both arrive without a script: the password makes a
+//! passphrase, which is shown once and stands in the second form; that form's answer is the file. The session keeps
+//! a hash of the passphrase for ten minutes, and nothing that opens anything.
+
+use crate::base::secret::Secret;
+use crate::flow::own_key::OwnKey;
+use crate::flow::own_key::OwnKeyError;
+use crate::flow::sign_in::SignInError;
+use crate::openpgp::fingerprint_text;
+use crate::serve::portal::Portal;
+use crate::serve::portal::Signed;
+use crate::serve::portal::Visit;
+use crate::serve::portal::attachment;
+use crate::serve::portal::form::Form;
+use crate::serve::portal::notice::Notice;
+use crate::serve::portal::page;
+use crate::serve::portal::page::Answer;
+use crate::serve::portal::page::Chrome;
+use crate::serve::portal::page::FieldError;
+use crate::serve::portal::page::Tab;
+use crate::serve::portal::session;
+use crate::serve::portal::trouble::Trouble;
+use askama::Template;
+use axum::http::StatusCode;
+
+#[derive(Template)]
+#[template(path = "portal/key.html")]
+struct Keys<'a> {
+    page: &'a Chrome,
+    errors: Vec<FieldError>,
+    keys: Vec<Line>,
+}
+
+/// A key on the page.
+#[derive(Debug)]
+struct Line {
+    fingerprint: String,
+    created: String,
+    current: bool,
+}
+
+/// The passphrase, this once.
+#[derive(Template)]
+#[template(path = "portal/key_file.html")]
+struct KeyFile<'a> {
+    page: &'a Chrome,
+    passphrase: &'a str,
+    limit: String,
+}
+
+/// `GET /mailbox/key`.
+pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    enter(&mut visit)?;
+    keys(portal, &visit.chrome, &signed, Vec::new(), StatusCode::OK).await
+}
+
+/// `POST /mailbox/key/download`: the password again.
+pub async fn download(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    enter(&mut visit)?;
+    let Visit { chrome, head, body, source, .. } = visit;
+    let form = Form::read(&head.headers, body).await?;
+    let password = Secret::new(form.text("password").to_owned());
+    match portal.flow.allow_key_file(&signed.who, password, &source).await {
+        Ok(passphrase) => {
+            portal.sessions.grant(signed.cookie.expose(), &passphrase, portal.flow.clock.running());
+            let minutes = usize::try_from(session::GRANT.as_secs() / 60).unwrap_or(usize::MAX);
+            let limit = chrome.count("key-file-next", "minutes", &minutes);
+            page::html(StatusCode::OK, &KeyFile { page: &chrome, passphrase: passphrase.expose(), limit })
+        }
+        Err(OwnKeyError::SignIn(SignInError::Wrong)) => {
+            let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
+            keys(portal, &chrome, &signed, vec![error], StatusCode::FORBIDDEN).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /mailbox/key/file`: the passphrase that was shown brings the file, once.
+pub async fn file(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    enter(&mut visit)?;
+    let Visit { chrome, head, body, .. } = visit;
+    let form = Form::read(&head.headers, body).await?;
+    let passphrase = || Secret::new(form.text("passphrase").to_owned());
+    let cookie = signed.cookie.expose();
+    if !portal.sessions.take_grant(cookie, &passphrase(), portal.flow.clock.running()) {
+        let text = vec![chrome.say("key-file-gone")];
+        return Notice::new(&chrome, chrome.say("key-file-gone-title"), text)
+            .button("/mailbox/key", chrome.say("key-again"))
+            .answer(StatusCode::FORBIDDEN);
+    }
+    let file = match portal.flow.key_file(&signed.who, passphrase()).await {
+        Ok(file) => file,
+        Err(error) => {
+            // It was not fetched: the same passphrase may ask again.
+            portal.sessions.grant(cookie, &passphrase(), portal.flow.clock.running());
+            return Err(error.into());
+        }
+    };
+    saved(file.expose().clone(), "openpgp-key.asc")
+}
+
+/// `GET /mailbox/key/public`.
+pub async fn public(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    enter(&mut visit)?;
+    saved(portal.flow.own_certificates(&signed.who).await?, "openpgp-public-key.asc")
+}
+
+/// RFC 3156 §7.
+fn saved(armored: String, name: &str) -> Answer {
+    let mut answer = page::content(StatusCode::OK, "application/pgp-keys", armored);
+    attachment::call(&mut answer, name)?;
+    Ok(answer)
+}
+
+/// Where it is switched off there is nothing.
+fn enter(visit: &mut Visit) -> Result<(), Trouble> {
+    visit.chrome.tab = Tab::Key;
+    visit.chrome.path = "/mailbox/key".to_owned();
+    if visit.chrome.face.key_download { Ok(()) } else { Err(Trouble::NotFound) }
+}
+
+async fn keys(
+    portal: &Portal,
+    chrome: &Chrome,
+    signed: &Signed,
+    errors: Vec<FieldError>,
+    status: StatusCode,
+) -> Answer {
+    let keys = portal.flow.own_keys(&signed.who).await?;
+    let keys = keys.iter().map(|key| line(chrome, key)).collect();
+    page::html(status, &Keys { page: chrome, errors, keys })
+}
+
+fn line(chrome: &Chrome, key: &OwnKey) -> Line {
+    Line {
+        fingerprint: fingerprint_text(&key.fingerprint.0),
+        created: chrome.date(key.created),
+        current: key.current,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::language::Language;
+    use crate::serve::portal::tests::chrome;
+
+    #[test]
+    fn the_password_never_comes_back_and_the_error_comes_first() {
+        for language in Language::ALL {
+            let mut chrome = chrome(language);
+            chrome.signed = true;
+            let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
+            let line = Line { fingerprint: "9B1F 62C0".into(), created: "today".into(), current: true };
+            let html = Keys { page: &chrome, errors: vec![error], keys: vec![line] }.render().unwrap();
+            assert!(html.contains("<a href=\"#password\">") && html.contains("id=\"password-error\""));
+            assert!(!html.contains("name=\"password\" value"), "{html}");
+            assert!(html.contains("action=\"/mailbox/key/download\""));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Work that goes on for long: one at a time for each mailbox, so many in all, and how far each is.
+
+use crate::base::id::MailboxId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
+
+/// The works of one kind that are under way.
+#[derive(Clone)]
+pub struct Works {
+    most: usize,
+    going: Arc<Mutex<HashMap<MailboxId, Arc<AtomicU8>>>>,
+}
+
+/// A work under way; over when this is dropped.
+pub struct Work {
+    works: Works,
+    mailbox: MailboxId,
+    percent: Arc<AtomicU8>,
+}
+
+/// Why a work cannot begin now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotNow {
+    /// This mailbox has one already.
+    Going,
+    /// There are as many as there may be.
+    Full,
+}
+
+impl Works {
+    /// At most `most` at once.
+    pub fn new(most: usize) -> Self {
+        Self { most, going: Arc::default() }
+    }
+
+    /// Begins one for a mailbox.
+    pub fn begin(&self, mailbox: MailboxId) -> Result<Work, NotNow> {
+        let mut going = self.lock();
+        if going.contains_key(&mailbox) {
+            return Err(NotNow::Going);
+        }
+        if going.len() >= self.most {
+            return Err(NotNow::Full);
+        }
+        let percent = Arc::new(AtomicU8::new(0));
+        going.insert(mailbox, percent.clone());
+        Ok(Work { works: self.clone(), mailbox, percent })
+    }
+
+    /// How far a mailbox's is, 0 to 100; `None` when none is under way.
+    pub fn percent(&self, mailbox: MailboxId) -> Option<u8> {
+        self.lock().get(&mailbox).map(|percent| percent.load(Ordering::Relaxed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxId, Arc<AtomicU8>>> {
+        // Every change is complete before the lock is given back.
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work {
+    /// So much of all of it is done.
+    pub fn is_at(&self, done: u64, all: u64) {
+        let percent = u128::from(done) * 100 / u128::from(all.max(1));
+        self.percent.store(u8::try_from(percent.min(100)).unwrap_or(100), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.works.lock().remove(&self.mailbox);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_mailbox_and_so_many_in_all() {
+        let works = Works::new(2);
+        let mailbox = |n| MailboxId::new([n; 16]);
+        let one = works.begin(mailbox(1)).unwrap();
+        assert_eq!(works.begin(mailbox(1)).err(), Some(NotNow::Going));
+        let _two = works.begin(mailbox(2)).unwrap();
+        assert_eq!(works.begin(mailbox(3)).err(), Some(NotNow::Full));
+        assert_eq!((works.percent(mailbox(1)), works.percent(mailbox(3))), (Some(0), None));
+        one.is_at(u64::MAX / 2, u64::MAX);
+        assert_eq!(works.percent(mailbox(1)), Some(49));
+        drop(one);
+        assert_eq!(works.percent(mailbox(1)), None);
+        assert!(works.begin(mailbox(3)).is_ok());
+    }
+}
