@@ -7,6 +7,7 @@ use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::command::DeleteIf;
+use crate::store::command::Delivery;
 use crate::store::command::FirstUse;
 use crate::store::command::FlagChange;
 use crate::store::command::NewInvitation;
@@ -218,6 +219,13 @@ pub(crate) fn open_mailbox(
     record.slots.push(slot(first.slot, shred));
     set_certificate(record, &first.key.fingerprint);
     (first.key, first.former)
+}
+
+/// Was a message encrypted to what the mailbox has now, and can what it lies under still be opened?
+pub(crate) fn is_current(record: &MailboxRecord, delivery: &Delivery) -> bool {
+    let cover = &delivery.record.certificate;
+    record.certificate == delivery.certificate
+        && (*cover == record.certificate || record.former.contains(cover))
 }
 
 /// Mail is encrypted to `fingerprint` from now on; the one before becomes the newest former one.

@@ -561,11 +561,12 @@ pub struct Delivery {
     pub folder: Folder,
     /// What it was encrypted to; must be the mailbox's current certificate.
     pub certificate: Fingerprint,
-    /// Its record; `record.certificate` is the same.
+    /// Its record. `record.certificate` is the same, or a former one of the mailbox: then it covers a message that
+    /// is encrypted to the current one, whose secret key is not here.
     pub record: MessageRecord,
     /// Flags to begin with.
     pub flags: Flags,
-    /// The summary, encrypted to the same certificate.
+    /// The summary, encrypted to `record.certificate`.
     pub summary: Vec<u8>,
     /// Octets the mailbox may hold, if limited.
     pub quota_bytes: Option<u64>,

@@ -590,6 +590,13 @@ fn an_own_certificate_is_used_from_now_on() {
         let record = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
         assert_eq!((record.certificate.clone(), record.former.clone()), (print(4), vec![print(1)]));
         assert_eq!(stage.refused(deliver(1, 1)), Refusal::NotCurrent);
+        let covered = |by| {
+            let mut covered = delivery(1, 1);
+            (covered.certificate, covered.record.certificate) = (print(4), print(by));
+            Command::Deliver(Box::new(covered))
+        };
+        stage.ok(covered(1));
+        assert_eq!(stage.refused(covered(7)), Refusal::NotCurrent, "nothing of this mailbox opens it");
         stage.ok(Command::PutOwnCertificate { mailbox: mailbox(1), key: public(1) });
         let record = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
         assert_eq!((record.certificate.clone(), record.former.clone()), (print(1), vec![print(4)]));

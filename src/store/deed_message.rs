@@ -78,7 +78,7 @@ impl Draft<'_> {
         record: &MailboxRecord,
         delivery: &Delivery,
     ) -> Result<FolderRecord, Stop> {
-        if record.certificate != delivery.certificate || delivery.certificate != delivery.record.certificate {
+        if !change::is_current(record, delivery) {
             return Err(Refusal::NotCurrent.into());
         }
         self.the_folder(mailbox, folder)

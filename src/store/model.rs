@@ -614,9 +614,7 @@ impl State {
     fn deliver(&mut self, delivery: Delivery) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&delivery.mailbox).ok_or(Refusal::NotCurrent)?;
         change::check_alive(&held.record)?;
-        if held.record.certificate != delivery.certificate
-            || delivery.certificate != delivery.record.certificate
-        {
+        if !change::is_current(&held.record, &delivery) {
             return Err(Refusal::NotCurrent.into());
         }
         held.folders.get(&delivery.folder).ok_or(Refusal::Gone)?;

@@ -210,7 +210,9 @@ fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command
     }
     if d.is_multiple_of(11) {
         delivery.certificate = print([20, 50][usize::from(c % 2)]);
-        delivery.record.certificate = delivery.certificate.clone();
+        if d.is_multiple_of(2) {
+            delivery.record.certificate = delivery.certificate.clone();
+        }
     }
     if c.is_multiple_of(4) {
         delivery.record.message_id = None;
