@@ -17,10 +17,22 @@ pub enum Piece {
 }
 
 impl Piece {
-    fn length(&self) -> u64 {
+    /// Octets.
+    pub fn length(&self) -> u64 {
         match self {
             Self::Own(bytes) => bytes.len() as u64,
             Self::Came(range) => range.end.saturating_sub(range.start),
+        }
+    }
+
+    /// The same without its first `cut` octets.
+    pub fn from(&self, cut: u64) -> Self {
+        match self {
+            Self::Own(bytes) => {
+                let cut = usize::try_from(cut).unwrap_or(usize::MAX);
+                Self::Own(bytes.get(cut..).unwrap_or_default().into())
+            }
+            Self::Came(range) => Self::Came(range.start.saturating_add(cut).min(range.end)..range.end),
         }
     }
 }

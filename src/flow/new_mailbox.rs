@@ -186,7 +186,7 @@ impl Flow {
             slot,
             invitation: Some(invitation),
         };
-        let receiver = Receiver { record: Arc::new(new.record()), certificate: key.certificate };
+        let receiver = Receiver { record: Arc::new(new.record()), certificate: key.certificate, cover: None };
         Ok(Invited { mailbox: Box::new(new), receiver, entry })
     }
 }

@@ -52,6 +52,18 @@ impl Composed {
         pieces.extend(self.pieces.iter().cloned());
         Self { spool: self.spool.clone(), pieces }
     }
+
+    /// The same without its first octets.
+    pub fn from(&self, start: u64) -> Self {
+        let mut skip = start;
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let cut = skip.min(piece.length());
+            skip -= cut;
+            pieces.push(piece.from(cut));
+        }
+        Self { spool: self.spool.clone(), pieces }
+    }
 }
 
 /// Whom a message is sealed to.
@@ -61,12 +73,20 @@ pub struct Receiver {
     pub record: Arc<MailboxRecord>,
     /// Its current certificate.
     pub certificate: Certificate,
+    /// What lies in the store lies under this one, if its owner alone has the secret key of the current one: the
+    /// mailbox's own, from before. What it covers is PGP/MIME for the current one.
+    pub cover: Option<Certificate>,
 }
 
 impl Receiver {
     /// What the certificate is known by.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.certificate.fingerprint().to_vec())
+    }
+
+    /// The certificate that opens what lies in the store.
+    const fn lies_under(&self) -> &Certificate {
+        if let Some(cover) = &self.cover { cover } else { &self.certificate }
     }
 }
 
@@ -100,7 +120,21 @@ impl Flow {
         let Some(key) = self.store.key(mailbox, &record.certificate).await? else { return Ok(None) };
         let certificate =
             self.certificates.parsed(&key.fingerprint.0, &key.certificate).map_err(TakeError::internal)?;
-        Ok(Some(Receiver { record, certificate }))
+        let cover = if key.wrapped_secret.is_none() { self.cover(&record).await? } else { None };
+        Ok(Some(Receiver { record, certificate, cover }))
+    }
+
+    /// The newest certificate of a mailbox whose secret key lies under its MUK.
+    async fn cover(&self, record: &MailboxRecord) -> Result<Option<Certificate>, TakeError> {
+        for fingerprint in &record.former {
+            if let Some(key) = self.store.key(record.id, fingerprint).await?
+                && key.wrapped_secret.is_some()
+            {
+                let parsed = self.certificates.parsed(&key.fingerprint.0, &key.certificate);
+                return parsed.map(Some).map_err(TakeError::internal);
+            }
+        }
+        Ok(None)
     }
 
     /// Seals a message for `receiver`; the command delivers it.
@@ -112,7 +146,11 @@ impl Flow {
     ) -> Result<Box<Delivery>, TakeError> {
         let now = self.clock.now();
         let bodies = self.store.bodies().clone();
-        let certificate = receiver.certificate.clone();
+        let message = match receiver.cover {
+            Some(_) => self.for_owner_alone(&receiver.certificate, message).await?,
+            None => message,
+        };
+        let certificate = receiver.lies_under().clone();
         let laid = blocking(move || lay(&bodies, &certificate, &message, now)).await?;
         Ok(self.address_delivery(receiver, laid, place))
     }
@@ -135,7 +173,7 @@ impl Flow {
                 arrived: place.date.unwrap_or_else(|| self.clock.now()),
                 size: laid.size,
                 body: laid.body,
-                certificate: receiver.fingerprint(),
+                certificate: Fingerprint(receiver.lies_under().fingerprint().to_vec()),
                 sender: place.sender,
                 message_id: place.message_id.map(|id| self.index.message_id("message-id", mailbox, &id)),
             },

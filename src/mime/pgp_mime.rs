@@ -69,8 +69,15 @@ pub fn outer_header(message: &Header, boundary: &str) -> Header {
 /// The header of what is encrypted: the message's own, marked as protected, with a record of what stands outside
 /// (RFC 9788 §2.2).
 pub fn inner_header(message: &Header, outer: &Header) -> Header {
+    let mut leaves = message.clone();
+    leaves.retain(|field| !field.is("received") && !field.is("dkim-signature"));
+    kept_header(&leaves, outer)
+}
+
+/// The same for a message that came and stays: every field it had, its trace too.
+pub fn kept_header(message: &Header, outer: &Header) -> Header {
     let mut inner = message.clone();
-    inner.retain(|field| !field.is("hp-outer") && !field.is("received") && !field.is("dkim-signature"));
+    inner.retain(|field| !field.is("hp-outer"));
     for field in outer.fields() {
         if !is_structural(field) {
             inner.append(Field::raw("HP-Outer", &format!("{}: {}", field.name(), field.unfolded())));
@@ -218,6 +225,8 @@ mod tests {
              HP-Outer: References: <r@x>\r\n\r\n"
         );
         assert!(!text(&outer).contains("hush") && !text(&outer).contains("secret"));
+        let kept = text(&kept_header(&message, &outer));
+        assert_eq!(kept, format!("Received: from here\r\n{}", text(&inner)));
     }
 
     fn sealed(ciphertext: &str) -> Vec<u8> {

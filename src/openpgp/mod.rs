@@ -6,6 +6,7 @@
 //!
 //! Randomness is the library's own (it takes none as an argument); time is an argument as everywhere.
 
+pub mod addressed;
 pub mod armor;
 pub mod certificate;
 pub mod decrypt;

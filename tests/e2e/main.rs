@@ -25,6 +25,7 @@ mod imap;
 mod main_job;
 mod odd_mail;
 mod outbound;
+mod own_key;
 mod portal;
 mod promises;
 mod protection;
