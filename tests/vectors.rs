@@ -20,6 +20,7 @@ use guardpost::vault::frames::FrameWriter;
 use guardpost::vault::keyring;
 use guardpost::vault::keyring::Keys;
 use guardpost::vault::keyring::MasterKey;
+use guardpost::vault::mailbox_key::FormerParts;
 use guardpost::vault::mailbox_key::MailboxKey;
 use guardpost::vault::mailbox_key::Submission;
 use guardpost::vault::mailbox_key::VaultEntry;
@@ -244,6 +245,16 @@ fn what_lies_under_a_muk_comes_out_byte_for_byte() {
     let wrapped = muk.wrap_secret_key(owner, &fingerprint, &secret, &nonce("secret key"));
     assert_eq!(wrapped, hex(&vector["wrapped"]));
     assert_eq!(muk.unwrap_secret_key(owner, &fingerprint, &wrapped).unwrap().expose(), &secret);
+
+    let former = FormerParts {
+        mailbox: owner,
+        id: SlotId::new(fixed(&vector["former_id"])),
+        since: Time(vector["since"].as_i64().unwrap()),
+        until: Time(vector["until"].as_i64().unwrap()),
+    };
+    let wrapped = muk.wrap_former(&former, &MailboxKey::new(key(&vector["former"])), &nonce("former key"));
+    assert_eq!(wrapped, hex(&vector["wrapped_former"]));
+    assert!(same(&muk.unwrap_former(&former, &wrapped).unwrap(), &hex(&vector["former"])));
 
     let (message, summary) = (MessageId::new(fixed(&vector["message"])), text(&vector["summary"]));
     let sealed = muk.summaries(owner).seal(message, summary.as_bytes(), &nonce("summary"));

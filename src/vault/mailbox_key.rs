@@ -3,6 +3,7 @@
 //! ```text
 //! secret key  AEAD(HKDF(MUK, "guardpost/1 secret key" ‖ M), …, aad = lp(M, fingerprint))
 //! summary     AEAD(HKDF(MUK, "guardpost/1 summary" ‖ M), …, aad = lp(M, m))
+//! former key  AEAD(HKDF(MUK, "guardpost/1 former key" ‖ M), former MUK, aad = lp(M, s, since ‖ until as i64 big-endian))
 //! vault       AEAD(HKDF(MUK of the account, "guardpost/1 vault"), lp(recipient, i, T, PIN or ""), aad = lp(M of the account, M))
 //! submission  HMAC(HKDF(MUK, "guardpost/1 submission" ‖ M), lp(Message-ID, sender, lp(recipients, sorted), SHA-256 of the content))
 //! ```
@@ -11,10 +12,12 @@ use crate::base::address::Address;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::MessageId;
+use crate::base::id::SlotId;
 use crate::base::random::Random;
 use crate::base::random::bytes;
 use crate::base::secret::Key;
 use crate::base::secret::Secret;
+use crate::base::time::Time;
 use crate::vault::error::VaultError;
 use crate::vault::pin::Pin;
 use crate::vault::primitives::Aead;
@@ -66,6 +69,21 @@ impl MailboxKey {
     ) -> Result<Secret<Vec<u8>>, VaultError> {
         let aad = lp(&[mailbox.bytes(), fingerprint]);
         self.of_mailbox(b"guardpost/1 secret key", mailbox).open(wrapped, &aad)
+    }
+
+    /// Wraps a former MUK of the same mailbox, so that what lies under it stays readable.
+    pub fn wrap_former(&self, parts: &FormerParts, former: &Self, random: &dyn Random) -> Vec<u8> {
+        self.of_mailbox(b"guardpost/1 former key", parts.mailbox).seal(
+            random,
+            former.0.expose(),
+            &parts.aad(),
+        )
+    }
+
+    /// Unwraps a former MUK.
+    pub fn unwrap_former(&self, parts: &FormerParts, wrapped: &[u8]) -> Result<Self, VaultError> {
+        let aead = self.of_mailbox(b"guardpost/1 former key", parts.mailbox);
+        aead.open_key(wrapped, &parts.aad()).map(Self)
     }
 
     /// The key for summaries, prepared once for many.
@@ -122,6 +140,26 @@ impl MailboxKey {
 
     fn vault(&self) -> Aead {
         Aead::new(&derive(&NO_SALT, self.0.expose(), b"guardpost/1 vault"))
+    }
+}
+
+/// What identifies a former MUK; every bit of it is bound into the seal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FormerParts {
+    /// M.
+    pub mailbox: MailboxId,
+    /// s.
+    pub id: SlotId,
+    /// It was the present one from then on.
+    pub since: Time,
+    /// Until then.
+    pub until: Time,
+}
+
+impl FormerParts {
+    fn aad(&self) -> Vec<u8> {
+        let times = [self.since.0.to_be_bytes(), self.until.0.to_be_bytes()].concat();
+        lp(&[self.mailbox.bytes(), self.id.bytes(), &times])
     }
 }
 
@@ -211,6 +249,30 @@ mod tests {
             assert!(muk.unwrap_secret_key(mailbox, &fingerprint, &wrapped).is_err());
         }
         assert!(MailboxKey::generate(&random).unwrap_secret_key(M, &[9; 20], &wrapped).is_err());
+    }
+
+    #[test]
+    fn a_former_key_is_bound_to_its_mailbox_id_and_times() {
+        let random = Seeded::new(5);
+        let (muk, former) = (MailboxKey::generate(&random), MailboxKey::generate(&random));
+        let parts = FormerParts { mailbox: M, id: SlotId::new([3; 16]), since: Time(7), until: Time(-9) };
+        let wrapped = muk.wrap_former(&parts, &former, &random);
+        assert_eq!(muk.unwrap_former(&parts, &wrapped).unwrap().key().expose(), former.key().expose());
+        for other in [
+            FormerParts { mailbox: N, ..parts },
+            FormerParts { id: SlotId::new([4; 16]), ..parts },
+            FormerParts { since: Time(-9), ..parts },
+            FormerParts { since: Time(-9), until: Time(7), ..parts },
+            FormerParts { until: Time(-8), ..parts },
+        ] {
+            assert_eq!(muk.unwrap_former(&other, &wrapped).unwrap_err(), VaultError::NotOpened, "{other:?}");
+        }
+        assert!(former.unwrap_former(&parts, &wrapped).is_err());
+        for bit in 0..wrapped.len() * 8 {
+            let mut changed = wrapped.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(muk.unwrap_former(&parts, &changed).is_err(), "bit {bit}");
+        }
     }
 
     #[test]

@@ -166,6 +166,17 @@ impl SlotParts {
         }
     }
 
+    /// The slot of the recovery certificate. Nothing is stretched: R is no guess.
+    pub fn recovery(mailbox: MailboxId, random: &dyn Random) -> Self {
+        Self {
+            kind: SlotKind::Recovery,
+            mailbox,
+            slot: SlotId::new(bytes(random)),
+            salt: bytes(random),
+            parameters: Parameters::SMALL,
+        }
+    }
+
     /// The slot of an invitation: its id is the invitation's.
     pub fn invitation(mailbox: MailboxId, id: InvitationId, cost: Parameters, random: &dyn Random) -> Self {
         Self {

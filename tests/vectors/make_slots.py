@@ -161,7 +161,8 @@ def under_muk():
     fingerprint, secret = fixed("fingerprint", 20), fixed("secret key", 200)
     message, summary = fixed("message", 16), b"Subject, and the first words"
     invitation, token = fixed("invitation", 16), fixed("token", 20)
-    nonces = {name: fixed(name + " nonce", 12) for name in ("secret key", "summary", "vault", "bare vault")}
+    nonces = {name: fixed(name + " nonce", 12) for name in
+              ("secret key", "summary", "vault", "bare vault", "former key")}
     vault = hkdf(MUK, b"guardpost/1 vault")
     recipient = "Bob@xn--bcher-kva.example"
 
@@ -169,6 +170,8 @@ def under_muk():
         content = lp(recipient.encode(), invitation, token, pin)
         return seal(vault, nonces[name], content, lp(ACCOUNT, M))
 
+    former, former_id, since, until = fixed("former muk", 32), fixed("former id", 16), 1_795_318_393, 1_797_910_393
+    former_aad = lp(M, former_id, struct.pack(">qq", since, until))
     content = hashlib.sha256(b"content").digest()
     recipients = lp(b"a@x.example", b"b@x.example")
     digest = hmac.new(hkdf(MUK, b"guardpost/1 submission" + ACCOUNT),
@@ -184,6 +187,8 @@ def under_muk():
         "recipient": recipient, "invitation": invitation, "token": token, "pin": "271828",
         "vault": entry("vault", b"271828"), "vault_without_pin": entry("bare vault", b""),
         "submission": digest,
+        "former": former, "former_id": former_id, "since": since, "until": until,
+        "wrapped_former": seal(hkdf(MUK, b"guardpost/1 former key" + M), nonces["former key"], former, former_aad),
     }
 
 
