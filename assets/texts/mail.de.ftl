@@ -105,6 +105,12 @@ note-never-subject = { $recipient } hat das Postfach nie geöffnet
 note-never-title = { $recipient } hat das Postfach nie geöffnet
 note-never-text = Ihre verschlüsselte Nachricht an { $recipient } hat niemand gelesen. Das temporäre Postfach wurde nie geöffnet und hat am { $closed } geschlossen. Der Link gilt nicht mehr. Am { $goes } wird das Postfach mit allen Nachrichten gelöscht.
 note-never-do = Soll { $recipient } sie noch lesen, schicken Sie die Nachricht noch einmal: Dann entsteht ein neues Postfach mit einer neuen Einladung. Bis zum { $goes } kann Ihre Verwaltung auch das alte wieder öffnen.
+note-recovery-subject = Wer Ihr Postfach öffnen kann
+note-recovery-title = Wer Ihr Postfach öffnen kann
+note-recovery-on-text = Ihre Organisation hat ein Zertifikat zur Wiederherstellung eingeschaltet. Ab Ihrer nächsten Anmeldung kann, wer dessen geheimen Schlüssel hat, zusammen mit der Verwaltung dieses Servers Ihr Postfach { $recipient } öffnen, auch ohne Ihr Passwort.
+note-recovery-changed-text = Ihre Organisation hat ihr Zertifikat zur Wiederherstellung gewechselt. Ab Ihrer nächsten Anmeldung kann, wer den geheimen Schlüssel des neuen hat, zusammen mit der Verwaltung dieses Servers Ihr Postfach { $recipient } öffnen, auch ohne Ihr Passwort. Das frühere gilt dann nicht mehr.
+note-recovery-off-text = Ihre Organisation hat ihr Zertifikat zur Wiederherstellung ausgeschaltet. Ab jetzt öffnet nur noch Ihr Passwort Ihr Postfach { $recipient }. Wer es vergisst, hat verloren, was es geöffnet hat.
+note-recovery-what = Das Zertifikat hat den Fingerabdruck { $fingerprint }. Temporäre Postfächer von Menschen außerhalb öffnet es nie.
 note-reason = Der andere Server sagt: { $reason }
 
 ## Alarme an die Postverwaltung

@@ -106,6 +106,12 @@ note-never-subject = { $recipient } never opened the mailbox
 note-never-title = { $recipient } never opened the mailbox
 note-never-text = Your encrypted message to { $recipient } was not read by anybody. Its temporary mailbox was never opened and closed on { $closed }. The link no longer works. On { $goes } the mailbox is deleted with all its messages.
 note-never-do = If { $recipient } should still read it, send the message again: a new mailbox is made, with a new invitation. Until { $goes } your administrator can also open the old one again.
+note-recovery-subject = Who can open your mailbox
+note-recovery-title = Who can open your mailbox
+note-recovery-on-text = Your organisation has switched on a recovery certificate. From your next sign-in on, whoever holds its secret key can open your mailbox { $recipient } together with an administrator of this server, also without your password.
+note-recovery-changed-text = Your organisation has changed its recovery certificate. From your next sign-in on, whoever holds the secret key of the new one can open your mailbox { $recipient } together with an administrator of this server, also without your password. The former one ends then.
+note-recovery-off-text = Your organisation has switched off its recovery certificate. From now on your mailbox { $recipient } opens with your password only. Who forgets it has lost what it opened.
+note-recovery-what = The certificate has the fingerprint { $fingerprint }. Temporary mailboxes of people outside are never opened by it.
 note-reason = The other server says: { $reason }
 
 ## Alarms to the postmaster

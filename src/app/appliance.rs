@@ -4,6 +4,7 @@
 //! and at last the store, when nobody holds it any more.
 
 use crate::app::error::AppError;
+use crate::app::keys;
 use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -94,6 +95,7 @@ impl Appliance {
             stop_workers: CancellationToken::new(),
         };
         appliance.start_workers(control, courier);
+        appliance.workers.spawn(tell_recovery(appliance.flow.clone()));
         for bound in bound {
             appliance.open(bound, &config)?;
         }
@@ -120,6 +122,7 @@ impl Appliance {
     /// Listeners, directories and the list of certificate files stay as they are until the next start.
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
         // What may fail comes first: then nothing has changed.
+        let recovery = keys::recovery_certificate(&config, self.flow.clock.now())?;
         self.certificates.reload()?;
         signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
         let stays = needs_restart(&self.flow.config(), &config);
@@ -128,6 +131,8 @@ impl Appliance {
         }
         self.portal.reload(&config);
         self.flow.reconfigure(config);
+        self.flow.set_recovery(recovery);
+        self.workers.spawn(tell_recovery(self.flow.clone()));
         Ok(())
     }
 
@@ -214,6 +219,15 @@ async fn tell_validation(flow: Arc<Flow>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TEST_AGAIN) => {}
         }
+    }
+}
+
+/// Every account learns who else can open it.
+async fn tell_recovery(flow: Arc<Flow>) {
+    match flow.tell_recovery().await {
+        Ok(0) => {}
+        Ok(accounts) => tracing::info!(accounts, "told of the recovery certificate"),
+        Err(error) => tracing::error!(%error, "not every account was told of the recovery certificate"),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::complaint::Complaints;
 use crate::flow::signing::SigningError;
 use crate::net::error::NetError;
+use crate::openpgp::import::ImportError;
 use crate::serve::control::Trouble;
 use crate::store::error::StoreError;
 use crate::vault::error::VaultError;
@@ -48,6 +49,14 @@ pub enum AppError {
         /// Why.
         error: VaultError,
     },
+    /// `[accounts] recovery_certificate`.
+    #[error("accounts.recovery_certificate: {path}: {error}; {}", .error.advice())]
+    RecoveryCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: ImportError,
+    },
     /// A command that needs what only the service may read.
     #[error("start the service first ({0} cannot be opened by you)")]
     NotYours(PathBuf),
@@ -83,6 +92,7 @@ impl AppError {
             | Self::NoConfiguration(_)
             | Self::NoMasterKey(_)
             | Self::OpenMasterKey(_)
+            | Self::RecoveryCertificate { .. }
             | Self::Keyring { .. }
             | Self::Store(StoreError::WrongKey) => 78,
             Self::KeyringLost(_) | Self::Store(StoreError::Damaged { .. } | StoreError::Format { .. }) => 74,

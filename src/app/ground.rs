@@ -80,6 +80,7 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
         None => resolver(&config, around.random.clone())?,
     };
     let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
+    let recovery = keys::recovery_certificate(&config, around.clock.now())?;
     let key_file = keys::master_key_place(&config);
     let opening = tokio::task::spawn_blocking(move || open_disk(&data_dir, &key_file, &*random, options));
     let Ok(opened) = opening.await else {
@@ -95,7 +96,9 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
         dns,
         password_cost: around.password_cost,
     };
-    Ok(Flow::new(ground, config))
+    let flow = Flow::new(ground, config);
+    flow.set_recovery(recovery);
+    Ok(flow)
 }
 
 /// What `[dns]` says.

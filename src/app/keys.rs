@@ -4,8 +4,11 @@
 //! synced, renamed, its directory synced.
 
 use crate::app::error::AppError;
+use crate::base::limits::CERTIFICATE;
 use crate::base::random::Random;
+use crate::base::time::Time;
 use crate::config::Config;
+use crate::flow::recovery::RecoveryCertificate;
 use crate::vault::keyring;
 use crate::vault::keyring::Keys;
 use crate::vault::keyring::MasterKey;
@@ -83,6 +86,17 @@ pub fn create_master_key(file: &Path, data_dir: &Path, random: &dyn Random) -> R
         chown(file, Some(owner.uid()), Some(owner.gid())).map_err(trouble())?;
     }
     sync_directory_of(file)
+}
+
+/// Reads the recovery certificate, where one is switched on.
+pub fn recovery_certificate(config: &Config, now: Time) -> Result<Option<RecoveryCertificate>, AppError> {
+    let Some(path) = &config.accounts.recovery_certificate else { return Ok(None) };
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(CERTIFICATE as u64 + 1).read_to_end(&mut content))
+        .map_err(AppError::file(path))?;
+    let read = RecoveryCertificate::read(&content, now);
+    read.map(Some).map_err(|error| AppError::RecoveryCertificate { path: path.clone(), error })
 }
 
 /// Makes the data directory if its parent is there; nobody else may enter it.

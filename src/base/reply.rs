@@ -88,6 +88,9 @@ pub const CANNOT_VRFY: Reply = Reply::new(252, (2, 5, 0), "cannot say; send the 
 pub const START_DATA: Reply = Reply::bare(354, "end with a line that holds only a dot");
 /// RFC 3463 §3.5: a wait ran out.
 pub const TIMED_OUT: Reply = Reply::new(421, (4, 4, 2), "waited too long for you");
+/// RFC 3463 §3.8: who signed in no longer may.
+pub const SIGNED_OUT: Reply =
+    Reply::new(421, (4, 7, 0), "this account was changed or is gone; sign in again");
 /// The appliance is stopping.
 pub const STOPPING: Reply = Reply::new(421, (4, 3, 2), "stopping; try again in a moment");
 /// Too many connections.

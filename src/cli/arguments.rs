@@ -83,13 +83,27 @@ pub enum Account {
         /// Its address
         address: String,
     },
-    /// Change a password; asks for the old and the new one, loses nothing
+    /// Change a password; asks for the old and the new one, loses nothing and ends every session
     Password {
         /// Its address
         address: String,
+        /// App passwords stay; without it they go
+        #[arg(long, conflicts_with_all = ["new_key", "way"])]
+        keep_app_passwords: bool,
+        /// Make a new key too; old mail stays readable
+        #[arg(long, conflicts_with = "way")]
+        new_key: bool,
+        /// Another way in than the old password.
+        #[command(flatten)]
+        way: Way,
         /// Where passwords come from.
         #[command(flatten)]
         passwords: Passwords,
+    },
+    /// Print the message from which the recovery certificate's owner decrypts the recovery code
+    Recovery {
+        /// Its address
+        address: String,
     },
     /// Remove an account with all its mail
     Remove {
@@ -99,6 +113,21 @@ pub enum Account {
     /// An account's OpenPGP key
     #[command(subcommand)]
     Key(AccountKey),
+}
+
+/// Another way in than the old password.
+#[derive(Args, Clone, Copy, Debug)]
+#[group(id = "way", multiple = false)]
+pub struct Way {
+    /// The old password is lost: make a new key; what was before stays shut and goes after 30 days
+    #[arg(long)]
+    pub reset: bool,
+    /// Bring back what a reset shut; asks for the password from before it and the present one
+    #[arg(long)]
+    pub reopen: bool,
+    /// By the recovery certificate; asks for the decrypted code and a new password, loses nothing
+    #[arg(long)]
+    pub recover: bool,
 }
 
 /// `guardpost account key …`.
@@ -224,9 +253,16 @@ mod tests {
             let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
             assert!(arguments.json && arguments.yes, "{line}");
         }
-        for line in
-            ["guardpost", "guardpost queue retry", "guardpost queue retry x --all", "guardpost account add"]
-        {
+        for line in [
+            "guardpost account password a@x --reset --reopen",
+            "guardpost account password a@x --reset --new-key",
+            "guardpost account password a@x --keep-app-passwords --new-key",
+            "guardpost account password a@x --recover --keep-app-passwords",
+            "guardpost",
+            "guardpost queue retry",
+            "guardpost queue retry x --all",
+            "guardpost account add",
+        ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

@@ -20,6 +20,7 @@ use crate::cli::arguments::MasterKey;
 use crate::cli::arguments::Queue;
 use crate::cli::terminal::Asking;
 use crate::cli::terminal::confirm;
+use crate::cli::terminal::confirm_address;
 use crate::config::Config;
 use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
@@ -150,7 +151,7 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
         }
         command => {
             let config = settings()?.load()?;
-            let (answer, show) = put(&config, || request(command, arguments.yes))?;
+            let (answer, show) = put(&config, |inquire| request(command, arguments.yes, inquire))?;
             print_answer(&answer, arguments.json, &show)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -158,9 +159,9 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
 }
 
 /// What to ask the server for a command, after asking the person what it needs to know.
-fn request(command: &Command, yes: bool) -> Result<(Request, Show), Trouble> {
+fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Request, Show), End> {
     match command {
-        Command::Account(account) => account_request(account, yes),
+        Command::Account(account) => account_request(account, yes, inquire),
         Command::Mailbox(Mailbox::List) => Ok((Request::MailboxList {}, Show::Table)),
         Command::Mailbox(Mailbox::Show { address }) => {
             Ok((Request::MailboxShow { address: address.clone() }, Show::Table))
@@ -189,12 +190,12 @@ fn request(command: &Command, yes: bool) -> Result<(Request, Show), Trouble> {
         }
         Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
         Command::Demo(_) | Command::Serve | Command::Check | Command::MasterKey(_) => {
-            Err(Trouble::usage("not a question for the server"))
+            Err(Trouble::usage("not a question for the server").into())
         }
     }
 }
 
-fn account_request(account: &Account, yes: bool) -> Result<(Request, Show), Trouble> {
+fn account_request(account: &Account, yes: bool, inquire: Inquire<'_>) -> Result<(Request, Show), End> {
     Ok(match account {
         Account::Add { address, passwords } => {
             let asking = Asking::from_switch(passwords.password_stdin);
@@ -203,14 +204,38 @@ fn account_request(account: &Account, yes: bool) -> Result<(Request, Show), Trou
         }
         Account::List => (Request::AccountList {}, Show::Table),
         Account::Show { address } => (Request::AccountShow { address: address.clone() }, Show::Table),
-        Account::Password { address, passwords } => {
+        Account::Password { address, keep_app_passwords, new_key, way, passwords } => {
             let asking = Asking::from_switch(passwords.password_stdin);
-            let old = Password(asking.password(&format!("Old password of {address}"))?);
-            let new = Password(asking.new_password("New password")?);
-            (Request::AccountPassword { address: address.clone(), old, new }, Show::Done("changed"))
+            let address = address.clone();
+            if way.reset {
+                warn_of_reset(&address, yes, inquire)?;
+                let new = Password(asking.new_password("New password")?);
+                (Request::AccountReset { address, new }, Show::Table)
+            } else if way.reopen {
+                let old = Password(asking.password(&format!("Password of {address} from before the reset"))?);
+                let new = Password(asking.password("Present password")?);
+                (Request::AccountReopen { address, old, new }, Show::Done("reopened"))
+            } else if way.recover {
+                let code = Password(asking.password("Recovery code, as decrypted")?);
+                let new = Password(asking.new_password("New password")?);
+                (Request::AccountRecover { address, code, new }, Show::Done("changed"))
+            } else {
+                let old = Password(asking.password(&format!("Old password of {address}"))?);
+                let new = Password(asking.new_password("New password")?);
+                let (keep_app_passwords, new_key) = (*keep_app_passwords, *new_key);
+                let change = Request::AccountPassword { address, old, new, keep_app_passwords, new_key };
+                (change, Show::Done("changed"))
+            }
+        }
+        Account::Recovery { address } => {
+            (Request::AccountRecovery { address: address.clone() }, Show::Field("message"))
         }
         Account::Remove { address } => {
-            confirm(yes, &format!("Remove the account {address} with all its mail, for good?"))?;
+            if !yes {
+                let lost = lost_invitations(address, inquire)?;
+                let question = format!("The account {address} goes with all its mail, for good.{lost}");
+                confirm_address(yes, &question, address)?;
+            }
             (Request::AccountRemove { address: address.clone() }, Show::Done("removed"))
         }
         Account::Key(AccountKey::Export { address, secret: false, .. }) => {
@@ -232,16 +257,56 @@ fn account_request(account: &Account, yes: bool) -> Result<(Request, Show), Trou
     })
 }
 
+/// Says what a reset makes unreadable, and asks for the address.
+fn warn_of_reset(address: &str, yes: bool, inquire: Inquire<'_>) -> Result<(), End> {
+    if yes {
+        return Ok(());
+    }
+    let shown = inquire(Request::AccountShow { address: address.to_owned() })?;
+    let messages = shown.get("messages").and_then(Value::as_u64).unwrap_or_default();
+    let lost = lost_invitations(address, inquire)?;
+    let question = format!(
+        "{address} gets a new password and a new key. Its {messages} messages cannot be read from then on, app \
+         passwords and sessions end. For 30 days --reopen brings everything back with the old password; after \
+         that it is lost for good.{lost}"
+    );
+    Ok(confirm_address(yes, &question, address)?)
+}
+
+/// The open invitations that lose whoever could renew them, as lines.
+fn lost_invitations(address: &str, inquire: Inquire<'_>) -> Result<String, End> {
+    let open = inquire(Request::AccountInvitations { address: address.to_owned() })?;
+    if open.as_array().is_none_or(Vec::is_empty) {
+        return Ok(String::new());
+    }
+    let table = table::render(&open);
+    Ok(format!(
+        "\nNobody can renew these invitations then; their links and PINs stay as they are:\n{}",
+        table.trim_end()
+    ))
+}
+
+/// A question to the server, or to the store, before the request itself.
+type Inquire<'a> = &'a dyn Fn(Request) -> Result<Value, End>;
+
 /// Asks the server with what `ask` finds out from the person; when no server runs, opens the store and does it here.
-fn put<T>(config: &Config, ask: impl FnOnce() -> Result<(Request, T), Trouble>) -> Result<(Value, T), End> {
+fn put<T>(
+    config: &Config,
+    ask: impl FnOnce(Inquire<'_>) -> Result<(Request, T), End>,
+) -> Result<(Value, T), End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let socket = config.run_dir.join(SOCKET);
+    let asked = |request: &Request| -> Result<Option<Value>, End> {
+        let Some(stream) = runtime.block_on(client::connect(&socket))? else { return Ok(None) };
+        Ok(Some(runtime.block_on(client::ask(stream, request))?))
+    };
     if let Some(stream) = runtime.block_on(client::connect(&socket))? {
-        let (request, rest) = ask()?;
+        let stopped = || End::from(Trouble::unavailable("the server has just stopped"));
+        let (request, rest) = ask(&|request| asked(&request)?.ok_or_else(stopped))?;
         return Ok((runtime.block_on(client::ask(stream, &request))?, rest));
     }
     app::ground::become_owner(&config.data_dir)?;
-    let (request, rest) = ask()?;
+    let (request, rest) = ask(&|request| Ok(app::ground::answer(config, request)?))?;
     Ok((app::ground::answer(config, request)?, rest))
 }
 

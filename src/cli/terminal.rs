@@ -68,6 +68,27 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Trouble> {
     })
 }
 
+/// Asks for the address of what is to be lost, typed once more; `--yes` answers, and without a terminal nobody else can.
+pub fn confirm_address(yes: bool, question: &str, address: &str) -> Result<(), Trouble> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Trouble::usage(format!("{question} No terminal to ask on: use --yes")));
+    }
+    let mut terminal = io::stderr().lock();
+    let asked = write!(terminal, "{question}\nType the address to go on: ").and_then(|()| terminal.flush());
+    asked.map_err(|error| Trouble::usage(format!("cannot ask: {error}")))?;
+    let mut answer = String::new();
+    let read = io::Read::take(io::stdin().lock(), 1_024).read_line(&mut answer);
+    read.map_err(|error| Trouble::usage(format!("standard input: {error}")))?;
+    if answer.trim().to_lowercase() == address.trim().to_lowercase() {
+        Ok(())
+    } else {
+        Err(Trouble::refused("that is another address; nothing was done"))
+    }
+}
+
 /// Asks whether to go on; `--yes` answers, and without a terminal nobody else can.
 pub fn confirm(yes: bool, question: &str) -> Result<(), Trouble> {
     if yes {

@@ -403,11 +403,6 @@ impl Section<'_> {
         })
     }
 
-    /// A text that may only be empty: its feature is not here yet.
-    pub fn only_empty(&self, key: &str) {
-        self.text(key, |text| if text.is_empty() { Ok(()) } else { Err(not_yet("this")) });
-    }
-
     /// A list that may only be empty: its feature is not here yet.
     pub fn only_none(&self, key: &str) {
         self.texts(key, 1_000, |_| Err::<(), _>(not_yet("this")));

@@ -213,14 +213,19 @@ fn portal_url(text: &str, r#use: Use) -> Result<PortalUrl, String> {
 pub struct Accounts {
     /// Octets of one mailbox.
     pub quota: Option<u64>,
+    /// An OpenPGP certificate that opens every account too.
+    pub recovery_certificate: Option<PathBuf>,
     /// Zero is off.
     pub sign_in_cache: Duration,
 }
 
 /// Reads `[accounts]`.
 pub(super) fn read_accounts(s: &Section<'_>) -> Accounts {
-    s.only_empty("recovery_certificate");
-    Accounts { quota: s.text("quota", value::quota), sign_in_cache: s.span("sign_in_cache", 0..HOUR + 1) }
+    Accounts {
+        quota: s.text("quota", value::quota),
+        recovery_certificate: s.text("recovery_certificate", optional_path),
+        sign_in_cache: s.span("sign_in_cache", 0..HOUR + 1),
+    }
 }
 
 /// Which mail is encrypted.

@@ -21,6 +21,9 @@ pub fn quota(text: &str) -> Result<Option<u64>, String> {
 
 /// A time text: `10m`, `4h`, `5d`; a day has 24 hours.
 pub fn span(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
     let wrong = || String::from("not a time; wanted is a text as \"10m\", \"4h\" or \"5d\"");
     let span: jiff::Span = text.parse().map_err(|_| wrong())?;
     let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;

@@ -9,10 +9,6 @@ use crate::flow::new_mailbox::FreshKey;
 use crate::flow::new_mailbox::password_slot;
 use crate::flow::password_work::Busy;
 use crate::flow::reading::ReadError;
-use crate::flow::sign_in::Realm;
-use crate::flow::sign_in::SignInError;
-use crate::flow::sign_in::Source;
-use crate::flow::sign_in::Unlocked;
 use crate::openpgp::OpenPgpError;
 use crate::openpgp::export;
 use crate::openpgp::import;
@@ -22,21 +18,15 @@ use crate::policy::recipient::LocalFact;
 use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::NewMailbox;
-use crate::store::command::NewSlot;
-use crate::store::command::PasswordChange;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::SlotRecord;
 use crate::vault::passphrase;
 use crate::vault::password::BadPassword;
 use crate::vault::password::Password;
-use crate::vault::slot::SlotKind;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -65,6 +55,27 @@ pub enum AdminError {
     /// The old password.
     #[error("the password is not right")]
     WrongPassword,
+    /// The password from before a reset.
+    #[error("the old password is not right, or what it opened is gone")]
+    WrongOldPassword,
+    /// What the recovery message said.
+    #[error("the recovery code is not right")]
+    WrongRecoveryCode,
+    /// No slot of a recovery certificate.
+    #[error("no recovery certificate opens {0}: it has not signed in since one was switched on")]
+    NoRecovery(Address),
+    /// It was not reset, or too long ago.
+    #[error("{0} was not reset in the last 30 days: there is nothing to reopen")]
+    NothingShut(Address),
+    /// Somebody else changed the account at the same time.
+    #[error("the account was changed by somebody else at the same time; look at it and try again")]
+    Changed,
+    /// Its record is full.
+    #[error("the account was reset or given a new key too often; wait until the oldest reset is 30 days old")]
+    TooManyKeys,
+    /// App passwords hold the former key.
+    #[error("app passwords open the former key only: they cannot be kept with a new one")]
+    AppPasswordsAndNewKey,
     /// A certificate that cannot be used.
     #[error("{why}; {}", .why.advice())]
     Certificate {
@@ -140,7 +151,7 @@ impl Flow {
             (self.random.clone(), self.keys.clone(), self.password_cost, address.clone());
         let made = permit.run(move || {
             let key = FreshKey::make(id, &owner, now, &*random).map_err(AdminError::internal)?;
-            let slot = password_slot(id, &password, &key.muk, cost, &keys, &*random)
+            let slot = password_slot(id, &password, &key.muk, None, cost, &keys, &*random)
                 .map_err(AdminError::internal)?;
             Ok::<_, AdminError>((key.record, slot))
         });
@@ -162,6 +173,11 @@ impl Flow {
             result => result?,
         };
         tracing::info!(mailbox = %id, "account made");
+        if self.recovery().is_some()
+            && let Err(why) = self.tell_recovery().await
+        {
+            tracing::warn!(%why, "a new account is told of the recovery certificate later");
+        }
         self.store.mailbox(id).await?.ok_or_else(|| AdminError::Unknown(address.clone()))
     }
 
@@ -191,42 +207,12 @@ impl Flow {
         if record.kind == kind { Ok(record) } else { Err(AdminError::OtherKind(address.clone())) }
     }
 
-    /// Changes the password of an account: MUK is wrapped anew and nothing is lost; every session ends.
-    pub async fn change_password(
-        &self,
-        address: &Address,
-        old: Secret<String>,
-        new: &Secret<String>,
-    ) -> Result<(), AdminError> {
-        let record = self.mailbox_at(address, MailboxKind::Account).await?;
-        let new = chosen(new, address)?;
-        let unlocked = self.prove(address, old).await?;
-        let slot = self.rewrapped(&unlocked, new).await?;
-        let old_slot = password_of(&record).ok_or_else(|| AdminError::Unknown(address.clone()))?;
-        let change = PasswordChange {
-            account: record.id,
-            generation: record.generation,
-            old: old_slot.id,
-            slot,
-            keep_app_passwords: false,
-            keep_recovery: true,
-            renewal: None,
-        };
-        match self.store.commit(vec![Command::ChangePassword(Box::new(change))]).await {
-            Err(StoreError::Refused { .. }) => Err(AdminError::WrongPassword),
-            result => {
-                result?;
-                tracing::info!(mailbox = %record.id, "password changed");
-                Ok(())
-            }
-        }
-    }
-
     /// Deletes an account or a temporary mailbox: keys first, then everything else.
     pub async fn remove_mailbox(&self, address: &Address, kind: MailboxKind) -> Result<(), AdminError> {
         let record = self.mailbox_at(address, kind).await?;
         let delete = Command::DeleteMailbox { mailbox: record.id, now: self.clock.now(), only: None };
         self.store.commit(vec![delete]).await?;
+        self.sign_in_cache.forget(record.id);
         tracing::info!(mailbox = %record.id, "mailbox deleted");
         Ok(())
     }
@@ -247,7 +233,7 @@ impl Flow {
         password: Secret<String>,
     ) -> Result<ExportedKey, AdminError> {
         let record = self.mailbox_at(address, MailboxKind::Account).await?;
-        let unlocked = self.prove(address, password).await?;
+        let (_, unlocked) = self.owner(&record, password).await?;
         let with_secret = std::iter::once(&record.certificate).chain(&record.former);
         let mut key = Err(ReadError::Damaged);
         for fingerprint in with_secret {
@@ -293,34 +279,11 @@ impl Flow {
             .map_err(AdminError::internal)?
             .map_err(|why| AdminError::Certificate { why })
     }
-
-    /// Opens an account for a command; the machine's own admin costs nobody's budget.
-    async fn prove(&self, address: &Address, password: Secret<String>) -> Result<Arc<Unlocked>, AdminError> {
-        let source = Source { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), device: None };
-        match self.sign_in(&address.to_string(), password, &source, Realm::Accounts).await {
-            Ok(unlocked) => Ok(unlocked),
-            Err(SignInError::Wrong) => Err(AdminError::WrongPassword),
-            Err(SignInError::Paused { .. } | SignInError::Busy { .. }) => Err(AdminError::Busy),
-            Err(SignInError::Store(error)) => Err(error.into()),
-        }
-    }
-
-    async fn rewrapped(&self, who: &Arc<Unlocked>, password: Password) -> Result<NewSlot, AdminError> {
-        let permit = self.passwords.permit().await?;
-        let (who, random, keys, cost) =
-            (who.clone(), self.random.clone(), self.keys.clone(), self.password_cost);
-        let slot = permit.run(move || password_slot(who.mailbox, &password, &who.key, cost, &keys, &*random));
-        slot.await?.map_err(AdminError::internal)
-    }
 }
 
-fn chosen(password: &Secret<String>, address: &Address) -> Result<Password, AdminError> {
+pub(in crate::flow) fn chosen(password: &Secret<String>, address: &Address) -> Result<Password, AdminError> {
     let password = Password::parse(password.expose()).map_err(AdminError::Password)?;
     password.refuse_weak().map_err(AdminError::Password)?;
     password.refuse_for(address, None).map_err(AdminError::Password)?;
     Ok(password)
-}
-
-fn password_of(record: &MailboxRecord) -> Option<&SlotRecord> {
-    record.slots.iter().find(|slot| slot.kind == SlotKind::Password)
 }

@@ -239,6 +239,10 @@ impl Deed<'_> {
             return Ok(());
         }
         let inviter = self.flow.store.mailbox(invitation.sender).await?.ok_or_else(gone)?;
+        if !inviter.is_readable_since(invitation.created) {
+            // It was reset since, and cannot renew: nobody would ever be told what waits there.
+            return Err(gone());
+        }
         let wants_pin = matches!(self.draft.pin, PinWish::This(_))
             || self.flow.config().temporary_mailbox.pin == PinRule::Required;
         if wants_pin && !invitation.has_pin {

@@ -394,7 +394,7 @@ impl Work {
         let secret = old.unwrap_secret_key(record.id, fingerprint, wrapped).map_err(internal)?;
         let wrapped = fresh.muk.wrap_secret_key(record.id, fingerprint, secret.expose(), random);
         let slot =
-            password_slot(record.id, &self.attempt.password, &fresh.muk, self.cost, &self.keys, random)
+            password_slot(record.id, &self.attempt.password, &fresh.muk, None, self.cost, &self.keys, random)
                 .map_err(internal)?;
         let commit = FirstUse {
             mailbox: record.id,

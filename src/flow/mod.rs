@@ -2,6 +2,7 @@
 //!
 //! A flow asks the rooms below, gets verdicts, and carries them out in one commit of the store.
 
+pub mod account_keys;
 pub mod accounts;
 pub mod append;
 pub mod assembled;
@@ -14,6 +15,7 @@ pub mod delivery;
 mod draft;
 pub mod export;
 pub mod first_use;
+pub mod hold;
 pub mod intake;
 pub mod invitation;
 pub mod locks;
@@ -27,6 +29,7 @@ mod pgp;
 mod plan;
 pub mod queue;
 pub mod reading;
+pub mod recovery;
 pub mod refusal;
 pub mod reply;
 pub mod returned;
@@ -54,6 +57,7 @@ use crate::flow::locks::AddressLocks;
 use crate::flow::notice_answer::Answered;
 use crate::flow::password_work::PasswordWork;
 use crate::flow::queue::Gauge;
+use crate::flow::recovery::RecoveryCertificate;
 use crate::flow::returned::Once;
 use crate::flow::sign_in_cache::SignInCache;
 use crate::flow::submission::SendingLimits;
@@ -112,6 +116,7 @@ pub struct Flow {
     pub returned_once: Once,
     /// Rung when something was queued.
     pub queue_bell: Notify,
+    recovery: RwLock<Option<Arc<RecoveryCertificate>>>,
     plaintext: Arc<Semaphore>,
     config: RwLock<Arc<Config>>,
 }
@@ -164,6 +169,7 @@ impl Flow {
             answered: Answered::default(),
             queue: Gauge::default(),
             returned_once: Once::default(),
+            recovery: RwLock::default(),
             queue_bell: Notify::new(),
             plaintext: Arc::new(Semaphore::new(
                 usize::try_from(config.limits.plaintext_memory >> 10).unwrap_or(Semaphore::MAX_PERMITS),

@@ -66,16 +66,18 @@ impl FreshKey {
     }
 }
 
-/// Seals MUK under a password, and opens it again to be sure. Runs Argon2.
+/// Seals MUK under a password, and opens it again to be sure. Runs Argon2. `salt` is the one of the address's other
+/// password slots, if there are any.
 pub(in crate::flow) fn password_slot(
     mailbox: MailboxId,
     password: &Password,
     muk: &MailboxKey,
+    salt: Option<[u8; 16]>,
     cost: Parameters,
     keys: &Keys,
     random: &dyn Random,
 ) -> Result<NewSlot, VaultError> {
-    let parts = SlotParts::password(mailbox, None, cost, random);
+    let parts = SlotParts::password(mailbox, salt, cost, random);
     let stretched = slot::stretch(password.expose().as_bytes(), &parts.salt, cost)?;
     sealed_slot(parts, Opener::Password(&stretched), muk, keys, random)
 }
@@ -97,7 +99,8 @@ pub(in crate::flow) fn invitation_slot(
     sealed_slot(parts, Opener::Invitation { pin: &stretched, token }, muk, keys, random)
 }
 
-fn sealed_slot(
+/// Seals MUK, and opens it again to be sure.
+pub(in crate::flow) fn sealed_slot(
     parts: SlotParts,
     opener: Opener<'_>,
     muk: &MailboxKey,

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
 use crate::flow::assembled::Piece;
+use crate::flow::recovery::RecoveryNews;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::Place;
@@ -18,6 +19,7 @@ use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::mime::header::Script;
+use crate::openpgp::fingerprint_text;
 use crate::store::command::Command;
 use crate::texts::mail;
 use crate::texts::mail::Letterhead;
@@ -84,6 +86,8 @@ pub enum Note {
         /// What the other server said.
         reason: String,
     },
+    /// The organisation's recovery certificate was switched on, changed or off.
+    Recovery(RecoveryNews),
     /// The invitation waits.
     Late {
         /// Whose mailbox.
@@ -200,6 +204,15 @@ fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver
             mail::note_still_unopened(&head, recipient, inviter, *invited, language)
         }
         Note::Unreachable { recipient, reason } => mail::note_unreachable(&head, recipient, reason, language),
+        Note::Recovery(news) => {
+            let (news, fingerprint) = match news {
+                RecoveryNews::On(certificate) => (mail::Recovery::On, Some(certificate)),
+                RecoveryNews::Changed(certificate) => (mail::Recovery::Changed, Some(certificate)),
+                RecoveryNews::Off => (mail::Recovery::Off, None),
+            };
+            let fingerprint = fingerprint.map(|of| fingerprint_text(&of.0)).unwrap_or_default();
+            mail::note_recovery(&head, &receiver.record.address, news, &fingerprint, language)
+        }
         Note::Late { recipient, until, reason } => {
             mail::note_late(&head, recipient, *until, reason, language)
         }

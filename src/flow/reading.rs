@@ -24,6 +24,7 @@ use crate::store::record::MessageRecord;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
 use crate::store::spool::Spooled;
+use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::primitives::sha256;
 use std::io;
 use std::io::Write;
@@ -63,7 +64,8 @@ pub enum ReadError {
     /// Not there, or not there any more.
     #[error("no such message")]
     Gone,
-    /// The ciphertext is changed or cut, or the key is missing: nothing of it is shown.
+    /// The ciphertext is changed or cut, or its key is not at hand (the account was reset since): nothing of it is
+    /// shown.
     #[error("the message is damaged")]
     Damaged,
     /// No memory for it now.
@@ -138,12 +140,14 @@ impl Flow {
         let (random, owner) = (self.random.clone(), who.clone());
         let (opened, renewed) = blocking(move || {
             let sealer = owner.key.summaries(owner.mailbox);
+            let former: Vec<_> = owner.former.iter().map(|of| of.key.summaries(owner.mailbox)).collect();
             let mut opened = Vec::with_capacity(summaries.len());
             let mut renewed = Vec::new();
             for (uid, sealed) in summaries {
                 let Ok(at) = ids.binary_search_by_key(&uid, |(uid, ..)| *uid) else { continue };
                 let Some((_, id, certificate)) = ids.get(at) else { continue };
-                if let Ok(plain) = sealer.open(*id, &sealed) {
+                let known = std::iter::once(&sealer).chain(&former).find_map(|of| of.open(*id, &sealed).ok());
+                if let Some(plain) = known {
                     opened.extend(Summary::read(plain.expose()).ok().map(|summary| (uid, Arc::new(summary))));
                     continue;
                 }
@@ -191,10 +195,8 @@ impl Flow {
         }
         let record = self.store.key(who.mailbox, fingerprint).await?.ok_or(ReadError::Damaged)?;
         let wrapped = record.wrapped_secret.as_deref().ok_or(ReadError::Damaged)?;
-        let secret = who
-            .key
-            .unwrap_secret_key(who.mailbox, &fingerprint.0, wrapped)
-            .map_err(|_| ReadError::Damaged)?;
+        let unwrap = |key: &MailboxKey| key.unwrap_secret_key(who.mailbox, &fingerprint.0, wrapped).ok();
+        let secret = who.keys().find_map(unwrap).ok_or(ReadError::Damaged)?;
         let key = Arc::new(SecretKey::parse(&secret, &fingerprint.0).map_err(|_| ReadError::Damaged)?);
         who.keep_key(fingerprint.clone(), key.clone());
         Ok(key)

@@ -6,6 +6,7 @@ use crate::base::id::MailboxId;
 use crate::base::id::SlotId;
 use crate::base::secret::Key;
 use crate::base::secret::Secret;
+use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::password_work::PATIENCE;
 use crate::flow::sign_in_cache;
@@ -13,10 +14,12 @@ use crate::openpgp::secret_key::SecretKey;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
+use crate::store::record::FormerKey;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::SlotRecord;
 use crate::vault::device;
+use crate::vault::mailbox_key::FormerParts;
 use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::password::Password;
@@ -64,6 +67,8 @@ pub struct Unlocked {
     pub generation: u32,
     /// MUK.
     pub key: MailboxKey,
+    /// Former MUKs of an account, which the present one opens.
+    pub(in crate::flow) former: Vec<Former>,
     secret_keys: Mutex<Vec<(Fingerprint, Arc<SecretKey>)>>,
 }
 
@@ -93,7 +98,9 @@ pub enum SignInError {
 impl Unlocked {
     /// A mailbox whose MUK is at hand: from a slot, or out of a session.
     pub fn new(record: &MailboxRecord, key: MailboxKey) -> Self {
+        let carried = record.account.as_ref().map(|part| part.former_keys.as_slice()).unwrap_or_default();
         Self {
+            former: Former::open_all(record.id, &key, carried),
             mailbox: record.id,
             kind: record.kind,
             address: record.address.clone(),
@@ -106,7 +113,12 @@ impl Unlocked {
     /// What the account's vault holds for a temporary mailbox; `None` when it lies under a key that is not at hand:
     /// the account was reset since, and counts as a sender who is gone.
     pub(in crate::flow) fn vault_entry(&self, mailbox: MailboxId, sealed: &[u8]) -> Option<VaultEntry> {
-        self.key.open_vault_entry(self.mailbox, mailbox, sealed).ok()
+        self.keys().find_map(|key| key.open_vault_entry(self.mailbox, mailbox, sealed).ok())
+    }
+
+    /// The present MUK, then former ones.
+    pub(in crate::flow) fn keys(&self) -> impl Iterator<Item = &MailboxKey> {
+        std::iter::once(&self.key).chain(self.former.iter().map(|former| &former.key))
     }
 
     /// The secret key that belongs to a certificate of this mailbox, unwrapped once and kept.
@@ -117,6 +129,32 @@ impl Unlocked {
 
     pub(in crate::flow) fn keep_key(&self, fingerprint: Fingerprint, key: Arc<SecretKey>) {
         self.secret_keys.lock().unwrap_or_else(PoisonError::into_inner).push((fingerprint, key));
+    }
+}
+
+/// A former MUK of an account.
+pub(in crate::flow) struct Former {
+    /// It was the present one from then on.
+    pub(in crate::flow) since: Time,
+    /// Until then.
+    pub(in crate::flow) until: Time,
+    /// It.
+    pub(in crate::flow) key: MailboxKey,
+}
+
+impl Former {
+    /// Those of `carried` that `present` opens: all, unless one is damaged.
+    pub(in crate::flow) fn open_all(
+        mailbox: MailboxId,
+        present: &MailboxKey,
+        carried: &[FormerKey],
+    ) -> Vec<Self> {
+        let open = |of: &FormerKey| {
+            let parts = FormerParts { mailbox, id: of.id, since: of.since, until: of.until };
+            let key = present.unwrap_former(&parts, &of.sealed).ok()?;
+            Some(Self { since: of.since, until: of.until, key })
+        };
+        carried.iter().filter_map(open).collect()
     }
 }
 
@@ -154,7 +192,9 @@ impl Flow {
             Some(muk) if admitted => {
                 self.budgets.succeeded(record.id, source.ip, self.clock.running());
                 self.note_activity(&record, None).await?;
-                Ok(Arc::new(Unlocked::new(&record, muk)))
+                let who = Unlocked::new(&record, muk);
+                self.keep_recovery(&record, &who).await;
+                Ok(Arc::new(who))
             }
             _ => {
                 self.budgets.failed(source.ip, Some((record.id, device)), self.clock.running());

@@ -67,6 +67,11 @@ impl SignInCache {
         entries.insert(slot, Entry { sealed, until });
     }
 
+    /// Forgets a mailbox: what it opened with before is nothing now.
+    pub fn forget(&self, mailbox: MailboxId) {
+        self.entries().retain(|of, _| of.mailbox != mailbox);
+    }
+
     /// Forgets what is over.
     fn sweep(&self, now: Duration) {
         self.entries().retain(|_, entry| now < entry.until);

@@ -11,6 +11,7 @@ use crate::base::time::Time;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::Ground;
+use crate::flow::account_keys::ChangeWish;
 use crate::flow::first_use::FirstUseError;
 use crate::flow::first_use::FirstUseForm;
 use crate::flow::first_use::InvitationPage;
@@ -40,15 +41,22 @@ use std::io::Read;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+#[path = "account_tests.rs"]
+mod accounts;
 
 const PASSWORD: &str = "alice likes long passwords";
 
-struct StillClock;
+/// Stands still until a test puts it forward.
+#[derive(Default)]
+struct StillClock(AtomicI64);
 
 impl Clock for StillClock {
     fn now(&self) -> Time {
-        Time(1_795_318_393)
+        Time(1_795_318_393 + self.0.load(Ordering::SeqCst))
     }
 
     fn running(&self) -> Duration {
@@ -59,6 +67,7 @@ impl Clock for StillClock {
 struct World {
     flow: Arc<Flow>,
     alice: Arc<Unlocked>,
+    clock: Arc<StillClock>,
     _dir: tempfile::TempDir,
 }
 
@@ -82,11 +91,12 @@ impl World {
              portal = { url = \"https://post.example.org\" }\n[[domain]]\nname = \"example.org\"\n",
         )
         .unwrap();
+        let clock = Arc::new(StillClock::default());
         let ground = Ground {
             store: Arc::new(Model::new(dir.path()).unwrap()),
             keys: Arc::new(Keys::generate(&OsRandom)),
             spools: SpoolDir::open(&dir.path().join("spool")).unwrap(),
-            clock: Arc::new(StillClock),
+            clock: clock.clone(),
             random: Arc::new(OsRandom),
             dns: Arc::new(Table::default()),
             password_cost: Parameters::SMALL,
@@ -95,7 +105,7 @@ impl World {
         flow.add_account(&address("alice@example.org"), &secret(PASSWORD)).await.unwrap();
         let alice =
             flow.sign_in("Alice@example.org", secret(PASSWORD), &source(), Realm::Accounts).await.unwrap();
-        Self { flow, alice, _dir: dir }
+        Self { flow, alice, clock, _dir: dir }
     }
 
     fn arrived(&self, from: Option<&str>, to: &[&str], message: &str) -> Arrived {
@@ -425,7 +435,14 @@ async fn a_signed_in_account_is_known_again() {
     assert!(soon(known("alice likes another password")).await.is_err(), "waits for its turn");
     drop(permits);
     let alice = address("alice@example.org");
-    flow.change_password(&alice, secret(PASSWORD), &secret("alice likes another password")).await.unwrap();
+    flow.change_password(
+        &alice,
+        secret(PASSWORD),
+        &secret("alice likes another password"),
+        ChangeWish::default(),
+    )
+    .await
+    .unwrap();
     assert!(matches!(known(PASSWORD).await, Err(SignInError::Wrong)), "the old password is nothing");
     assert!(known("alice likes another password").await.is_ok());
 }

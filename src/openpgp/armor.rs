@@ -15,6 +15,16 @@ pub fn armor<R: Read, W: Write>(mut message: R, sink: W) -> io::Result<W> {
     writer.finalize().map_err(|_| io::ErrorKind::Other.into())
 }
 
+/// A small message in armor, with a line that says what it is.
+pub fn commented(message: &[u8], comment: &str) -> io::Result<String> {
+    let headers = [("Comment", comment)];
+    let mut writer =
+        Writer::with_headers(Vec::new(), Kind::Message, headers).map_err(|_| io::ErrorKind::Other)?;
+    writer.write_all(message)?;
+    let armored = writer.finalize().map_err(|_| io::ErrorKind::Other)?;
+    String::from_utf8(armored).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
 /// Takes a message out of its armor; what is damaged, or no message, is an error of reading.
 ///
 /// [`crate::openpgp::decrypt::decrypt`] reads armor itself; this is for storing what came.

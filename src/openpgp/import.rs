@@ -77,9 +77,8 @@ impl ImportError {
     }
 }
 
-/// Reads a certificate, binary or armored, that is to be used for `address`. Costs up to a tenth of a second: for
-/// a blocking thread.
-pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, ImportError> {
+/// Reads a certificate, binary or armored, whomever it names. Costs as [`import`] does.
+pub fn certificate(file: &[u8], now: Time) -> Result<Certificate, ImportError> {
     if file.len() > CERTIFICATE {
         return Err(ImportError::TooLarge { size: file.len() });
     }
@@ -88,6 +87,13 @@ pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, Imp
         catch_unwind(|| only_one(file).and_then(stripped)).unwrap_or(Err(ImportError::NotACertificate))?;
     let parsed = Certificate::new(cert);
     parsed.usable(now).map_err(ImportError::Unusable)?;
+    Ok(parsed)
+}
+
+/// Reads a certificate, binary or armored, that is to be used for `address`. Costs up to a tenth of a second: for
+/// a blocking thread.
+pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, ImportError> {
+    let parsed = certificate(file, now)?;
     if !parsed.names(&address.key(), now) {
         return Err(ImportError::WrongAddress { address: address.clone(), named: parsed.addresses() });
     }

@@ -364,6 +364,36 @@ pub fn note_late(
     note.letter("note-late-subject", "note-late-title", blocks)
 }
 
+/// What became of the recovery certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recovery {
+    /// It was switched on.
+    On,
+    /// Another one took its place.
+    Changed,
+    /// It was switched off.
+    Off,
+}
+
+/// To an account: who else can open it. `fingerprint` is that of the recovery certificate, empty when it is off.
+pub fn note_recovery(
+    head: &Letterhead<'_>,
+    account: &Address,
+    news: Recovery,
+    fingerprint: &str,
+    language: Language,
+) -> MailText {
+    let extra = [("fingerprint", fingerprint.into())];
+    let note = Note::new(head, account, language, &extra);
+    let (text, what) = match news {
+        Recovery::On => ("note-recovery-on-text", Some("note-recovery-what")),
+        Recovery::Changed => ("note-recovery-changed-text", Some("note-recovery-what")),
+        Recovery::Off => ("note-recovery-off-text", None),
+    };
+    let blocks = std::iter::once(text).chain(what).map(|id| note.paragraph(id)).collect();
+    note.letter("note-recovery-subject", "note-recovery-title", blocks)
+}
+
 /// A note to a sender about one recipient.
 pub(super) struct Note<'a> {
     head: &'a Letterhead<'a>,

@@ -37,12 +37,84 @@ pub struct AccountShown {
     pub former_fingerprints: Vec<String>,
     /// The secret key is here; else only its owner can read what arrives.
     pub has_secret_key: bool,
+    /// The recovery certificate that opens it too.
+    pub recovery: Option<RecoveryShown>,
+    /// What resets have shut and the old password can bring back.
+    pub shut: Vec<ShutShown>,
     /// With their counts.
     pub folders: Vec<FolderShown>,
     /// In all folders.
     pub messages: u64,
     /// At rest.
     pub bytes: u64,
+}
+
+/// The recovery certificate of `account show`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RecoveryShown {
+    /// Of the certificate.
+    pub fingerprint: String,
+    /// It opens the account since then.
+    pub made: String,
+}
+
+/// What a reset has shut, in `account show`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ShutShown {
+    /// When it was in use.
+    pub since: String,
+    /// The reset.
+    pub reset: String,
+    /// It can be reopened until then.
+    pub reopen_until: String,
+}
+
+/// `account password --reset`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountReset {
+    /// Whose.
+    pub address: String,
+    /// Of the certificate that mail is encrypted to from now on.
+    pub fingerprint: String,
+    /// Messages that cannot be read.
+    pub unreadable_messages: u64,
+    /// Invitations that it can no longer renew.
+    pub invitations: Vec<OpenInvitation>,
+    /// `--reopen` brings everything back until then.
+    pub reopen_until: String,
+}
+
+/// `account remove`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountRemoved {
+    /// Whose.
+    pub address: String,
+    /// Invitations that nobody can renew now.
+    pub invitations: Vec<OpenInvitation>,
+}
+
+/// An invitation that was not used yet.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OpenInvitation {
+    /// For whom.
+    pub recipient: String,
+    /// When it went out.
+    pub created: String,
+    /// `open` or `dead`.
+    pub state: String,
+}
+
+/// `account recovery`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountRecovery {
+    /// Whose.
+    pub address: String,
+    /// Of the recovery certificate.
+    pub fingerprint: String,
+    /// When it was made.
+    pub made: String,
+    /// Armored; decrypted it is the recovery code.
+    pub message: String,
 }
 
 /// A folder of `account show`.
@@ -234,7 +306,7 @@ pub struct SecretKey {
     pub passphrase: String,
 }
 
-/// What was done to one address: `account add|password|remove`, `mailbox delete`, `key remove`.
+/// What was done to one address: `account add|password`, `mailbox delete`, `key remove`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Changed {
     /// Whose.
@@ -335,7 +407,34 @@ mod tests {
         vec![
             ("account_add", changed()),
             ("account_password", changed()),
-            ("account_remove", changed()),
+            ("account_password_recover", changed()),
+            ("account_password_reopen", changed()),
+            (
+                "account_password_reset",
+                json!(AccountReset {
+                    address: text(),
+                    fingerprint: text(),
+                    unreadable_messages: 1,
+                    invitations: vec![OpenInvitation { recipient: text(), created: text(), state: text() }],
+                    reopen_until: text(),
+                }),
+            ),
+            (
+                "account_remove",
+                json!(AccountRemoved {
+                    address: text(),
+                    invitations: vec![OpenInvitation { recipient: text(), created: text(), state: text() }],
+                }),
+            ),
+            (
+                "account_recovery",
+                json!(AccountRecovery {
+                    address: text(),
+                    fingerprint: text(),
+                    made: text(),
+                    message: text()
+                }),
+            ),
             (
                 "account_list",
                 json!([AccountListed {
@@ -356,6 +455,8 @@ mod tests {
                     fingerprint: text(),
                     former_fingerprints: vec![text()],
                     has_secret_key: true,
+                    recovery: Some(RecoveryShown { fingerprint: text(), made: text() }),
+                    shut: vec![ShutShown { since: text(), reset: text(), reopen_until: text() }],
                     folders: vec![FolderShown { name: text(), messages: 1, unseen: 1, bytes: 1 }],
                     messages: 1,
                     bytes: 1,

@@ -4,15 +4,20 @@ use crate::base::address::Address;
 use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::account_keys::ChangeWish;
+use crate::flow::account_keys::OpenInvitation;
+use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
 use crate::flow::queue;
 use crate::flow::queue::QueueItem;
+use crate::flow::recovery::recovery_slot;
 use crate::flow::signing;
 use crate::openpgp::export;
 use crate::openpgp::fingerprint_text;
 use crate::serve::control::Trouble;
 use crate::serve::control::TroubleKind;
 use crate::serve::control::answer;
+use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
 use crate::serve::control::socket::Answering;
 use crate::store::Health;
@@ -27,6 +32,7 @@ use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use crate::store::record::ShutGeneration;
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::Value;
@@ -61,12 +67,25 @@ impl Dispatcher {
             }
             R::AccountList {} => self.account_list().await,
             R::AccountShow { address } => self.account_show(&parse(&address)?).await,
-            R::AccountPassword { address, old, new } => {
-                let address = parse(&address)?;
-                flow.change_password(&address, old.secret(), &new.secret()).await?;
+            R::AccountPassword { address, old, new, keep_app_passwords, new_key } => {
+                let (address, wish) = (parse(&address)?, ChangeWish { keep_app_passwords, new_key });
+                flow.change_password(&address, old.secret(), &new.secret(), wish).await?;
                 json(answer::Changed { address: address.to_string() })
             }
-            R::AccountRemove { address } => self.remove(&address, MailboxKind::Account).await,
+            R::AccountReset { address, new } => self.account_reset(&parse(&address)?, new).await,
+            R::AccountReopen { address, old, new } => {
+                let address = parse(&address)?;
+                flow.reopen_account(&address, old.secret(), new.secret()).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountRecovery { address } => self.account_recovery(&parse(&address)?).await,
+            R::AccountRecover { address, code, new } => {
+                let address = parse(&address)?;
+                flow.recover_account(&address, &code.secret(), &new.secret()).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountInvitations { address } => json(self.invitations_of(&parse(&address)?).await?),
+            R::AccountRemove { address } => self.account_remove(&parse(&address)?).await,
             R::AccountKeyExport { address } => self.export_certificate(&parse(&address)?).await,
             R::AccountKeyExportSecret { address, password } => {
                 let address = parse(&address)?;
@@ -155,10 +174,47 @@ impl Dispatcher {
             fingerprint: fingerprint_text(&record.certificate.0),
             former_fingerprints: record.former.iter().map(|former| fingerprint_text(&former.0)).collect(),
             has_secret_key: key.is_some_and(|key| key.wrapped_secret.is_some()),
+            recovery: recovery_slot(&record).map(|(_, recovery)| answer::RecoveryShown {
+                fingerprint: fingerprint_text(&recovery.certificate.0),
+                made: recovery.made.to_string(),
+            }),
+            shut: record.account.iter().flat_map(|part| &part.shut).map(shut_shown).collect(),
             folders: folders.iter().map(folder_shown).collect(),
             messages,
             bytes,
         })
+    }
+
+    async fn account_reset(&self, address: &Address, new: Password) -> Result<Value, Trouble> {
+        let done = self.flow.reset_account(address, &new.secret()).await?;
+        json(answer::AccountReset {
+            address: address.to_string(),
+            fingerprint: fingerprint_text(&done.fingerprint.0),
+            unreadable_messages: done.unreadable,
+            invitations: done.invitations.iter().map(open_invitation).collect(),
+            reopen_until: done.reopen_until.to_string(),
+        })
+    }
+
+    async fn account_recovery(&self, address: &Address) -> Result<Value, Trouble> {
+        let recovery = self.flow.recovery_message(address).await?;
+        json(answer::AccountRecovery {
+            address: address.to_string(),
+            fingerprint: fingerprint_text(&recovery.certificate.0),
+            made: recovery.made.to_string(),
+            message: recovery.message,
+        })
+    }
+
+    async fn account_remove(&self, address: &Address) -> Result<Value, Trouble> {
+        let invitations = self.invitations_of(address).await?;
+        self.flow.remove_mailbox(address, MailboxKind::Account).await?;
+        json(answer::AccountRemoved { address: address.to_string(), invitations })
+    }
+
+    async fn invitations_of(&self, address: &Address) -> Result<Vec<answer::OpenInvitation>, Trouble> {
+        let record = self.flow.mailbox_at(address, MailboxKind::Account).await?;
+        Ok(self.flow.open_invitations(record.id).await?.iter().map(open_invitation).collect())
     }
 
     async fn export_certificate(&self, address: &Address) -> Result<Value, Trouble> {
@@ -358,6 +414,22 @@ fn folder_shown(folder: &FolderRecord) -> answer::FolderShown {
         messages: folder.messages.into(),
         unseen: folder.unseen.into(),
         bytes: folder.bytes,
+    }
+}
+
+fn open_invitation(open: &OpenInvitation) -> answer::OpenInvitation {
+    answer::OpenInvitation {
+        recipient: open.recipient.to_string(),
+        created: open.created.to_string(),
+        state: invitation_state(open.state).into(),
+    }
+}
+
+fn shut_shown(shut: &ShutGeneration) -> answer::ShutShown {
+    answer::ShutShown {
+        since: shut.since.to_string(),
+        reset: shut.until.to_string(),
+        reopen_until: (shut.until + REOPENABLE).to_string(),
     }
 }
 

@@ -67,6 +67,52 @@ pub enum Request {
         old: Password,
         /// The one that will.
         new: Password,
+        /// App passwords stay.
+        #[serde(default)]
+        keep_app_passwords: bool,
+        /// A new key too.
+        #[serde(default)]
+        new_key: bool,
+    },
+    /// A new password and key for an account whose password is lost; what was before is shut.
+    #[serde(rename = "/account/reset")]
+    AccountReset {
+        /// Which.
+        address: String,
+        /// The one that will open it.
+        new: Password,
+    },
+    /// Brings back what a reset shut.
+    #[serde(rename = "/account/reopen")]
+    AccountReopen {
+        /// Which.
+        address: String,
+        /// The one from before the reset.
+        old: Password,
+        /// The one that opens it now.
+        new: Password,
+    },
+    /// The message by which the recovery certificate's owner opens an account.
+    #[serde(rename = "/account/recovery")]
+    AccountRecovery {
+        /// Which.
+        address: String,
+    },
+    /// Another password for an account, by what that message held.
+    #[serde(rename = "/account/recover")]
+    AccountRecover {
+        /// Which.
+        address: String,
+        /// The decrypted line.
+        code: Password,
+        /// The one that will open it.
+        new: Password,
+    },
+    /// The open invitations of an account.
+    #[serde(rename = "/account/invitations")]
+    AccountInvitations {
+        /// Which.
+        address: String,
     },
     /// Removes an account with all its mail.
     #[serde(rename = "/account/remove")]
@@ -177,6 +223,7 @@ impl Request {
         match self {
             Self::AccountList {}
             | Self::AccountShow { .. }
+            | Self::AccountInvitations { .. }
             | Self::AccountKeyExport { .. }
             | Self::MailboxList {}
             | Self::MailboxShow { .. }
@@ -188,6 +235,10 @@ impl Request {
             | Self::Health {} => true,
             Self::AccountAdd { .. }
             | Self::AccountPassword { .. }
+            | Self::AccountReset { .. }
+            | Self::AccountReopen { .. }
+            | Self::AccountRecovery { .. }
+            | Self::AccountRecover { .. }
             | Self::AccountRemove { .. }
             | Self::AccountKeyExportSecret { .. }
             | Self::AccountKeyImport { .. }

@@ -174,7 +174,7 @@ impl Connection {
     }
 
     /// The mailbox was deleted, its password changed, or its owner ended this: nothing more is told.
-    async fn still_open(&mut self) -> Result<(), Ended> {
+    pub(super) async fn still_open(&mut self) -> Result<(), Ended> {
         if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.ended().is_cancelled()) {
             return Err(Ended::With(reply::BYE_ENDED));
         }
@@ -207,7 +207,9 @@ impl Connection {
             match self.framer.next_frame() {
                 Frame::More => {
                     self.flush().await?;
-                    self.wait(false).await?;
+                    if matches!(self.wait(false).await?, Event::Changed) {
+                        self.still_open().await?;
+                    }
                 }
                 Frame::GoOn => self.say(b"+ go on\r\n").await?,
                 Frame::Flood => return Err(Ended::With(reply::BYE_FLOOD)),
@@ -248,7 +250,7 @@ impl Connection {
         }
     }
 
-    /// Waits for bytes; in IDLE also for a change.
+    /// Waits for bytes, or for a change: the mailbox may be closed by it.
     async fn wait(&mut self, in_idle: bool) -> Result<Event, Ended> {
         let signed_in = self.session.is_signed_in();
         let until = if signed_in { self.idle_until } else { self.idle_until.min(self.login_until) };
@@ -257,8 +259,8 @@ impl Connection {
         let mailbox = &mut self.mailbox;
         let changed = async {
             match mailbox {
-                Some(mailbox) if in_idle => mailbox.changed().await,
-                _ => std::future::pending().await,
+                Some(mailbox) => mailbox.changed().await,
+                None => std::future::pending().await,
             }
         };
         let still_here = async {

@@ -55,6 +55,7 @@ impl Connection {
         while !rest.is_empty() {
             let (page, later) = rest.split_at(page_length(rest));
             rest = later;
+            self.still_open().await?;
             if let Err(trouble) = self.fetch_page(&plan, page, needs, &mut progress).await? {
                 return Ok(Answer::Trouble(trouble));
             }

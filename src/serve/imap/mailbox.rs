@@ -55,8 +55,8 @@ pub(super) struct Mailbox {
     changes: watch::Receiver<u64>,
     /// The counter when the open folder was last listed.
     listed: Option<u64>,
-    /// The counter when the mailbox was last seen to be open.
-    checked: u64,
+    /// The counter when the mailbox was last seen to be open; nothing before the first look.
+    checked: Option<u64>,
     /// The message that was read last.
     last: Option<(Folder, Uid, Arc<Plain>)>,
     /// By which its owner sees and ends it.
@@ -76,14 +76,13 @@ impl Mailbox {
         let who = imap.flow.sign_in(user, password, &source, Realm::Everybody).await.map_err(no_sign_in)?;
         let place = imap.places.take(who.mailbox).ok_or(Trouble::TooManySessions)?;
         let changes = imap.flow.store.watch(who.mailbox);
-        let checked = *changes.borrow();
         let visit = imap.flow.visits.begin(who.mailbox, imap.flow.clock.running());
         let mut mailbox = Self {
             imap: imap.clone(),
             who,
             changes,
             listed: None,
-            checked,
+            checked: None,
             last: None,
             visit,
             _place: place,
@@ -95,10 +94,10 @@ impl Mailbox {
     /// Is it still there, and still opened by the same password?
     pub(super) async fn is_open(&mut self) -> bool {
         let now = *self.changes.borrow();
-        if now == self.checked {
+        if self.checked == Some(now) {
             return true;
         }
-        self.checked = now;
+        self.checked = Some(now);
         if now == GONE {
             return false;
         }

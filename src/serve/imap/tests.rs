@@ -9,6 +9,7 @@ use crate::base::time::Time;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::Ground;
+use crate::flow::account_keys::ChangeWish;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
 use crate::mime::scan::Scanner;
@@ -365,7 +366,11 @@ async fn a_changed_password_ends_sessions() {
     let world = World::new().await;
     let mut client = world.signed_in().await;
     let (old, new) = (Secret::new(PASSWORD.to_owned()), Secret::new("alice likes longer ones".to_owned()));
-    world.flow.change_password(&address("alice@example.org"), old, &new).await.unwrap();
+    world
+        .flow
+        .change_password(&address("alice@example.org"), old, &new, ChangeWish::default())
+        .await
+        .unwrap();
     assert_eq!(client.ask("NOOP").await, ["* BYE the mailbox was closed or its password changed", ""]);
 }
 

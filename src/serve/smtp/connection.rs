@@ -3,12 +3,12 @@
 use crate::base::address::Address;
 use crate::base::reply;
 use crate::base::reply::Reply;
+use crate::flow::hold::Hold;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
 use crate::flow::refusal::TakeError;
 use crate::flow::sign_in::Realm;
 use crate::flow::sign_in::Source;
-use crate::flow::sign_in::Unlocked;
 use crate::net::stream::Stream;
 use crate::policy::recipient;
 use crate::policy::recipient::Asker;
@@ -57,7 +57,7 @@ pub struct Connection {
     input: Vec<u8>,
     /// Said, and not written yet.
     output: Vec<u8>,
-    who: Option<Arc<Unlocked>>,
+    who: Option<Hold>,
     /// The whole session ends then.
     end: Instant,
 }
@@ -112,6 +112,10 @@ impl Connection {
                 Then::Secure => self = self.secure().await?,
             }
             let Some(line) = self.line(&stop).await? else { return self.close().await };
+            if !self.still_signed_in().await {
+                self.say(&reply::SIGNED_OUT);
+                return self.close().await;
+            }
             let effect = self.session.line(&line, self.behind());
             then = self.carry_out(effect).await?;
         }
@@ -129,24 +133,48 @@ impl Connection {
                 return Ok(line);
             }
             self.flush().await?;
-            let read = tokio::select! {
-                () = stop.cancelled(), if self.lines.is_empty() => {
+            // What was signed in is ended as soon as its account changes, not with the next command.
+            if !self.still_signed_in().await {
+                self.say(&reply::SIGNED_OUT);
+                return Ok(None);
+            }
+            let mut hold = self.who.take();
+            let changed = async {
+                match &mut hold {
+                    Some(hold) => hold.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                () = changed => Event::Changed,
+                () = stop.cancelled(), if self.lines.is_empty() => Event::Stop,
+                read = timeout_at(deadline, self.fill()) => Event::Read(read.ok()),
+            };
+            self.who = hold;
+            match event {
+                Event::Changed => {}
+                Event::Stop => {
                     self.say(&reply::STOPPING);
                     return Ok(None);
                 }
-                read = timeout_at(deadline, self.fill()) => read,
-            };
-            match read {
-                Ok(read) => {
+                Event::Read(Some(read)) => {
                     if read? == 0 {
                         return Ok(None);
                     }
                 }
-                Err(_) => {
+                Event::Read(None) => {
                     self.say(&reply::TIMED_OUT);
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    /// Whether whoever signed in still may.
+    async fn still_signed_in(&mut self) -> bool {
+        match &mut self.who {
+            Some(hold) => self.smtp.flow.still_holds(hold).await,
+            None => true,
         }
     }
 
@@ -194,9 +222,11 @@ impl Connection {
             return Err(reply::TRY_LATER);
         }
         match (&self.who, self.smtp.role) {
-            (Some(who), Role::Submission) => {
-                self.smtp.flow.ask_sender(who, mail.sender.as_ref()).map_err(|error| words::of_taking(&error))
-            }
+            (Some(hold), Role::Submission) => self
+                .smtp
+                .flow
+                .ask_sender(&hold.who, mail.sender.as_ref())
+                .map_err(|error| words::of_taking(&error)),
             (None, Role::Submission) => Err(reply::AUTH_FIRST),
             (_, Role::Mx) => Ok(()),
         }
@@ -215,7 +245,7 @@ impl Connection {
             }
         };
         let verdict = match &self.who {
-            Some(who) => flow.ask_submission_recipient(who, &address).await,
+            Some(hold) => flow.ask_submission_recipient(&hold.who, &address).await,
             None => flow.ask_recipient(&address).await,
         };
         verdict.map(|()| address).map_err(|error| words::of_taking(&error))
@@ -225,7 +255,8 @@ impl Connection {
         let source = Source { ip: self.stream.peer().ip(), device: None };
         let flow = &self.smtp.flow;
         let result = flow.sign_in(&credentials.user, credentials.password, &source, Realm::Accounts).await;
-        self.who = Some(result.map_err(|error| words::of_sign_in(&error))?);
+        let who = result.map_err(|error| words::of_sign_in(&error))?;
+        self.who = Some(flow.hold(who));
         Ok(())
     }
 
@@ -247,8 +278,11 @@ impl Connection {
             Ok(message) => message,
             Err(problem) => return Ok(self.session.data(Err(words::of_scan(&problem)))),
         };
+        if !self.still_signed_in().await {
+            return Ok(Effect::Close(reply::SIGNED_OUT));
+        }
         let arrived = Arrived { envelope, spool, structure, peer: self.peer() };
-        let taken = match self.who.clone() {
+        let taken = match self.who.as_ref().map(|hold| hold.who.clone()) {
             Some(who) => self.smtp.flow.submit(&who, arrived).await,
             None => self.smtp.flow.take_in(arrived).await,
         };
@@ -365,6 +399,15 @@ impl Connection {
         }
         self.input.truncate(left);
     }
+}
+
+/// What came first while waiting for a line.
+enum Event {
+    /// The account that is signed in.
+    Changed,
+    Stop,
+    /// Octets, or nothing in time.
+    Read(Option<io::Result<usize>>),
 }
 
 /// How reading a message ended.
