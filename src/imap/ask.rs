@@ -29,6 +29,8 @@ pub struct FolderFacts {
     pub messages: u32,
     /// Of these, without `\Seen`.
     pub unseen: u32,
+    /// APPEND may put messages here.
+    pub takes: bool,
 }
 
 /// What is said now, and what is needed next.

@@ -52,6 +52,9 @@ fn transcripts() {
 /// The script anew, with our own `S:` lines.
 fn play(script: &str) -> String {
     let mut player = Player::new(if script.contains("\n# plain") { Link::Plain } else { Link::Tls });
+    for (facts, _) in &mut player.mailbox.folders {
+        facts.takes = !script.contains("\n# recipient");
+    }
     let greeting = player.session.greeting().into_bytes();
     let mut out = String::new();
     for line in script.lines().filter(|line| !line.starts_with("S:")) {
@@ -222,6 +225,7 @@ impl Mailbox {
                 uid_next: 1,
                 messages: 0,
                 unseen: 0,
+                takes: true,
             };
             (facts, Vec::new())
         };

@@ -35,6 +35,9 @@ pub const BAD_PLAIN: End = End("BAD not an answer for PLAIN");
 pub const NO_FOLDER: End = End("NO [NONEXISTENT] no such folder");
 /// RFC 5530 §3.
 pub const FIXED_FOLDERS: End = End("NO [CANNOT] the folders of a mailbox are fixed");
+/// RFC 5530 §3: a recipient's mailbox holds what was sent through us, and nothing else.
+pub const NO_APPEND: End =
+    End("NO [CANNOT] messages come into this mailbox by being sent; answer in the portal");
 /// RFC 5530 §3.
 pub const FOLDER_EXISTS: End = End("NO [ALREADYEXISTS] the folder is there");
 /// RFC 3501 §7.1: the folder was opened with EXAMINE.

@@ -181,8 +181,10 @@ impl Session {
         if !flags.is_within_limits() {
             return refuse(reply::TOO_MANY_KEYWORDS);
         }
-        let Some(folder) = self.folder(&folder).map(|facts| facts.folder) else {
-            return refuse(reply::NO_FOLDER);
+        let folder = match self.folder(&folder) {
+            Some(facts) if facts.takes => facts.folder,
+            Some(_) => return refuse(reply::NO_APPEND),
+            None => return refuse(reply::NO_FOLDER),
         };
         self.wait(tag, Step::Append, Ask::Receive { folder, flags, arrived })
     }

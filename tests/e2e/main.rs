@@ -29,3 +29,4 @@ mod own_key;
 mod portal;
 mod promises;
 mod protection;
+mod recipient_imap;

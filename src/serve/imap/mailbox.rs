@@ -30,6 +30,7 @@ use crate::store::error::StoreError;
 use crate::store::record;
 use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
+use crate::store::record::MailboxKind;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
 use crate::store::spool::SpoolDir;
@@ -155,7 +156,7 @@ impl Mailbox {
 
     async fn folders(&mut self) -> Result<Vec<FolderFacts>, Trouble> {
         let folders = self.imap.flow.store.folders(self.who.mailbox).await.map_err(no_store)?;
-        Ok(folders.into_iter().map(facts).collect())
+        Ok(folders.into_iter().map(|record| facts(record, self.who.kind)).collect())
     }
 
     async fn listing(&mut self, folder: Folder) -> Result<Listing, Trouble> {
@@ -336,7 +337,7 @@ impl Incoming {
     }
 }
 
-fn facts(record: FolderRecord) -> FolderFacts {
+fn facts(record: FolderRecord, kind: MailboxKind) -> FolderFacts {
     FolderFacts {
         folder: record.folder.0,
         special_use: match record.folder {
@@ -352,6 +353,7 @@ fn facts(record: FolderRecord) -> FolderFacts {
         uid_next: record.uid_next.0,
         messages: record.messages,
         unseen: record.unseen,
+        takes: kind == MailboxKind::Account,
     }
 }
 
