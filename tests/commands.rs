@@ -267,3 +267,301 @@ fn the_wrong_master_key_opens_nothing_and_breaks_nothing() {
     fs::write(site.path("master.key"), right).unwrap();
     assert_eq!(site.run(&["account", "list", "--json"], "").json()[0]["address"], "alice@example.org");
 }
+
+const ALICE: &str = "alice@example.org";
+
+impl Site {
+    fn with_alice() -> Self {
+        let site = Self::with_master_key();
+        site.lines(&["account", "add", ALICE], &[PASSWORD], 0);
+        site
+    }
+
+    /// A command that reads passwords from lines, and how it must end.
+    fn lines(&self, arguments: &[&str], lines: &[&str], code: i32) -> Ended {
+        let arguments = [arguments, &["--password-stdin"]].concat();
+        let input = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let ended = self.run(&arguments, &input);
+        assert_eq!(ended.code(), code, "{arguments:?}: {}{}", ended.out(), ended.err());
+        ended
+    }
+
+    fn certificate(&self) -> String {
+        self.run(&["account", "key", "export", ALICE], "").out()
+    }
+}
+
+#[test]
+fn a_new_key_comes_with_the_old_password_only() {
+    let site = Site::with_alice();
+    let before = site.certificate();
+    site.lines(
+        &["account", "password", ALICE, "--new-key"],
+        &["not the password", "another good password"],
+        1,
+    );
+    assert_eq!(site.certificate(), before);
+    site.lines(&["account", "password", ALICE, "--new-key"], &[PASSWORD, "another good password"], 0);
+    assert_ne!(site.certificate(), before);
+    let shown = site.run(&["account", "show", ALICE, "--json"], "").json();
+    assert_eq!(shown["former_fingerprints"].as_array().unwrap().len(), 1);
+    site.lines(&["account", "key", "export", "--secret", ALICE], &["another good password"], 0);
+    for ways in
+        [&["--reset", "--reopen"][..], &["--recover", "--new-key"], &["--keep-app-passwords", "--new-key"]]
+    {
+        let arguments = [&["account", "password", ALICE], ways].concat();
+        site.lines(&arguments, &[], 2);
+    }
+    site.lines(
+        &["account", "password", ALICE, "--keep-app-passwords"],
+        &["another good password", PASSWORD],
+        0,
+    );
+}
+
+#[test]
+fn a_reset_is_asked_for_and_undone_with_the_old_password() {
+    let site = Site::with_alice();
+    let before = site.certificate();
+    let unasked = site.lines(&["account", "password", ALICE, "--reset"], &["the admin chose this"], 2);
+    assert!(unasked.err().contains("cannot be read") && unasked.err().contains("--yes"), "{}", unasked.err());
+    assert_eq!(site.certificate(), before, "nothing was done");
+    let weak = site.lines(&["account", "password", ALICE, "--reset", "--yes"], &["aaaaaaaaaaaaaa"], 1);
+    assert!(!weak.err().contains("aaaaaaaaaaaaaa"), "{}", weak.err());
+    let early = site.lines(&["account", "password", ALICE, "--reopen"], &[PASSWORD, PASSWORD], 1);
+    assert!(early.err().contains("nothing to reopen"), "{}", early.err());
+
+    let reset = site
+        .lines(&["--json", "account", "password", ALICE, "--reset", "--yes"], &["the admin chose this"], 0)
+        .json();
+    assert_eq!(reset["unreadable_messages"], 0);
+    assert_eq!(reset["invitations"], serde_json::json!([]));
+    assert!(reset["reopen_until"].as_str().unwrap() > "2026");
+    assert_ne!(site.certificate(), before);
+    let shown = site.run(&["account", "show", ALICE, "--json"], "").json();
+    assert_eq!(shown["shut"].as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(shown["fingerprint"], reset["fingerprint"]);
+    site.lines(&["account", "password", ALICE], &[PASSWORD, "another good password"], 1);
+    site.lines(&["account", "password", ALICE, "--reopen"], &["not the password", "the admin chose this"], 1);
+    site.lines(&["account", "password", ALICE, "--reopen"], &[PASSWORD, "another good password"], 1);
+    let back =
+        site.lines(&["account", "password", ALICE, "--reopen"], &[PASSWORD, "the admin chose this"], 0);
+    assert_eq!(back.out(), "alice@example.org reopened\n");
+    let shown = site.run(&["account", "show", ALICE, "--json"], "").json();
+    assert_eq!((shown["shut"].as_array().unwrap().len(), &shown["fingerprint"]), (0, &reset["fingerprint"]));
+    assert_eq!(shown["former_fingerprints"].as_array().unwrap().len(), 1);
+    for nobody in ["bob@example.org", "bob@elsewhere.example"] {
+        site.lines(&["account", "password", nobody, "--reset", "--yes"], &["the admin chose this"], 1);
+    }
+}
+
+#[test]
+fn a_removal_asks_for_the_address() {
+    let site = Site::with_alice();
+    let unasked = site.run(&["account", "remove", ALICE], "alice@example.org\n");
+    assert_eq!(unasked.code(), 2, "no terminal: {}", unasked.err());
+    assert!(unasked.err().contains("for good"), "{}", unasked.err());
+    let gone = site.run(&["account", "remove", ALICE, "--yes", "--json"], "").json();
+    assert_eq!(gone, serde_json::json!({ "address": ALICE, "invitations": [] }));
+    assert_eq!(site.run(&["account", "remove", ALICE, "--yes"], "").code(), 1);
+}
+
+/// A command of gpg with a key ring of its own.
+fn gpg(home: &Path, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new("gpg")
+        .args(["--batch", "--quiet", "--no-autostart", "--pinentry-mode", "loopback", "--passphrase", ""])
+        .args(["--trust-model", "always", "--homedir"])
+        .arg(home)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("gpg");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "gpg {arguments:?}");
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+#[test]
+fn gpg_and_an_administrator_together_recover_an_account() {
+    let site = Site::with_master_key();
+    let home = site.path("gnupg");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let quick = ["--quick-generate-key", "Offline <offline@example.org>", "rsa3072", "default", "never"];
+    let started =
+        Command::new("gpgconf").arg("--homedir").arg(&home).args(["--launch", "gpg-agent"]).status();
+    assert!(started.unwrap().success());
+    gpg(&home, &quick, "");
+    gpg(&home, &["--quick-add-key", &fingerprint(&home), "rsa3072", "encr", "never"], "");
+    let certificate = gpg(&home, &["--armor", "--export"], "");
+    fs::write(site.path("recovery.asc"), certificate).unwrap();
+
+    site.lines(&["account", "add", ALICE], &[PASSWORD], 0);
+    let off = site.run(&["account", "recovery", ALICE], "");
+    assert_eq!(off.code(), 1, "{}", off.err());
+    let text = fs::read_to_string(site.path("guard.toml")).unwrap();
+    let with = |file: &str| {
+        let named = site.path(file).display().to_string();
+        fs::write(site.path("guard.toml"), format!("{text}[accounts]\nrecovery_certificate = \"{named}\"\n"))
+            .unwrap();
+    };
+    with("none.asc");
+    assert_ne!(site.run(&["account", "list"], "").code(), 0, "a certificate that is not there");
+    fs::write(site.path("junk.asc"), "junk").unwrap();
+    with("junk.asc");
+    let junk = site.run(&["account", "list"], "");
+    assert_eq!(junk.code(), 78, "{}", junk.err());
+    assert!(junk.err().contains("recovery_certificate") && junk.err().contains("junk.asc"), "{}", junk.err());
+    with("recovery.asc");
+    site.lines(&["account", "password", ALICE], &[PASSWORD, "alice has forgotten this"], 0);
+    let shown = site.run(&["account", "show", ALICE, "--json"], "").json();
+    assert_eq!(shown["recovery"]["fingerprint"], fingerprint(&home).as_str(), "{shown}");
+
+    let message = site.run(&["account", "recovery", ALICE], "").out();
+    assert!(message.starts_with("-----BEGIN PGP MESSAGE-----") && message.contains(ALICE), "{message}");
+    let code = gpg(&home, &["--decrypt"], &message);
+    let code = code.trim_end();
+    assert!(code.len() == 64 && !code.contains('\n'), "one line");
+    let wrong = "0000-".repeat(13);
+    let refused = site.lines(&["account", "password", ALICE, "--recover"], &[&wrong, PASSWORD], 1);
+    assert!(!refused.err().contains(&wrong[..9]), "{}", refused.err());
+    site.lines(&["account", "password", ALICE, "--recover"], &[code, "a password after recovery"], 0);
+    site.lines(&["account", "password", ALICE, "--recover"], &[code, PASSWORD], 1);
+    site.lines(&["account", "key", "export", "--secret", ALICE], &["a password after recovery"], 0);
+    let again = site.run(&["account", "recovery", ALICE], "").out();
+    assert_ne!(gpg(&home, &["--decrypt"], &again).trim_end(), code, "a fresh code");
+    let _ = Command::new("gpgconf").arg("--homedir").arg(&home).args(["--kill", "gpg-agent"]).status();
+}
+
+fn fingerprint(home: &Path) -> String {
+    let listed = gpg(home, &["--with-colons", "--list-keys"], "");
+    let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
+    line.split(':').nth(9).unwrap().to_owned()
+}
+
+#[test]
+fn the_master_key_is_rotated_and_its_copy_confirmed() {
+    let site = Site::with_master_key();
+    let early = site.run(&["master-key", "rotate"], "");
+    assert_eq!(early.code(), 1, "{}", early.err());
+    assert!(early.err().contains("nothing to rotate"), "{}", early.err());
+    site.lines(&["account", "add", ALICE], &[PASSWORD], 0);
+    let warned = |site: &Site| {
+        let check = site.run(&["check"], "");
+        check.out().contains("nobody has confirmed")
+    };
+    assert!(warned(&site));
+    fs::copy(site.path("master.key"), site.path("copy")).unwrap();
+    fs::write(site.path("other"), [7; 32]).unwrap();
+    fs::write(site.path("short"), [7; 31]).unwrap();
+    let confirm = |file: &str| {
+        let file = site.path(file).display().to_string();
+        site.run(&["master-key", "confirm-backup", &file, "--json"], "")
+    };
+    for bad in ["other", "short", "none"] {
+        let refused = confirm(bad);
+        assert_eq!(refused.code(), 1, "{bad}: {}", refused.err());
+        assert!(warned(&site), "{bad}");
+    }
+    assert_eq!(confirm("copy").json()["proven"], true);
+    assert!(!warned(&site));
+    let secret = fs::read(site.path("master.key")).unwrap();
+    for file in fs::read_dir(site.path("data"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.is_file())
+    {
+        let content = fs::read(&file).unwrap();
+        assert!(!content.windows(8).any(|window| window == &secret[..8]), "{}", file.display());
+    }
+
+    let rotated = site.run(&["master-key", "rotate", "--json"], "");
+    assert_eq!(rotated.code(), 0, "{}", rotated.err());
+    assert_eq!(rotated.json()["state"], "in-place");
+    assert_ne!(fs::read(site.path("master.key")).unwrap(), secret);
+    assert_eq!(fs::metadata(site.path("master.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    let twice = site.run(&["master-key", "rotate"], "");
+    assert_eq!(twice.code(), 1);
+    assert!(twice.err().contains("half done"), "{}", twice.err());
+    assert_eq!(confirm("copy").code(), 1, "the former key is not what is to be kept");
+    assert_eq!(site.run(&["account", "list", "--json"], "").json()[0]["address"], ALICE);
+    assert!(warned(&site), "another key, another copy");
+    assert_eq!(site.run(&["master-key", "confirm-backup"], "").code(), 2, "no terminal to ask on");
+    assert_eq!(site.run(&["master-key", "confirm-backup", "--yes", "--json"], "").json()["proven"], false);
+    assert!(!warned(&site));
+    fs::copy(site.path("copy"), site.path("master.key")).unwrap();
+    assert_eq!(
+        site.run(&["account", "list"], "").code(),
+        78,
+        "the old key opens nothing after the first start"
+    );
+}
+
+#[test]
+fn a_master_key_among_the_credentials_is_rotated_by_two() {
+    let site = Site::with_master_key();
+    site.lines(&["account", "add", ALICE], &[PASSWORD], 0);
+    let credentials = site.path("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::rename(site.path("master.key"), credentials.join("master.key")).unwrap();
+    fs::set_permissions(credentials.join("master.key"), fs::Permissions::from_mode(0o440)).unwrap();
+    let run = |arguments: &[&str]| {
+        let ended = Command::new(env!("CARGO_BIN_EXE_guardpost"))
+            .env_clear()
+            .env("CREDENTIALS_DIRECTORY", &credentials)
+            .arg("--config")
+            .arg(site.path("guard.toml"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output();
+        Ended(ended.unwrap())
+    };
+    assert!(run(&["check"]).out().contains("given by the service manager"));
+    let before = fs::read(credentials.join("master.key")).unwrap();
+    let rotated = run(&["master-key", "rotate"]);
+    assert_eq!(rotated.code(), 0, "{}", rotated.err());
+    assert!(rotated.err().contains("systemd-creds encrypt --name=master.key"), "{}", rotated.err());
+    assert_eq!(fs::read(credentials.join("master.key")).unwrap(), before, "not ours to change");
+    let fresh = site.path("master.key.new");
+    assert_eq!(fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o600);
+    let twice = run(&["master-key", "rotate"]);
+    assert_eq!(twice.code(), 1);
+    assert!(twice.err().contains("master.key.new"), "{}", twice.err());
+    for _ in 0..2 {
+        assert_eq!(run(&["account", "list"]).code(), 0, "the old credential still opens");
+    }
+    assert!(run(&["check"]).out().contains("half done"));
+    let copy = fresh.display().to_string();
+    assert_eq!(run(&["master-key", "confirm-backup", &copy]).code(), 0);
+    fs::remove_file(credentials.join("master.key")).unwrap();
+    fs::copy(&fresh, credentials.join("master.key")).unwrap();
+    assert_eq!(run(&["account", "list", "--json"]).json()[0]["address"], ALICE);
+    assert!(!run(&["check"]).out().contains("half done"));
+    fs::remove_file(credentials.join("master.key")).unwrap();
+    fs::write(credentials.join("master.key"), before).unwrap();
+    assert_eq!(run(&["account", "list"]).code(), 78, "the former one is over");
+}
+
+#[test]
+fn check_says_how_the_master_key_lies() {
+    let site = Site::with_alice();
+    let of = |site: &Site| {
+        let findings = site.run(&["check", "--json"], "").json();
+        let of =
+            findings.as_array().unwrap().iter().filter(|finding| finding["about"] == "master key").cloned();
+        of.map(|finding| {
+            format!("{}: {}", finding["level"].as_str().unwrap(), finding["finding"].as_str().unwrap())
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+    };
+    assert!(of(&site).contains("ok: in ") && of(&site).contains("on the disk of the data"), "{}", of(&site));
+    assert!(!of(&site).contains("others may replace"), "{}", of(&site));
+    fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(of(&site).contains("warning: others may replace"), "{}", of(&site));
+    fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(site.path("master.key"), fs::Permissions::from_mode(0o604)).unwrap();
+    assert!(of(&site).starts_with("error: ") && of(&site).contains("chmod 600"), "{}", of(&site));
+}

@@ -41,6 +41,41 @@ pub enum AppError {
     /// A store without the keys to it.
     #[error("{0} holds a store but no keyring: bring the keyring back from a backup")]
     KeyringLost(PathBuf),
+    /// A command that must be alone with the data directory.
+    #[error("the server runs: stop it first, its keyring is to be written anew")]
+    StopFirst,
+    /// No keyring.
+    #[error("{0} is not there yet: there is nothing to rotate")]
+    NothingToRotate(PathBuf),
+    /// The keyring has two seals, and the new key is in use.
+    #[error(
+        "a rotation is half done: start the service once with {place}, which drops the former key; then rotate again"
+    )]
+    RotationHalfDone {
+        /// The key now in use.
+        place: PathBuf,
+    },
+    /// The keyring has two seals, and the new key is not in use yet.
+    #[error(
+        "a rotation is half done: put {file} among the credentials of the service as \"master.key\" and restart it"
+    )]
+    RotationWaits {
+        /// The new key.
+        file: PathBuf,
+    },
+    /// A copy that opens nothing.
+    #[error("{path} is no copy of the master key: {error}")]
+    BadCopy {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        error: VaultError,
+    },
+    /// A copy of the key that a rotation replaces.
+    #[error(
+        "this is the former key: it opens the keyring only until the service has started with the new one"
+    )]
+    FormerKey,
     /// The keyring does not open.
     #[error("{path}: {error}")]
     Keyring {
@@ -99,6 +134,12 @@ impl AppError {
             Self::Store(StoreError::Poisoned) => 75,
             Self::Store(StoreError::InUse | StoreError::DiskLow) | Self::Net(_) | Self::NotYours(_) => 69,
             Self::MasterKeyExists(_)
+            | Self::StopFirst
+            | Self::NothingToRotate(_)
+            | Self::RotationHalfDone { .. }
+            | Self::RotationWaits { .. }
+            | Self::BadCopy { .. }
+            | Self::FormerKey
             | Self::Signing(_)
             | Self::Demo(_)
             | Self::File { .. }

@@ -25,12 +25,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::chown;
+use std::os::unix::fs::fchown;
 use std::path::Path;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The keyring's name in the data directory.
-const KEYRING: &str = "keyring";
+pub(in crate::app) const KEYRING: &str = "keyring";
 /// The master key's name among the credentials of a service.
 const CREDENTIAL: &str = "master.key";
 
@@ -38,6 +39,11 @@ const CREDENTIAL: &str = "master.key";
 pub fn master_key_place(config: &Config) -> PathBuf {
     let credential = env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(CREDENTIAL));
     credential.filter(|file| file.exists()).unwrap_or_else(|| config.master_key_file.clone())
+}
+
+/// Whether a key is given by the service manager: 0440 or 0400 in a directory that only the service can enter.
+pub fn is_credential(file: &Path) -> bool {
+    env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|dir| file.starts_with(&dir))
 }
 
 /// Reads the master key; nobody but its owner may be able to.
@@ -50,9 +56,7 @@ pub fn read_master_key(file: &Path) -> Result<MasterKey, AppError> {
         Err(error) => return Err(AppError::file(file)(error)),
     };
     let mode = opened.metadata().map_err(AppError::file(file))?.permissions().mode();
-    // A credential is 0440 or 0400 in a directory that only the service can enter.
-    let is_credential = env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|dir| file.starts_with(&dir));
-    if mode & 0o077 != 0 && !is_credential {
+    if mode & 0o077 != 0 && !is_credential(file) {
         return Err(AppError::OpenMasterKey(file.into()));
     }
     let mut content = Zeroizing::new(Vec::with_capacity(64));
@@ -125,14 +129,15 @@ pub fn open_keyring(data_dir: &Path, master: &MasterKey, random: &dyn Random) ->
     };
     let wrong = |error| AppError::Keyring { path: path.clone(), error };
     let opened = keyring::open(master, &content).map_err(wrong)?;
-    if opened.seals > 1 {
+    // With the former key nothing is dropped: the new one may still be on its way to its place.
+    if opened.seals > 1 && !opened.former {
         replace(&path, &keyring::settle(master, &content, random).map_err(wrong)?)?;
     }
     Ok(opened.keys)
 }
 
-/// Puts `content` in the place of `path`, whole or not at all.
-fn replace(path: &Path, content: &[u8]) -> Result<(), AppError> {
+/// Puts `content` in the place of `path`, whole or not at all. What root writes belongs to the owner of the directory.
+pub(in crate::app) fn replace(path: &Path, content: &[u8]) -> Result<(), AppError> {
     let fresh = path.with_extension("new");
     let written = write_synced(&fresh, content).and_then(|()| fs::rename(&fresh, path));
     written.map_err(AppError::file(path))?;
@@ -141,6 +146,11 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), AppError> {
 
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    if rustix::process::geteuid().is_root()
+        && let Some(owner) = path.parent().and_then(|parent| fs::metadata(parent).ok())
+    {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
     file.write_all(content)?;
     file.sync_all()
 }

@@ -231,6 +231,13 @@ pub enum Key {
 pub enum MasterKey {
     /// Make a master key in master_key_file; never replaces one
     Create,
+    /// Put another master key in its place; the server must not run
+    Rotate,
+    /// Say that a copy of it lies in a safe place, or prove it; `check` warns until then
+    ConfirmBackup {
+        /// The copy: it must open the keyring
+        file: Option<PathBuf>,
+    },
 }
 
 #[cfg(test)]

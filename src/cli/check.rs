@@ -3,6 +3,7 @@
 use crate::app::clock::SystemClock;
 use crate::app::error::AppError;
 use crate::app::ground;
+use crate::app::key_backup;
 use crate::app::keys;
 use crate::app::settings::Settings;
 use crate::base::dns::Validation;
@@ -18,8 +19,10 @@ use crate::serve::control::answer::Health;
 use crate::serve::control::client;
 use crate::serve::control::request::Request;
 use crate::vault::OsRandom;
+use crate::vault::keyring;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,22 +74,76 @@ impl Findings {
     fn master_key(&mut self, config: &Config) -> bool {
         let file = keys::master_key_place(config);
         let about = "master key";
-        if let Err(error) = keys::read_master_key(&file) {
-            self.error(about, error.to_string());
-            return false;
+        let master = match keys::read_master_key(&file) {
+            Ok(master) => master,
+            Err(AppError::NoMasterKey(_)) if server_runs(config) => {
+                self.ok(about, "a credential of the running service; it cannot be seen from here");
+                return true;
+            }
+            Err(error) => {
+                self.error(about, error.to_string());
+                return false;
+            }
+        };
+        self.place_of_key(config, &file);
+        match key_backup::confirmed(config, &master) {
+            Some(when) => self.ok(about, format!("a copy was confirmed on {when}")),
+            None => self.warning(
+                about,
+                "nobody has confirmed a copy in a safe place, and without the key all is lost: copy it, then \
+                 \"guardpost master-key confirm-backup COPY\"",
+            ),
         }
-        let device = |path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
-        let apart = device(&file) != device(&config.data_dir);
-        let file = file.display();
-        if apart {
-            self.ok(about, format!("in {file}, apart from the data: a stolen data disk alone opens nothing"));
+        if let Ok(content) = fs::read(config.data_dir.join("keyring"))
+            && let Ok(opened) = keyring::open(&master, &content)
+            && opened.former
+        {
+            self.warning(about, "a rotation is half done: \"guardpost master-key rotate\" goes on with it");
+        }
+        true
+    }
+
+    fn place_of_key(&mut self, config: &Config, file: &Path) {
+        let about = "master key";
+        let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+        let shown = file.display();
+        if keys::is_credential(file) {
+            return self.ok(
+                about,
+                format!(
+                    "in {shown}, given by the service manager: it protects as far as the place it comes from does. \
+                     Encrypted with the TPM of this machine (systemd-creds), its disks alone open nothing"
+                ),
+            );
+        }
+        if device(file) == device(&config.data_dir) {
+            self.ok(
+                about,
+                format!(
+                    "in {shown}, on the disk of the data: only a stolen backup alone opens nothing; whoever has the \
+                     disk has both"
+                ),
+            );
         } else {
             self.ok(
                 about,
-                format!("in {file}, on the disk of the data: only a stolen backup alone opens nothing"),
+                format!("in {shown}, apart from the data: a stolen data disk alone opens nothing"),
             );
         }
-        true
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match (fs::metadata(file), fs::metadata(parent), fs::metadata(&config.data_dir)) {
+            (Ok(key), Ok(parent), data) => {
+                let owners = [Some(0), data.as_ref().ok().map(MetadataExt::uid)];
+                if data.is_ok() && !owners.contains(&Some(key.uid())) {
+                    self.warning(about, format!("{shown} belongs to neither root nor the owner of the data"));
+                }
+                // A sticky directory lets nobody replace the files of others.
+                if parent.mode() & 0o022 != 0 && parent.mode() & 0o1000 == 0 {
+                    self.warning(about, format!("others may replace {shown}: chmod go-w its directory"));
+                }
+            }
+            (Err(error), ..) | (_, Err(error), _) => self.warning(about, format!("{shown}: {error}")),
+        }
     }
 
     fn certificate(&mut self, config: &Config, now: Time) {
@@ -196,6 +253,12 @@ fn validation(config: &Config) -> Result<Validation, AppError> {
         let tested = tokio::time::timeout(DNS_TEST, dns.validation()).await;
         Ok(tested.unwrap_or_else(|_| Validation::Broken("no answer in time".into())))
     })
+}
+
+fn server_runs(config: &Config) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let socket = config.run_dir.join(SOCKET);
+    runtime.is_ok_and(|runtime| matches!(runtime.block_on(client::connect(&socket)), Ok(Some(_))))
 }
 
 /// Asks the server how its store is; when none runs, opens it here.

@@ -6,10 +6,15 @@ mod table;
 mod terminal;
 
 use crate::app;
+use crate::app::clock::SystemClock;
 use crate::app::demo::Options;
 use crate::app::error::AppError;
+use crate::app::key_backup;
 use crate::app::keys;
+use crate::app::rotation;
+use crate::app::rotation::Rotated;
 use crate::app::settings::Settings;
+use crate::base::time::Clock;
 use crate::cli::arguments::Account;
 use crate::cli::arguments::AccountKey;
 use crate::cli::arguments::Arguments;
@@ -19,12 +24,15 @@ use crate::cli::arguments::Mailbox;
 use crate::cli::arguments::MasterKey;
 use crate::cli::arguments::Queue;
 use crate::cli::terminal::Asking;
+use crate::cli::terminal::can_ask;
 use crate::cli::terminal::confirm;
 use crate::cli::terminal::confirm_address;
 use crate::config::Config;
 use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
+use crate::serve::control::answer::MasterKeyConfirmed;
 use crate::serve::control::answer::MasterKeyCreated;
+use crate::serve::control::answer::MasterKeyRotated;
 use crate::serve::control::client;
 use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
@@ -149,6 +157,16 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
             print_answer(&json!(made), arguments.json, &Show::Table)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::MasterKey(MasterKey::Rotate) => {
+            let rotated = rotate(&settings()?.load()?, arguments.json)?;
+            print_answer(&json!(rotated), arguments.json, &Show::Table)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::MasterKey(MasterKey::ConfirmBackup { file }) => {
+            let confirmed = confirm_backup(&settings()?.load()?, file.as_deref(), arguments.yes)?;
+            print_answer(&json!(confirmed), arguments.json, &Show::Table)?;
+            Ok(ExitCode::SUCCESS)
+        }
         command => {
             let config = settings()?.load()?;
             let (answer, show) = put(&config, |inquire| request(command, arguments.yes, inquire))?;
@@ -156,6 +174,56 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Rotates the master key, and says what is left to do.
+fn rotate(config: &Config, json: bool) -> Result<MasterKeyRotated, End> {
+    let (file, state, words) = match rotation::rotate(config, &OsRandom)? {
+        Rotated::InPlace { file, begun_before } => {
+            let words =
+                if begun_before { "A rotation that was interrupted is brought to its end. " } else { "" };
+            let words = format!(
+                "{words}The new key is in its place; start the service with it. Copy it to a safe place and run \
+                 \"guardpost master-key confirm-backup\". Backups from before open with the former key only: keep \
+                 its copy as long as you keep them."
+            );
+            (file, "in-place", words)
+        }
+        Rotated::Waits { file } => {
+            let words = format!(
+                "The master key is a credential of the service, which only you can change. The new one waits in {0}; \
+                 both open the keyring until the service has started with it. Put it where the old one came from, \
+                 for example\n  systemd-creds encrypt --name=master.key {0} /etc/credstore.encrypted/master.key\n\
+                 then restart the service, copy the key to a safe place, run \"guardpost master-key confirm-backup \
+                 COPY\" and remove {0}. Backups from before open with the former key only.",
+                file.display()
+            );
+            (file, "waits-for-the-credential", words)
+        }
+    };
+    if !json {
+        writeln!(io::stderr().lock(), "{words}")?;
+    }
+    Ok(MasterKeyRotated { file: file.display().to_string(), state: state.into() })
+}
+
+/// Reads a copy, or asks for the word of whoever is there.
+fn confirm_backup(config: &Config, file: Option<&Path>, yes: bool) -> Result<MasterKeyConfirmed, End> {
+    let now = SystemClock.now();
+    match file {
+        Some(copy) => key_backup::prove(config, copy, now)?,
+        None => {
+            let place = keys::master_key_place(config);
+            let question = format!(
+                "Is there a copy of {}, apart from the backups of {}?",
+                place.display(),
+                config.data_dir.display()
+            );
+            confirm(yes, &question)?;
+            key_backup::believe(config, now)?;
+        }
+    }
+    Ok(MasterKeyConfirmed { confirmed: now.to_string(), proven: file.is_some() })
 }
 
 /// What to ask the server for a command, after asking the person what it needs to know.
@@ -232,6 +300,7 @@ fn account_request(account: &Account, yes: bool, inquire: Inquire<'_>) -> Result
         }
         Account::Remove { address } => {
             if !yes {
+                can_ask(yes, &format!("The account {address} goes with all its mail, for good."))?;
                 let lost = lost_invitations(address, inquire)?;
                 let question = format!("The account {address} goes with all its mail, for good.{lost}");
                 confirm_address(yes, &question, address)?;
@@ -262,6 +331,7 @@ fn warn_of_reset(address: &str, yes: bool, inquire: Inquire<'_>) -> Result<(), E
     if yes {
         return Ok(());
     }
+    can_ask(yes, &format!("{address} gets a new key, and the mail it has cannot be read any more."))?;
     let shown = inquire(Request::AccountShow { address: address.to_owned() })?;
     let messages = shown.get("messages").and_then(Value::as_u64).unwrap_or_default();
     let lost = lost_invitations(address, inquire)?;

@@ -3,7 +3,7 @@
 use serde_json::Map;
 use serde_json::Value;
 
-/// The longest cell of a table, characters.
+/// The longest cell of a table, characters; the last one of a row may be longer.
 const CELL: usize = 60;
 
 /// The text of an answer.
@@ -20,9 +20,12 @@ fn table(rows: &[Value]) -> String {
     let names: Vec<&String> = first.keys().collect();
     let mut cells = vec![names.iter().map(|name| name.replace('_', " ").to_uppercase()).collect::<Vec<_>>()];
     for row in rows {
-        cells.push(
-            names.iter().map(|name| short(&row.get(name.as_str()).map(cell).unwrap_or_default())).collect(),
-        );
+        let whole = |name: &&String| row.get(name.as_str()).map(cell).unwrap_or_default();
+        let mut line: Vec<String> = names.iter().map(|name| short(&whole(name))).collect();
+        if let (Some(cell), Some(name)) = (line.last_mut(), names.last()) {
+            *cell = whole(name);
+        }
+        cells.push(line);
     }
     let widths: Vec<usize> = (0..names.len())
         .map(|at| cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max())
@@ -104,6 +107,11 @@ mod tests {
             "ADDRESS        MESSAGES  OPENED\na@x            3         -\nbob@x.example  20        2026\n"
         );
         assert_eq!(render(&json!([])), "none\n");
+        let long = "x".repeat(CELL + 1);
+        let rows = render(&json!([{ "about": long, "finding": long }]));
+        let cells: Vec<usize> =
+            rows.lines().last().unwrap().split("  ").map(|cell| cell.chars().count()).collect();
+        assert_eq!(cells, [CELL, CELL + 1], "what was found is said whole");
         let one = json!({ "address": "a@x\u{1b}[2J", "has_pin": true, "folders": [{ "name": "INBOX" }], "inner": { "a": 1 } });
         assert_eq!(
             render(&one),

@@ -68,14 +68,20 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Trouble> {
     })
 }
 
+/// Whether somebody is there to be asked, or has answered already by `--yes`.
+pub fn can_ask(yes: bool, about: &str) -> Result<(), Trouble> {
+    if yes || io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Trouble::usage(format!("{about} No terminal to ask on: use --yes")))
+}
+
 /// Asks for the address of what is to be lost, typed once more; `--yes` answers, and without a terminal nobody else can.
 pub fn confirm_address(yes: bool, question: &str, address: &str) -> Result<(), Trouble> {
     if yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        return Err(Trouble::usage(format!("{question} No terminal to ask on: use --yes")));
-    }
+    can_ask(yes, question)?;
     let mut terminal = io::stderr().lock();
     let asked = write!(terminal, "{question}\nType the address to go on: ").and_then(|()| terminal.flush());
     asked.map_err(|error| Trouble::usage(format!("cannot ask: {error}")))?;
@@ -94,9 +100,7 @@ pub fn confirm(yes: bool, question: &str) -> Result<(), Trouble> {
     if yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        return Err(Trouble::usage(format!("{question} No terminal to ask on: use --yes")));
-    }
+    can_ask(yes, question)?;
     let mut terminal = io::stderr().lock();
     let asked = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush());
     asked.map_err(|error| Trouble::usage(format!("cannot ask: {error}")))?;

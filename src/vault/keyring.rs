@@ -44,6 +44,12 @@ impl MasterKey {
         &self.0
     }
 
+    /// A name for it: the same for the same key, and nothing to be learnt from it. 16 hexadecimal digits.
+    pub fn name(&self) -> String {
+        let name = derive(&NO_SALT, self.0.expose(), b"guardpost/1 master key name");
+        data_encoding::HEXLOWER.encode(name.expose().first_chunk::<8>().map_or(&[][..], |half| half))
+    }
+
     fn aead(&self) -> Aead {
         Aead::new(&derive(&NO_SALT, self.0.expose(), b"guardpost/1 keyring"))
     }
@@ -110,8 +116,10 @@ pub struct Opened {
     pub keys: Keys,
     /// Raised by one with every rewriting.
     pub generation: u32,
-    /// 2 while a rotation is under way: [`settle`] is due.
+    /// 2 while a rotation is under way: [`settle`] is due once the new key is in use.
     pub seals: usize,
+    /// Of two seals this was the former's.
+    pub former: bool,
 }
 
 /// Opens `keyring` with whichever of its seals is `master`'s.
@@ -119,10 +127,11 @@ pub fn open(master: &MasterKey, keyring: &[u8]) -> Result<Opened, VaultError> {
     let file = File::read(keyring)?;
     let aead = master.aead();
     let aad = aad(file.version, file.generation);
-    let joined = file.seals.iter().find_map(|seal| aead.open(seal, &aad).ok());
-    let joined = joined.ok_or(VaultError::WrongMasterKey)?;
+    let opened = file.seals.iter().enumerate().find_map(|(at, seal)| Some((at, aead.open(seal, &aad).ok()?)));
+    let (at, joined) = opened.ok_or(VaultError::WrongMasterKey)?;
+    let seals = file.seals.len();
     let keys = Keys::split(joined.expose()).ok_or(VaultError::KeyringShape)?;
-    Ok(Opened { keys, generation: file.generation, seals: file.seals.len() })
+    Ok(Opened { keys, generation: file.generation, seals, former: seals > 1 && at == 0 })
 }
 
 /// The same keys under `old` and `new`: the first half of a rotation, after `new` is on disk and synced.
@@ -222,7 +231,9 @@ mod tests {
             let opened = open(master, &between).unwrap();
             assert_eq!(opened.keys.join().expose(), keys.join().expose());
             assert_eq!((opened.generation, opened.seals), (2, 2));
+            assert_eq!(opened.former, master.name() == old.name());
         }
+        assert_ne!(old.name(), new.name());
         assert_eq!(rotate(&old, &new, &between, &random).unwrap_err(), VaultError::RotationUnfinished);
         let after = settle(&new, &between, &random).unwrap();
         assert_eq!(open(&new, &after).unwrap().seals, 1);

@@ -368,6 +368,24 @@ pub struct MasterKeyCreated {
     pub file: String,
 }
 
+/// `master-key rotate`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MasterKeyRotated {
+    /// Where the new key lies.
+    pub file: String,
+    /// `in-place`, or `waits-for-the-credential`: an administrator has to put it there.
+    pub state: String,
+}
+
+/// `master-key confirm-backup`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MasterKeyConfirmed {
+    /// When.
+    pub confirmed: String,
+    /// A copy was read and opened the keyring.
+    pub proven: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -568,6 +586,8 @@ mod tests {
             ("key_remove", changed()),
             ("dns", json!(DnsRecords { lines: vec![text()] })),
             ("check", json!([Finding { level: text(), about: text(), finding: text() }])),
+            ("master_key_rotate", json!(MasterKeyRotated { file: text(), state: text() })),
+            ("master_key_confirm_backup", json!(MasterKeyConfirmed { confirmed: text(), proven: true })),
             ("master_key_create", json!(MasterKeyCreated { file: text() })),
         ]
     }
