@@ -38,12 +38,12 @@
         line.hidden = false;
         bar.value = percent;
         words.textContent = percent + " %";
-        setTimeout(look, 1000, true, patience);
+        setTimeout(look, 500, true, patience);
       } else if (seen) {
         line.hidden = true;
         over.textContent = over.dataset.done;
       } else if (patience > 0) {
-        setTimeout(look, 500, false, patience - 1);
+        setTimeout(look, 250, false, patience - 1);
       }
     };
     picture.src = line.dataset.progress + "?" + Date.now();
@@ -51,6 +51,6 @@
 
   form.addEventListener("submit", () => {
     over.textContent = "";
-    setTimeout(look, 500, false, 20);
+    setTimeout(look, 100, false, 40);
   });
 })();

@@ -325,6 +325,7 @@ help-password-title = Warum das Passwort sich nicht zurücksetzen lässt
 help-password = Weil es sonst auch jemand anderes zurücksetzen könnte. Wir haben weder Ihr Passwort noch eine Kopie Ihres Schlüssels, die sich ohne das Passwort öffnen ließe.
 help-delete-title = Wie lange alles bleibt
 help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht wird das Postfach gelöscht. Sie können jederzeit jede Nachricht mit ihren Dateien speichern, oder alles auf einmal.
+help-key = Wenn Sie selbst OpenPGP benutzen, können Sie auch den Schlüssel Ihres Postfachs mitnehmen: unter „Schlüssel“, mit Ihrem Passwort. Die Datei ist mit einer eigenen Passphrase verschlossen.
 help-cookies-title = Cookies und Verfolgung
 help-cookies = Ein Cookie, solange Sie angemeldet sind; beim Abmelden geht es. Eines merkt sich ein Jahr lang, dass dieser Browser schon einmal angemeldet war, und eines die Sprache, wenn Sie sie wählen. Keine Verfolgung, nichts von fremden Servern, keine Werbung.
 

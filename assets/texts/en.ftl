@@ -328,6 +328,7 @@ help-password-title = Why the password cannot be reset
 help-password = Because then somebody else could reset it, too. We do not have your password, nor a copy of your key that opens without it.
 help-delete-title = How long it is kept
 help-delete = { $days } days after the last sign-in, reply or new message the mailbox is deleted. You can save every message with its files, or everything at once, at any time.
+help-key = If you use OpenPGP yourself, you can take the key of your mailbox along, too: under “Key”, with your password. The file is locked with a passphrase of its own.
 help-cookies-title = Cookies and tracking
 help-cookies = One cookie while you are signed in; it goes when you sign out. One that remembers for a year that this browser signed in before, and one for the language if you choose it. No tracking, nothing from other servers, no advertising.
 

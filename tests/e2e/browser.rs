@@ -36,6 +36,7 @@ use thirtyfour::ChromiumLikeCapabilities;
 use thirtyfour::DesiredCapabilities;
 use thirtyfour::WebDriver;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
@@ -65,6 +66,51 @@ async fn a_recipient_reads_and_answers_with_scripts_and_without() {
     assert_eq!(elsewhere.told(), Vec::<String>::new(), "nobody else heard of it");
     browser.goto_nowhere("http://control.example/").await;
     assert!(!elsewhere.told().is_empty(), "a request to elsewhere is noticed");
+    browser.quit().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_searches_and_takes_everything_along_with_scripts_and_without() {
+    let demo = Demo::start(&Options::default()).await.unwrap();
+    let elsewhere = Elsewhere::listen().await;
+    let browser = Browser::start(elsewhere.port).await;
+    let world = World { demo: &demo, alice: alice(&demo).await };
+    let erin = "erin@elsewhere.example";
+    for number in 0..6 {
+        // One is so large that it can be seen how it comes.
+        let length = if number == 0 { 1_500_000 } else { 20_000 };
+        let words: String =
+            (0..length).map(|n: u32| format!("{:x} ", n.wrapping_mul(2_654_435_761) ^ number)).collect();
+        let text = format!(
+            "From: Alice Roth <alice@demo.example>\r\nTo: {erin}\r\nSubject: [secure] Größe {number}\r\n\
+             Message-ID: <taken-{number}@demo.example>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\r\n{}\r\nneedle{number}\r\n",
+            words
+                .as_bytes()
+                .chunks(72)
+                .map(|line| String::from_utf8_lossy(line))
+                .collect::<Vec<_>>()
+                .join("\r\n")
+        );
+        world.send(erin, &text).await;
+    }
+    let invited = world.invited(erin).await;
+    browser.size(1100, 900).await;
+    browser.goto(&invited.link).await;
+    browser.click("#understood").await;
+    browser.open_mailbox(&invited.pin).await;
+    browser.wait_for("Your mailbox is open").await;
+    for scripts in [true, false] {
+        browser.scripts(scripts).await;
+        let owner = Visit { browser: &browser, world: &world, who: erin, scripts };
+        owner.search().await;
+        owner.take_the_key().await;
+        owner.take_everything().await;
+        owner.see_sessions().await;
+        owner.every_page_fits().await;
+    }
+    assert_eq!(elsewhere.told(), Vec::<String>::new(), "nobody else heard of it");
     browser.quit().await;
     demo.stop().await;
 }
@@ -148,6 +194,108 @@ impl Visit<'_> {
         let sent = browser.text("main").await;
         assert!(sent.contains(&words) && sent.contains("Antwort _1_.txt"), "{sent}");
         assert!(self.world.alice_has(&words).await, "it is in Alice's inbox");
+    }
+
+    async fn search(&self) {
+        let browser = self.browser;
+        browser.goto(&format!("{}/mailbox", self.world.url())).await;
+        browser.fill("q", "GRÖSSE needle3").await;
+        browser.click(".search button").await;
+        browser.wait_for("1 message found").await;
+        self.shot("10-search").await;
+        assert!(!browser.address().await.contains("needle"), "not in the address bar");
+        browser.click(".list a").await;
+        browser.wait_for("needle3").await;
+        browser.goto(&format!("{}/mailbox", self.world.url())).await;
+        browser.fill("q", "nowhere").await;
+        browser.click(".search button").await;
+        browser.wait_for("No message found").await;
+        self.shot("10-search-nothing").await;
+    }
+
+    /// A wrong password, the passphrase, the file.
+    async fn take_the_key(&self) {
+        let browser = self.browser;
+        browser.goto(&format!("{}/mailbox/key", self.world.url())).await;
+        self.shot("11-key").await;
+        browser.fill("password", "not this one at all").await;
+        browser.click("main form .button").await;
+        browser.wait_for("The password is wrong.").await;
+        self.shot("11-key-wrong").await;
+        browser.fill("password", PASSWORD).await;
+        browser.click("main form .button").await;
+        browser.wait_for("Your passphrase for the key").await;
+        self.shot("11-key-file").await;
+        let shown = browser.text(".secret").await;
+        assert_eq!(shown.len(), 29, "{shown}");
+        browser.click("main form .button").await;
+        let file = browser.downloaded("openpgp-key.asc").await;
+        assert!(file.starts_with(b"-----BEGIN PGP PRIVATE KEY BLOCK-----"));
+        assert_eq!(browser.text(".secret").await, shown, "the page with the passphrase stays");
+    }
+
+    async fn take_everything(&self) {
+        let browser = self.browser;
+        browser.goto(&format!("{}/mailbox/export", self.world.url())).await;
+        self.shot("12-export").await;
+        assert!(!browser.shown("#export-progress").await);
+        browser.click("#export button").await;
+        if self.scripts {
+            browser.wait_for("%").await;
+            self.shot("12-export-under-way").await;
+            browser.wait_for("Everything was sent to your browser.").await;
+        }
+        let today =
+            self.world.demo.appliance().flow().clock.now().timestamp().strftime("%Y-%m-%d").to_string();
+        let zip = browser.downloaded(&format!("mailbox-{today}.zip")).await;
+        assert!(zip.len() > 2_000_000 && zip.starts_with(b"PK"), "{}", zip.len());
+        assert!(browser.text("main").await.contains("Take everything with you"), "the page stays");
+    }
+
+    async fn see_sessions(&self) {
+        let browser = self.browser;
+        let phone = self.world.session(self.who).await;
+        browser.goto(&format!("{}/mailbox", self.world.url())).await;
+        browser.click(".bottom a[href='/mailbox/sessions']").await;
+        browser.wait_for("This one").await;
+        let text = browser.text("main").await;
+        assert!(text.contains("Chrome on Linux") && text.contains("Safari on iPhone"), "{text}");
+        self.shot("13-sessions").await;
+        browser.click("form[action='/mailbox/sessions/end'] button").await;
+        browser.wait_for("It has ended.").await;
+        self.shot("13-sessions-ended").await;
+        assert!(
+            !phone.is_empty() && browser.text("main").await.contains("Nothing else has this mailbox open.")
+        );
+    }
+
+    /// On a telephone and on a desk, in both languages.
+    async fn every_page_fits(&self) {
+        let browser = self.browser;
+        for (width, height) in [(320, 568), (1100, 900)] {
+            browser.size(width, height).await;
+            for language in ["de", "en"] {
+                for page in ["", "/key", "/export", "/sessions", "/inbox/1"] {
+                    let path = format!("/mailbox{page}?lang={language}");
+                    browser.goto(&format!("{}{path}", self.world.url())).await;
+                    assert!(browser.fits().await, "{path} is wider than {width} pixels");
+                    let name = page.replace('/', "-");
+                    self.shot(&format!("14{name}-{language}-{width}")).await;
+                }
+            }
+            browser.goto(&format!("{}/mailbox", self.world.url())).await;
+            browser.fill("q", "größe").await;
+            browser.click(".search button").await;
+            browser.wait_for("6 messages found").await;
+            assert!(browser.fits().await, "results are wider than {width} pixels");
+            self.shot(&format!("14-search-{width}")).await;
+            browser.goto(&format!("{}/mailbox/key", self.world.url())).await;
+            browser.fill("password", PASSWORD).await;
+            browser.click("main form .button").await;
+            browser.wait_for("Your passphrase for the key").await;
+            assert!(browser.fits().await, "the passphrase is wider than {width} pixels");
+            self.shot(&format!("14-key-file-{width}")).await;
+        }
     }
 
     /// Nothing is left behind on the device, and the password opens the mailbox again.
@@ -321,6 +469,27 @@ impl World<'_> {
         all
     }
 
+    /// Somebody else signs in, on a telephone; the session's cookie.
+    async fn session(&self, who: &str) -> String {
+        let host = self.url().strip_prefix("http://").unwrap();
+        let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let body = format!("address={}&password={}", escape(who), escape(PASSWORD));
+        let request = format!(
+            "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
+             User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/604.1\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            self.url(),
+            body.len()
+        );
+        let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let cookie = answer.split("set-cookie: gp=").nth(1).unwrap_or_else(|| panic!("{answer}"));
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
     async fn alice_has(&self, words: &str) -> bool {
         self.alices(Folder::INBOX).await.iter().any(|mail| mail.contains(words))
     }
@@ -403,7 +572,26 @@ impl Browser {
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
         std::fs::create_dir_all(&shots).unwrap();
-        Self { driver, process, dir, shots }
+        let browser = Self { driver, process, dir, shots };
+        let saved = browser.dir.path().join("saved");
+        std::fs::create_dir_all(&saved).unwrap();
+        let saved = serde_json::json!({ "behavior": "allow", "downloadPath": saved });
+        browser.cdp("Browser.setDownloadBehavior", saved).await;
+        browser
+    }
+
+    /// A file that was saved, once it is whole; it is taken away.
+    async fn downloaded(&self, name: &str) -> Vec<u8> {
+        let path = self.dir.path().join("saved").join(name);
+        for _ in 0..600 {
+            // Under another name while it comes.
+            if let Ok(bytes) = std::fs::read(&path) {
+                std::fs::remove_file(&path).unwrap();
+                return bytes;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{name} was not saved");
     }
 
     async fn quit(mut self) {

@@ -26,6 +26,7 @@ mod main_job;
 mod odd_mail;
 mod outbound;
 mod own_key;
+mod owner;
 mod portal;
 mod promises;
 mod protection;

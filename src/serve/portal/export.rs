@@ -66,6 +66,9 @@ fn title(chrome: &Chrome, of: &Counted) -> Option<String> {
 
 /// `12 messages, about 3.4 MB`.
 fn words(chrome: &Chrome, messages: u64, size: u64) -> String {
+    if messages == 0 {
+        return chrome.count("inbox-count", "n", &0);
+    }
     let (n, size) = (usize::try_from(messages).unwrap_or(usize::MAX), chrome.size(size));
     chrome.words("export-size", &[("n", n.into()), ("size", (&size).into())])
 }

@@ -135,10 +135,16 @@ async fn keys(
 
 fn line(chrome: &Chrome, key: &OwnKey) -> Line {
     Line {
-        fingerprint: fingerprint_text(&key.fingerprint.0),
+        fingerprint: grouped(&fingerprint_text(&key.fingerprint.0)),
         created: chrome.date(key.created),
         current: key.current,
     }
+}
+
+/// In groups of four, as people compare them.
+fn grouped(fingerprint: &str) -> String {
+    let digits: Vec<char> = fingerprint.chars().collect();
+    digits.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -425,7 +425,7 @@ fn without_body(answer: Response<Body>) -> Response<Body> {
 }
 
 /// Exports under way, of all mailboxes.
-const EXPORTS: usize = 8;
+const EXPORTS: usize = 32;
 /// Searches under way, of all mailboxes.
 const SEARCHES: usize = 16;
 /// How often ended sessions are forgotten.
