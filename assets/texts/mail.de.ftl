@@ -10,6 +10,7 @@ mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nic
 mail-invite-subject = Sichere Nachricht von { $sender_address }
 mail-invite-title = Sie haben eine sichere { $brand } Guard E-Mail erhalten
 mail-invite-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie steht nicht in dieser Mail. Sie liegt verschlüsselt bei { $brand }.
+mail-invite-renewed = Diese Einladung ersetzt eine frühere. Der frühere Link und die frühere PIN öffnen nichts mehr.
 mail-note-intro = { $sender } schreibt dazu. Diese Notiz ist nicht verschlüsselt:
 mail-invite-click = Bitte drücken Sie auf den Knopf, um sie zu lesen:
 mail-invite-button = NACHRICHT LESEN
@@ -49,6 +50,27 @@ mail-warn-open-any = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vo
 mail-warn-lost-any = Haben Sie jene Mail nicht mehr? Dann bitten Sie die Person, die Ihnen bei { $brand } geschrieben hat, die Nachricht noch einmal zu schicken.
 mail-warn-nothing = Wenn Sie die Nachrichten nicht brauchen, tun Sie nichts.
 
+## Mehrere Nachrichten seit der letzten Mail
+mail-several-subject = { $n ->
+    [one] Eine neue sichere Nachricht
+   *[other] { $n } neue sichere Nachrichten
+}
+mail-several-title = { $n ->
+    [one] In Ihrem Postfach liegt eine neue Nachricht
+   *[other] In Ihrem Postfach liegen { $n } neue Nachrichten
+}
+mail-several-who = { $n ->
+    [one] Seit { $date } ist eine vertrauliche Nachricht für Sie ({ $recipient }) gekommen, von { $who }. Sie liegt in Ihrem temporären Postfach bei { $brand }.
+   *[other] Seit { $date } sind { $n } vertrauliche Nachrichten für Sie ({ $recipient }) gekommen, von { $who }. Sie liegen in Ihrem temporären Postfach bei { $brand }.
+}
+mail-several-open = Um sie zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis { $until }. Diese Mail hat keinen Link, damit es nur einen gibt.
+
+## In ein Postfach, dessen Adresse ein neueres hat
+mail-anew-subject = Sie haben seit { $date } ein neues Postfach
+mail-anew-text = Am { $date } hat { $by } für Sie ({ $recipient }) ein neues temporäres Postfach verlangt, und eine Einladung dazu ging per Mail an Sie. Neue Nachrichten kommen dorthin.
+mail-anew-here = Die Nachrichten hier bleiben, und dieses Postfach lässt sich öffnen wie bisher. Es läuft am { $until } ab, wenn Sie sich nicht anmelden.
+mail-anew-doubt = Wollten Sie das nicht? Rufen Sie { $by } unter einer Nummer an, die Sie schon kennen.
+
 ## Jemand hat auf eine Einladung per Mail geantwortet
 mail-answer-subject = Ihre Antwort wurde nicht zugestellt
 mail-answer-title = Ihre Antwort wurde nicht zugestellt
@@ -69,6 +91,10 @@ note-no-pin-set-text = Sie haben { $recipient } eine verschlüsselte Nachricht g
 note-resent-subject = Einladung an { $recipient } noch einmal geschickt
 note-resent-title = Die Einladung ging noch einmal hinaus
 note-resent-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Beide Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus, und dieselbe PIN öffnet es:
+note-renewed-subject = Neue Einladung an { $recipient }
+note-renewed-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link und die frühere PIN öffnen nichts mehr; die Nachrichten im Postfach bleiben. Es öffnet sich nur mit dieser PIN:
+note-renewed-no-pin-title = { $recipient } braucht keine PIN
+note-renewed-no-pin-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link öffnet nichts mehr; die Nachrichten im Postfach bleiben. Sie hat keine PIN: Wer jene Mail als Erster liest, kann das Postfach öffnen. Sie erfahren, wenn das geschieht.
 note-pin-ignored = Die PIN in Ihrer Nachricht wurde nicht benutzt: Das Postfach hatte schon eine, und sie bleibt.
 note-opened-subject = { $recipient } hat das Postfach geöffnet
 note-opened-title = { $recipient } hat das Postfach geöffnet
@@ -85,7 +111,7 @@ note-wrong-do = Fragen Sie { $recipient } am Telefon, ob das so war, und nennen 
 note-dead-subject = Einladung an { $recipient } ist geschlossen
 note-dead-title = Die Einladung an { $recipient } ist geschlossen
 note-dead-text = Die PIN war { $tries }-mal falsch. Zum Schutz Ihrer Nachricht öffnet der Link sie nicht mehr. Bis dahin bleibt die Nachricht verschlossen.
-note-dead-do = Fragen Sie { $recipient } am Telefon, ob das so war. Für einen neuen Link bitten Sie Ihre Verwaltung, das Postfach von { $recipient } zu löschen, und schicken die Nachricht dann noch einmal.
+note-dead-do = Fragen Sie { $recipient } am Telefon, ob das so war. Für einen neuen Link und eine neue PIN schicken Sie eine Nachricht mit „{ $renew }“ im Betreff.
 note-asked-subject = { $recipient } braucht die PIN
 note-asked-title = { $recipient } braucht die PIN
 note-asked-text = { $recipient } hat den Link zu Ihrer verschlüsselten Nachricht, aber nicht die PIN, und bittet Sie darum. Sagen Sie sie persönlich, per Anruf, SMS oder Brief, nicht per Mail.
@@ -97,7 +123,30 @@ note-unopened-pin = Link und PIN kamen von { $inviter }. Wenn { $recipient } Sie
 note-unreachable-subject = Einladung an { $recipient } wurde nicht zugestellt
 note-unreachable-title = Die Einladung an { $recipient } kam zurück
 note-unreachable-text = Die Mail mit dem Link ließ sich nicht zustellen: Die Adresse scheint falsch zu sein. Ihre Nachricht hat niemand gelesen, und sie wurde nicht auf andere Weise verschickt.
-note-unreachable-do = Prüfen Sie die Adresse. Für eine andere Adresse schicken Sie die Nachricht noch einmal.
+note-unreachable-do = Prüfen Sie die Adresse. Für eine andere Adresse schicken Sie die Nachricht noch einmal. Ist sie doch richtig, schicken Sie eine Nachricht mit „{ $renew }“ im Betreff: Dann geht ein neuer Link hinaus. Sonst werden das Postfach und Ihre Nachricht darin in 7 Tagen gelöscht.
+note-undelivered-subject = Mail an { $recipient } wurde nicht zugestellt
+note-undelivered-title = { $recipient } weiß nichts von Ihrer Nachricht
+note-undelivered-text = Die Mail, die { $recipient } auf Ihre Nachricht hinweist, ließ sich nicht zustellen. Ihre Nachricht liegt im temporären Postfach; auf andere Weise wurde sie nicht verschickt.
+note-undelivered-opened = { $recipient } findet Ihre Nachricht beim Anmelden. Sagen Sie am Telefon Bescheid.
+note-undelivered-do = Für einen neuen Versuch schicken Sie eine Nachricht mit „{ $renew }“ im Betreff: Dann geht ein neuer Link hinaus.
+note-not-told-subject = { $recipient } erfährt nichts per Mail
+note-not-told-title = { $recipient } erfährt von Ihrer Nachricht nichts per Mail
+note-not-told-text = Ihre Nachricht liegt im temporären Postfach von { $recipient }. Die letzten Mails, die auf neue Nachrichten hinwiesen, kamen zurück; für diese ging darum keine hinaus.
+note-not-told-do = Sagen Sie am Telefon Bescheid. Nach dem nächsten Anmelden kommen die Hinweise wieder per Mail.
+note-not-repeated-subject = Der Link an { $recipient } ging nicht noch einmal hinaus
+note-not-repeated-title = Der Link ging nicht noch einmal hinaus
+note-not-repeated-text = Ihre Nachricht liegt im temporären Postfach von { $recipient }, das noch nicht geöffnet ist. Der Link ging heute so oft hinaus, wie er darf; er wurde nicht noch einmal geschickt.
+note-lost-subject = Ein neues Postfach für { $recipient }?
+note-lost-title = Noch wurde nichts gesendet
+note-lost-opened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, geöffnet am { $opened }, mit { $messages } Nachrichten.
+note-lost-unopened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, das niemand geöffnet hat, mit { $messages } Nachrichten. Für einen neuen Link dorthin schickt, wer eingeladen hat, eine Nachricht mit „{ $renew }“ im Betreff; dann geht nichts verloren.
+note-lost-what = Die Nachrichten ziehen nicht in das neue Postfach um. Das jetzige lässt sich weiter öffnen wie bisher, bis es abläuft; wer das Passwort vergessen hat, kann sie nicht mehr lesen.
+note-lost-told = Die Empfängerin oder der Empfänger und alle in Ihrem Haus, die dorthin geschrieben haben, erfahren, dass Sie es wünschten.
+note-lost-do = Um es trotzdem anzulegen, schicken Sie Ihre Nachricht binnen 24 Stunden noch einmal, mit „{ $new }“ im Betreff. Rufen Sie vorher { $recipient } unter einer Nummer an, die Sie schon kennen: Jemand anderes könnte sich an diese Stelle setzen wollen.
+note-anew-subject = { $recipient } hat ein neues Postfach
+note-anew-title = { $recipient } hat ein neues Postfach
+note-anew-text = Am { $date } hat { $by } für { $recipient } ein neues temporäres Postfach angelegt. Ihre verschlüsselten Nachrichten gehen von nun an dorthin. Die früheren bleiben im bisherigen.
+note-anew-doubt = Wollte { $recipient } das nicht, sagen Sie es { $by } und Ihrer Verwaltung.
 note-late-subject = Einladung an { $recipient } verzögert sich
 note-late-title = Die Einladung an { $recipient } verzögert sich
 note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.

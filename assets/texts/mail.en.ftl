@@ -11,6 +11,7 @@ mail-no-reply = Please do not answer this mail: your answer would not be encrypt
 mail-invite-subject = Secure message from { $sender_address }
 mail-invite-title = You have received a secure { $brand } Guard email
 mail-invite-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It is not in this mail. It is kept encrypted at { $brand }.
+mail-invite-renewed = This invitation takes the place of an earlier one. The link and the PIN from before open nothing any more.
 mail-note-intro = { $sender } adds this note. The note is not encrypted:
 mail-invite-click = Please press the button to read it:
 mail-invite-button = READ MESSAGE
@@ -50,6 +51,27 @@ mail-warn-open-any = To read and keep them, open the mail from us of { $invited 
 mail-warn-lost-any = You no longer have that mail? Then ask whoever wrote to you at { $brand } to send the message again.
 mail-warn-nothing = If you do not need the messages, do nothing.
 
+## Several messages since the last mail
+mail-several-subject = { $n ->
+    [one] A new secure message
+   *[other] { $n } new secure messages
+}
+mail-several-title = { $n ->
+    [one] There is a new message in your mailbox
+   *[other] There are { $n } new messages in your mailbox
+}
+mail-several-who = { $n ->
+    [one] One confidential message has come for you ({ $recipient }) since { $date }, from { $who }. It is in your temporary mailbox at { $brand }.
+   *[other] { $n } confidential messages have come for you ({ $recipient }) since { $date }, from { $who }. They are in your temporary mailbox at { $brand }.
+}
+mail-several-open = To read them, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
+
+## Into a mailbox whose address has a newer one
+mail-anew-subject = You have a new mailbox since { $date }
+mail-anew-text = On { $date }, { $by } asked for a new temporary mailbox for you ({ $recipient }), and an invitation to it was sent to you by mail. New messages go there.
+mail-anew-here = The messages here stay, and this mailbox still opens as it did before. It expires on { $until } unless you sign in.
+mail-anew-doubt = You did not want that? Call { $by } on a number that you already know.
+
 ## Somebody answered an invitation or a notice by mail
 mail-answer-subject = Your answer was not delivered
 mail-answer-title = Your answer was not delivered
@@ -70,6 +92,10 @@ note-no-pin-set-text = You sent an encrypted message to { $recipient }. A tempor
 note-resent-subject = Invitation to { $recipient } sent again
 note-resent-title = The invitation went out again
 note-resent-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. Both messages are in it. The same link was sent again, and the same PIN opens it:
+note-renewed-subject = New invitation to { $recipient }
+note-renewed-text = A new invitation to { $recipient } is on its way. The link and the PIN from before open nothing any more; the messages in the mailbox stay. It opens only with this PIN:
+note-renewed-no-pin-title = { $recipient } needs no PIN
+note-renewed-no-pin-text = A new invitation to { $recipient } is on its way. The link from before opens nothing any more; the messages in the mailbox stay. It has no PIN: whoever reads that mail first can open the mailbox. You are told when it is opened.
 note-pin-ignored = The PIN in your message was not used: the mailbox had one already, and it stays.
 note-opened-subject = { $recipient } has opened the mailbox
 note-opened-title = { $recipient } has opened the mailbox
@@ -86,7 +112,7 @@ note-wrong-do = Ask { $recipient } by phone whether it was them, and tell them t
 note-dead-subject = Invitation to { $recipient } is closed
 note-dead-title = The invitation to { $recipient } is closed
 note-dead-text = The PIN was wrong { $tries } times. To protect your message the link no longer opens it. Until then the message stays locked.
-note-dead-do = Ask { $recipient } by phone whether it was them. For a new link, ask your administrator to delete the mailbox of { $recipient }, then send the message again.
+note-dead-do = Ask { $recipient } by phone whether it was them. For a new link and a new PIN, send a message with “{ $renew }” in its subject.
 note-asked-subject = { $recipient } needs the PIN
 note-asked-title = { $recipient } needs the PIN
 note-asked-text = { $recipient } has the link to your encrypted message, but not the PIN, and asks you for it. Tell it in person, by phone, text message or letter, not by e-mail.
@@ -98,7 +124,30 @@ note-unopened-pin = The link and the PIN came from { $inviter }. If { $recipient
 note-unreachable-subject = Invitation to { $recipient } was not delivered
 note-unreachable-title = The invitation to { $recipient } came back
 note-unreachable-text = The mail with the link could not be delivered: the address seems to be wrong. Your message was not read by anybody and was not sent in another way.
-note-unreachable-do = Check the address. For another address, send the message again.
+note-unreachable-do = Check the address. For another address, send the message again. If this one is right after all, send a message with “{ $renew }” in its subject: a new link goes out. Otherwise the mailbox and your message in it are deleted in 7 days.
+note-undelivered-subject = Mail to { $recipient } was not delivered
+note-undelivered-title = { $recipient } was not told of your message
+note-undelivered-text = The mail that tells { $recipient } of your message could not be delivered. Your message is in the temporary mailbox, and was not sent in another way.
+note-undelivered-opened = { $recipient } finds your message when signing in. Tell them by phone.
+note-undelivered-do = For another try, send a message with “{ $renew }” in its subject: a new link goes out.
+note-not-told-subject = { $recipient } is not told by mail
+note-not-told-title = { $recipient } is not told of your message by mail
+note-not-told-text = Your message is in the temporary mailbox of { $recipient }. The last mails that told them of new messages came back, so none was sent for this one.
+note-not-told-do = Tell them by phone. Once they have signed in, they are told by mail again.
+note-not-repeated-subject = The link to { $recipient } was not sent once more
+note-not-repeated-title = The link was not sent once more
+note-not-repeated-text = Your message is in the temporary mailbox of { $recipient }, which has not been opened yet. The link has gone out as often as it may in a day, so it was not sent again.
+note-lost-subject = A new mailbox for { $recipient }?
+note-lost-title = Nothing was sent yet
+note-lost-opened = You asked for a new temporary mailbox for { $recipient }. They have one, opened on { $opened }, with { $messages } messages.
+note-lost-unopened = You asked for a new temporary mailbox for { $recipient }. They have one that nobody has opened, with { $messages } messages. For another link to it, who invited sends a message with “{ $renew }” in its subject; then nothing is lost.
+note-lost-what = The messages do not move into the new mailbox. The present one still opens as it did before, until it expires; whoever has forgotten the password cannot read them any more.
+note-lost-told = The recipient and everybody of your organisation who wrote to them are told that you asked for it.
+note-lost-do = To make it all the same, send your message once more within 24 hours, with “{ $new }” in its subject. Call { $recipient } first, on a number that you already know: somebody else may want to take their place.
+note-anew-subject = { $recipient } has a new mailbox
+note-anew-title = { $recipient } has a new mailbox
+note-anew-text = On { $date }, { $by } made a new temporary mailbox for { $recipient }. Your encrypted messages go there from now on. Those from before stay in the former one.
+note-anew-doubt = Did { $recipient } not want that, tell { $by } and your administrator.
 note-late-subject = Invitation to { $recipient } is delayed
 note-late-title = The invitation to { $recipient } is delayed
 note-late-text = The mail with the link could not be handed over yet. It is tried again until { $until }. Your message is not sent in another way.

@@ -9,6 +9,7 @@ use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
+use crate::flow::notices;
 use crate::flow::queue::Worker;
 use crate::flow::signing;
 use crate::net::gate::Gate;
@@ -162,6 +163,7 @@ impl Appliance {
         let dispatcher = Arc::new(Dispatcher::new(self.flow.clone()));
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
+        self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());

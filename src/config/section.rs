@@ -528,6 +528,10 @@ pub struct Limits {
     pub new_mailboxes_per_day: u32,
     /// Of one temporary mailbox.
     pub temporary_mailbox_messages: u32,
+    /// Between two notices to one recipient.
+    pub notice_interval: Duration,
+    /// Notices and repeated links to one recipient.
+    pub notices_per_day: u16,
     /// Of one mailbox.
     pub imap_sessions_per_mailbox: usize,
     /// Until a silent session ends.
@@ -564,6 +568,8 @@ pub(super) fn read_limits(s: &Section<'_>) -> Limits {
         new_mailboxes_per_hour: rate("new_mailboxes_per_hour", 10_000),
         new_mailboxes_per_day: rate("new_mailboxes_per_day", 100_000),
         temporary_mailbox_messages: rate("temporary_mailbox_messages", 1_000_000),
+        notice_interval: s.span("notice_interval", 0..DAY + 1),
+        notices_per_day: u16::try_from(s.number("notices_per_day", 1..1_001)).unwrap_or_default(),
         imap_sessions_per_mailbox: count("imap_sessions_per_mailbox", 256),
         imap_idle: s.span("imap_idle", 30 * 60..DAY + 1),
         queue_messages: s.number("queue_messages", 1..1_000_001),

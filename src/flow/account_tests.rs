@@ -192,7 +192,9 @@ async fn a_reset_shuts_what_was_and_the_old_password_brings_it_back() {
     assert!(world.flow.read(&who, Folder::INBOX, Uid(3)).await.is_ok(), "new mail works");
     for (sender, id) in [(&who, "m2"), (&carol, "c2")] {
         match world.send_as(sender, id).await {
-            Err(TakeError::Policy(text)) => assert!(text.contains("its sender is gone"), "{text}"),
+            Err(TakeError::Policy(text)) => {
+                assert!(text.contains("the account that invited is gone"), "{text}")
+            }
             other => panic!("{other:?}"),
         }
     }

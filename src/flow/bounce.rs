@@ -4,7 +4,6 @@
 
 use crate::base::address::Address;
 use crate::base::id::MailboxId;
-use crate::base::id::QueueId;
 use crate::base::limits::HEADER_BLOCK;
 use crate::base::random::bytes;
 use crate::base::time::Time;
@@ -15,10 +14,10 @@ use crate::flow::delivery::message_reader;
 use crate::flow::notes::Note;
 use crate::flow::notes::letterhead;
 use crate::flow::refusal::TakeError;
-use crate::flow::returned;
 use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
 use crate::flow::sealing::blocking;
+use crate::flow::undelivered::Returned;
 use crate::mime::compose;
 use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
@@ -91,8 +90,8 @@ pub(in crate::flow) async fn settle(
         log(flow, record, recipients, line);
     }
     let mut reporting = true;
-    // Each round leaves out what was refused, or encrypts anew to a certificate that changed meanwhile.
-    for _ in 0..8 {
+    // Each round leaves out what was refused, or looks again at what changed meanwhile.
+    for round in 0..ROUNDS {
         if settled.is_empty() {
             return Ok(());
         }
@@ -109,12 +108,18 @@ pub(in crate::flow) async fn settle(
                 // Cancelled in the meantime, or the lease was lost: there is nothing to note.
                 settled.remove(index);
             }
-            Err(StoreError::Refused { why, .. }) => reporting = why == Refusal::NotCurrent,
+            Err(StoreError::Refused { why, .. }) => {
+                let stale = matches!(why, Refusal::NotCurrent | Refusal::NotOpen | Refusal::AlreadyDone);
+                reporting = stale && round + 2 < ROUNDS;
+            }
             Err(why) => return Err(why),
         }
     }
     Err(StoreError::Misused { what: "a delivery that cannot be settled" })
 }
+
+/// Commits of one outcome.
+const ROUNDS: usize = 8;
 
 /// How long a message is tried.
 fn life(config: &Config, record: &QueueRecord) -> Duration {
@@ -210,15 +215,15 @@ async fn reports(
 ) -> Vec<Command> {
     let Some(owner) = record.owner else { return Vec::new() };
     let told: Vec<&Fate> = settled.iter().filter_map(|line| line.told.as_ref()).collect();
-    if told.is_empty() || record.sender.is_none() || record.purpose == Purpose::Bounce {
-        return Vec::new();
-    }
     let result = async {
         match record.purpose {
-            Purpose::Invitation(_) | Purpose::Notice(_) | Purpose::Warning(..) => {
-                notes(flow, owner, &told).await
+            Purpose::Invitation(mailbox) | Purpose::Notice(mailbox) | Purpose::Warning(mailbox, _) => {
+                about_recipient(flow, record, mailbox, owner, settled).await
             }
-            Purpose::Mail | Purpose::Bounce => notifications(flow, record, owner, &told, life).await,
+            Purpose::Mail if !told.is_empty() && record.sender.is_some() => {
+                notifications(flow, record, owner, &told, life).await
+            }
+            Purpose::Mail | Purpose::Bounce => Ok(Vec::new()),
         }
     };
     result.await.unwrap_or_else(|why| {
@@ -342,17 +347,45 @@ fn xtext(text: &str) -> String {
     clean(&String::from_utf8_lossy(&octets), 900)
 }
 
-/// Invitations and notices that did not arrive: told without a word of their content.
-async fn notes(flow: &Flow, owner: MailboxId, told: &[&Fate]) -> Result<Vec<Command>, TakeError> {
+/// Mail to the recipient of a temporary mailbox has ended or is late: told without a word of its content.
+async fn about_recipient(
+    flow: &Flow,
+    record: &QueueRecord,
+    mailbox: MailboxId,
+    owner: MailboxId,
+    settled: &[Settled],
+) -> Result<Vec<Command>, TakeError> {
     let mut commands = Vec::new();
-    for fate in told {
-        let (recipient, reason) = (fate.recipient.address.clone(), fate.reason.clone());
-        let note = match (fate.action, fate.until) {
-            (Action::Failed, _) => Note::Unreachable { recipient, reason },
-            (Action::Delayed, Some(until)) => Note::Late { recipient, until, reason },
-            _ => continue,
-        };
-        commands.extend(flow.note(owner, note).await?);
+    let of = flow.store.mailbox(mailbox).await?;
+    let notice = matches!(record.purpose, Purpose::Notice(_));
+    for line in settled {
+        let fate = line.told.as_ref();
+        match (&line.settlement, fate) {
+            (Settlement::Delivered { .. }, _) if notice => {
+                commands.extend(of.as_ref().and_then(|of| flow.notice_ended(of, true)));
+            }
+            (Settlement::Failed { .. }, Some(fate)) => {
+                if notice && fate.status.0 == 5 {
+                    commands.extend(of.as_ref().and_then(|of| flow.notice_ended(of, false)));
+                }
+                let (class, subject, detail) = fate.status;
+                let mail = Returned {
+                    queue: record.id,
+                    owner,
+                    recipient: &fate.recipient.address,
+                    status: &format!("{class}.{subject}.{detail}"),
+                    reason: &fate.reason,
+                };
+                commands.extend(flow.returned(of.as_deref(), &mail).await?);
+            }
+            (Settlement::Again { .. }, Some(Fate { until: Some(until), recipient, reason, .. }))
+                if !notice =>
+            {
+                let (recipient, reason) = (recipient.address.clone(), reason.clone());
+                commands.extend(flow.note(owner, Note::Late { recipient, until: *until, reason }).await?);
+            }
+            _ => {}
+        }
     }
     Ok(commands)
 }
@@ -371,48 +404,4 @@ async fn original_header(flow: &Flow, record: &Arc<QueueRecord>) -> Result<Heade
         Ok(report::original(&header, &sent_header))
     })
     .await
-}
-
-impl Flow {
-    /// A report from outside to the envelope sender of an invitation: its account is told, without its content.
-    ///
-    /// Nothing is told about what was not sent, and only failures are; `text` is the report, or its beginning.
-    pub async fn take_returned(&self, queue: QueueId, text: &[u8]) -> Result<(), TakeError> {
-        for reported in returned::read_report(text).into_iter().filter(|reported| reported.failed) {
-            for address in &reported.addresses {
-                let Some(owner) = self.traced_owner(queue, address).await? else { continue };
-                if self.returned_once.first(queue) {
-                    self.tell_unreachable(owner, address, &reported.status).await?;
-                }
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// The account that sent invitation or notice `queue` to `address`, if the id proves that one did.
-    async fn traced_owner(&self, queue: QueueId, address: &Address) -> Result<Option<MailboxId>, TakeError> {
-        let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else { return Ok(None) };
-        let Some(record) = self.store.mailbox(mailbox).await? else { return Ok(None) };
-        let known = record.inviter.iter().chain(&record.correspondents);
-        Ok(known.copied().find(|owner| returned::is_traced_to(&self.keys, queue, mailbox, *owner)))
-    }
-
-    async fn tell_unreachable(
-        &self,
-        owner: MailboxId,
-        recipient: &Address,
-        status: &str,
-    ) -> Result<(), TakeError> {
-        for _ in 0..3 {
-            let note = Note::Unreachable { recipient: recipient.clone(), reason: status.to_owned() };
-            let Some(command) = self.note(owner, note).await? else { return Ok(()) };
-            match self.store.commit(vec![command]).await {
-                Err(StoreError::Refused { why: Refusal::NotCurrent, .. }) => {}
-                Err(why) => return Err(why.into()),
-                Ok(_) => return Ok(()),
-            }
-        }
-        Ok(())
-    }
 }

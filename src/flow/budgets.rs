@@ -55,14 +55,20 @@ impl SignInBudgets {
             || state.mailboxes.fits(&mailbox, now).is_ok()
     }
 
-    /// A failure: the network's, and the mailbox's or the device's.
-    pub fn failed(&self, ip: IpAddr, at: Option<(MailboxId, Option<Device>)>, now: Duration) {
+    /// A failure: the network's, and for each mailbox that was tried its own or the device's.
+    pub fn failed(
+        &self,
+        ip: IpAddr,
+        at: impl IntoIterator<Item = (MailboxId, Option<Device>)>,
+        now: Duration,
+    ) {
         let mut state = self.lock();
         state.networks.spend(Network::of(ip), now);
-        match at {
-            Some((_, Some(Device(device)))) => state.devices.spend(device, now),
-            Some((mailbox, None)) => state.mailboxes.spend(mailbox, now),
-            None => {}
+        for tried in at {
+            match tried {
+                (_, Some(Device(device))) => state.devices.spend(device, now),
+                (mailbox, None) => state.mailboxes.spend(mailbox, now),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::base::id::MailboxId;
 use crate::base::language::Language;
 use crate::config::section::PinRule;
 use crate::flow::Flow;
+use crate::flow::anew::Ask;
 use crate::flow::draft::Draft;
 use crate::flow::draft::PinWish;
 use crate::flow::intake::Arrived;
@@ -16,6 +17,7 @@ use crate::flow::invitation::Writer;
 use crate::flow::invitation::expiry;
 use crate::flow::new_mailbox::Invite;
 use crate::flow::notes::Note;
+use crate::flow::notices::Announced;
 use crate::flow::outgoing::Outgoing;
 use crate::flow::plan::Planned;
 use crate::flow::plan::Way;
@@ -31,27 +33,38 @@ use crate::policy::tls::Requirement;
 use crate::store::command::Command;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
-use crate::store::record::InvitationState;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
+use crate::texts::mail::PinNews;
+use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::pin::Pin;
 use std::sync::Arc;
 
 /// One message on its way into the store: what is to be committed, and what its sender is told.
-struct Deed<'a> {
-    flow: &'a Flow,
-    who: &'a Arc<Unlocked>,
-    draft: &'a Draft,
+pub(in crate::flow) struct Deed<'a> {
+    /// The flows.
+    pub flow: &'a Flow,
+    /// Who writes.
+    pub who: &'a Arc<Unlocked>,
+    /// What.
+    pub draft: &'a Draft,
     envelope: &'a Envelope,
-    writer: Writer,
-    commands: Vec<Command>,
-    notes: Vec<Note>,
+    /// Who writes, for the mails to recipients.
+    pub writer: Writer,
+    /// What is to be committed.
+    pub commands: Vec<Command>,
+    /// What the sender is told.
+    pub notes: Vec<Note>,
     /// Lines of `X-Guardpost-Delivery`.
     report: Vec<String>,
     /// PINs of mailboxes that nobody has opened, for the Sent copy.
     pins: Vec<(Address, String)>,
+    /// Mailboxes whose recipients are told of this later.
+    waiting: Vec<MailboxId>,
+    /// Wishes for other mailboxes that were heard for the first time.
+    pub asks: Vec<Ask>,
 }
 
 impl Flow {
@@ -84,6 +97,8 @@ impl Flow {
             notes: Vec::new(),
             report: Vec::new(),
             pins: Vec::new(),
+            waiting: Vec::new(),
+            asks: Vec::new(),
         };
         deed.allow_new_mailboxes(&planned)?;
         let encrypted =
@@ -92,15 +107,21 @@ impl Flow {
             deed.flow.discard(&deed.commands);
             return Err(error);
         }
-        let commands = deed.commands;
-        self.commit_taking(commands).await.map(drop)
+        let Deed { commands, waiting, .. } = deed;
+        self.commit_taking(commands).await?;
+        self.notices.wait_for(&waiting);
+        Ok(())
     }
 }
 
 impl Deed<'_> {
     fn allow_new_mailboxes(&self, planned: &[Planned]) -> Result<(), TakeError> {
         let new = planned.iter().filter(|one| matches!(one.way, Way::NewMailbox)).count();
-        let new = u32::try_from(new).unwrap_or(u32::MAX);
+        self.allow_mailboxes(u32::try_from(new).unwrap_or(u32::MAX))
+    }
+
+    /// An account makes only so many in an hour and a day.
+    pub(in crate::flow) fn allow_mailboxes(&self, new: u32) -> Result<(), TakeError> {
         if new == 0 {
             return Ok(());
         }
@@ -118,6 +139,8 @@ impl Deed<'_> {
             match way {
                 Way::Local(receiver) => self.local(&receiver, &recipient.address, encrypted).await?,
                 Way::Mailbox(receiver) => self.fill_mailbox(&receiver).await?,
+                Way::Renewal(receiver) => self.renew(&receiver).await?,
+                Way::Anew(receiver) => self.anew(&receiver).await?,
                 Way::NewMailbox => self.fill_new_mailbox(&recipient.address).await?,
                 Way::Pgp(certificate) if self.draft.visible.contains(&recipient.address.key()) => {
                     open_pgp.push((recipient, certificate));
@@ -126,6 +149,9 @@ impl Deed<'_> {
                 Way::Pgp(certificate) => self.pgp(vec![(recipient, certificate)]).await?,
                 Way::Plain => plain.push(recipient),
             }
+        }
+        if !self.asks.is_empty() {
+            return Err(self.note_asked().await?);
         }
         if !open_pgp.is_empty() {
             self.pgp(open_pgp).await?;
@@ -201,59 +227,39 @@ impl Deed<'_> {
                 if matches!(self.draft.pin, PinWish::This(_)) {
                     self.notes.push(Note::PinIgnored { recipient: record.address.clone() });
                 }
-                let notice = self.flow.tell_recipient(&record, &self.writer, Told::NewMessage).await?;
-                self.commands.push(notice);
+                self.announce(&record, Told::NewMessage).await?;
             }
             MailboxState::Unopened => self.tell_again(&record).await?,
             // It closed since the plan was made: the store refuses the delivery, and the message is planned anew.
             MailboxState::Closed => {}
         }
-        self.deliver(receiver, self.draft.stored_copy(None)).await?;
-        self.commands.push(Command::NoteActivity {
-            mailbox: record.id,
-            at: self.flow.clock.now(),
-            correspondent: Some(self.who.mailbox),
-        });
+        self.leave(receiver).await
+    }
+
+    /// The recipient is told of the message, now or with others; the sender, if that cannot be.
+    pub(in crate::flow) async fn announce(
+        &mut self,
+        record: &MailboxRecord,
+        told: Told<'_>,
+    ) -> Result<(), TakeError> {
+        match self.flow.announce(record, &self.writer, told).await? {
+            Announced::Now(commands) => self.commands.extend(commands),
+            Announced::Later(command) => {
+                self.commands.push(command);
+                self.waiting.push(record.id);
+            }
+            Announced::Never => self.notes.push(Note::NotTold { recipient: record.address.clone() }),
+        }
         Ok(())
     }
 
-    /// The mailbox waits for its first use: the inviter sends the link again, others point to the invitation.
-    async fn tell_again(&mut self, record: &MailboxRecord) -> Result<(), TakeError> {
-        let address = &record.address;
-        let gone = || TakeError::Policy(closed(address, "its sender is gone"));
-        let invitation = record.invitation.ok_or_else(gone)?;
-        let invitation = self.flow.store.invitation(invitation).await?.ok_or_else(gone)?;
-        if invitation.state != InvitationState::Open {
-            return Err(TakeError::Policy(closed(address, "too many wrong PINs were tried")));
-        }
-        let sealed = self.flow.store.vault_entry(self.who.mailbox, record.id).await?;
-        if let Some(sealed) = sealed {
-            let entry = self.who.vault_entry(record.id, &sealed).ok_or_else(gone)?;
-            self.commands.push(self.flow.tell_recipient(record, &self.writer, Told::Link(&entry)).await?);
-            let pin = entry.pin.as_ref().map(|pin| pin.expose().to_owned());
-            let ignored = match &self.draft.pin {
-                PinWish::Unsaid | PinWish::None => false,
-                PinWish::This(wish) => pin.as_deref() != Some(wish.as_str()),
-            };
-            self.tell_pin(address, pin, true, ignored);
-            return Ok(());
-        }
-        let inviter = self.flow.store.mailbox(invitation.sender).await?.ok_or_else(gone)?;
-        if !inviter.is_readable_since(invitation.created) {
-            // It was reset since, and cannot renew: nobody would ever be told what waits there.
-            return Err(gone());
-        }
-        let wants_pin = matches!(self.draft.pin, PinWish::This(_))
-            || self.flow.config().temporary_mailbox.pin == PinRule::Required;
-        if wants_pin && !invitation.has_pin {
-            return Err(TakeError::Policy(closed(address, "it was made without a PIN")));
-        }
-        let told = Told::Waiting { inviter: inviter.address.clone(), invited: invitation.created };
-        self.commands.push(self.flow.tell_recipient(record, &self.writer, told).await?);
-        self.notes.push(Note::StillUnopened {
-            recipient: address.clone(),
-            inviter: inviter.address.clone(),
-            invited: invitation.created,
+    /// The message lies in the mailbox, and counts as life in it.
+    pub(in crate::flow) async fn leave(&mut self, receiver: &Receiver) -> Result<(), TakeError> {
+        self.deliver(receiver, self.draft.stored_copy(None)).await?;
+        self.commands.push(Command::NoteActivity {
+            mailbox: receiver.record.id,
+            at: self.flow.clock.now(),
+            correspondent: Some(self.who.mailbox),
         });
         Ok(())
     }
@@ -271,26 +277,42 @@ impl Deed<'_> {
                 pin,
             })
             .await?;
-        let record = invited.receiver.record.clone();
         self.commands.push(Command::CreateMailbox(invited.mailbox));
-        self.deliver(&invited.receiver, self.draft.stored_copy(None)).await?;
-        let told = Told::Link(&invited.entry);
-        self.commands.push(self.flow.tell_recipient(&record, &self.writer, told).await?);
-        let pin = invited.entry.pin.as_ref().map(|pin| pin.expose().to_owned());
-        self.tell_pin(address, pin, false, false);
+        self.begin(&invited.receiver, &invited.entry).await
+    }
+
+    /// The first message into a mailbox that is made with it, and the invitation.
+    pub(in crate::flow) async fn begin(
+        &mut self,
+        receiver: &Receiver,
+        entry: &VaultEntry,
+    ) -> Result<(), TakeError> {
+        self.deliver(receiver, self.draft.stored_copy(None)).await?;
+        let told = Told::Link { entry, renewed: false };
+        self.commands.push(self.flow.tell_recipient(&receiver.record, &self.writer, told).await?);
+        let pin = entry.pin.as_ref().map(|pin| pin.expose().to_owned());
+        self.tell_pin(&entry.recipient, pin, PinNews::First, false);
         Ok(())
     }
 
-    fn tell_pin(&mut self, address: &Address, pin: Option<String>, resent: bool, ignored: bool) {
+    /// The PIN stands in the Sent copy and in a note.
+    pub(in crate::flow) fn tell_pin(
+        &mut self,
+        address: &Address,
+        pin: Option<String>,
+        news: PinNews,
+        ignored: bool,
+    ) {
         let config = self.flow.config();
         if let Some(pin) = &pin {
             self.pins.push((address.clone(), pin.clone()));
         }
         let until = expiry(&config, self.flow.clock.now());
-        self.notes.push(Note::Pin { recipient: address.clone(), pin, until, resent, ignored });
+        self.notes.push(Note::Pin { recipient: address.clone(), pin, until, news, ignored });
     }
 
-    fn pin_for(&self, address: &Address) -> Result<Option<Pin>, TakeError> {
+    /// The PIN of an invitation that this message makes.
+    pub(in crate::flow) fn pin_for(&self, address: &Address) -> Result<Option<Pin>, TakeError> {
         let config = self.flow.config();
         let addresses = [&self.draft.author, address];
         let digits = usize::from(config.temporary_mailbox.pin_digits);
@@ -385,9 +407,4 @@ impl Deed<'_> {
         self.commands.push(Command::Deliver(delivery));
         Ok(())
     }
-}
-
-/// The mailbox waits, and this message would weaken its protection or never be read.
-fn closed(address: &Address, why: &str) -> String {
-    format!("<{address}> has an invitation that was not used, and {why}; nothing was sent")
 }

@@ -21,6 +21,7 @@ use crate::mime::structure::Span;
 use crate::mime::structure::Structure;
 use crate::policy::encryption::Said;
 use crate::policy::sender;
+use crate::policy::tag::Invite;
 use crate::store::spool::Spooled;
 use std::collections::HashSet;
 
@@ -47,6 +48,8 @@ pub(in crate::flow) struct Draft {
     pub pin: PinWish,
     /// A personal line for the invitation.
     pub note: Option<String>,
+    /// What the sender asked for where the recipient has a mailbox.
+    pub invite: Option<Invite>,
     /// Message-ID, ours if it came without.
     pub message_id: String,
     /// Message-ID as it came.
@@ -103,6 +106,7 @@ impl Flow {
             said: controls.said,
             pin: controls.pin,
             note: controls.note,
+            invite: controls.invite,
             message_id,
             submitted_id,
             answers,

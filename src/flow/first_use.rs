@@ -287,11 +287,13 @@ impl Flow {
         };
         let former = self.store.key(attempt.record.id, &attempt.record.certificate).await?;
         let former = former.ok_or(StoreError::Damaged { what: "a mailbox without its key" })?;
+        let like = self.stretching_of(&attempt.record).await?;
         let work = Work {
             attempt,
             slot,
             shred,
             former: KeyRecord::clone(&former),
+            like,
             keys: self.keys.clone(),
             cost: self.password_cost,
             random: self.random.clone(),
@@ -377,6 +379,8 @@ struct Work {
     slot: SlotRecord,
     shred: Key,
     former: KeyRecord,
+    /// Salt and cost of the address's other password.
+    like: Option<([u8; 16], Parameters)>,
     keys: Arc<crate::vault::keyring::Keys>,
     cost: Parameters,
     random: Arc<dyn crate::base::random::Random>,
@@ -393,9 +397,10 @@ impl Work {
         let fingerprint = &self.former.fingerprint.0;
         let secret = old.unwrap_secret_key(record.id, fingerprint, wrapped).map_err(internal)?;
         let wrapped = fresh.muk.wrap_secret_key(record.id, fingerprint, secret.expose(), random);
-        let slot =
-            password_slot(record.id, &self.attempt.password, &fresh.muk, None, self.cost, &self.keys, random)
-                .map_err(internal)?;
+        let password = &self.attempt.password;
+        let (salt, cost) = self.like.map_or((None, self.cost), |(salt, cost)| (Some(salt), cost));
+        let slot = password_slot(record.id, password, &fresh.muk, salt, cost, &self.keys, random)
+            .map_err(internal)?;
         let commit = FirstUse {
             mailbox: record.id,
             invitation: self.attempt.invitation.id,

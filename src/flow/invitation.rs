@@ -19,6 +19,7 @@ use crate::policy::tls::Requirement;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
+use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
 use crate::texts::mail;
 use crate::texts::mail::MailText;
@@ -43,7 +44,12 @@ pub(in crate::flow) struct Writer {
 /// What the recipient is told.
 pub(in crate::flow) enum Told<'a> {
     /// The link: the first time, or again.
-    Link(&'a VaultEntry),
+    Link {
+        /// What the link is made of.
+        entry: &'a VaultEntry,
+        /// It takes the place of another.
+        renewed: bool,
+    },
     /// Another account's invitation is open still.
     Waiting {
         /// Who invited.
@@ -53,6 +59,17 @@ pub(in crate::flow) enum Told<'a> {
     },
     /// The mailbox has a password.
     NewMessage,
+    /// More than one message has come since the last mail.
+    Several {
+        /// How many.
+        count: u32,
+        /// From whom.
+        senders: Vec<Address>,
+        /// Since when.
+        since: Time,
+        /// Who invited and when, while nobody has opened the mailbox.
+        invitation: Option<(Address, Time)>,
+    },
 }
 
 impl Flow {
@@ -68,7 +85,11 @@ impl Flow {
             .main_domain(writer.address.domain())
             .ok_or_else(|| TakeError::internal("an account without a domain"))?;
         let text = self.letter(&config, domain, mailbox, writer, &told);
-        let id = returned::traceable_id(&self.keys, &*self.random, mailbox.id, writer.account);
+        let about = match &told {
+            Told::Link { entry, .. } => Some(entry.invitation),
+            _ => mailbox.invitation.filter(|_| mailbox.state == MailboxState::Unopened),
+        };
+        let id = returned::traceable_id(&self.keys, &*self.random, mailbox.id, writer.account, about);
         let from =
             config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
         let notices = Person { name: Some(domain.portal.brand.clone()), address: from.clone() };
@@ -88,7 +109,7 @@ impl Flow {
         let message = letter.alternative(&text.text, &text.html, &self.boundary(), script);
         let message = self.own_message(&message)?;
         let message = self.signed(message, &domain.name).await?;
-        let secret = matches!(told, Told::Link(_));
+        let secret = matches!(told, Told::Link { .. });
         let purpose = if secret { Purpose::Invitation(mailbox.id) } else { Purpose::Notice(mailbox.id) };
         let item = Outgoing {
             id,
@@ -119,7 +140,7 @@ impl Flow {
         let now = self.clock.now();
         let note = writer.note.as_deref();
         match told {
-            Told::Link(entry) => {
+            Told::Link { entry, renewed } => {
                 let code = entry.token.text();
                 let link = format!("{}/i/{}#{}", domain.portal.url, entry.invitation, code.expose());
                 let facts = mail::Invitation {
@@ -129,6 +150,7 @@ impl Flow {
                     until: expiry(config, now),
                     note,
                     has_pin: entry.pin.is_some(),
+                    renewed: *renewed,
                     link: &link,
                     access_code: code.expose(),
                 };
@@ -156,6 +178,19 @@ impl Flow {
                     host: domain.portal.url.host(),
                 };
                 mail::new_message(&head, &facts, mailbox.language)
+            }
+            Told::Several { count, senders, since, invitation } => {
+                let facts = mail::Several {
+                    count: *count,
+                    senders,
+                    recipient: &mailbox.address,
+                    since: *since,
+                    invitation: invitation.as_ref().map(|(inviter, invited)| (inviter, *invited)),
+                    until: expiry(config, now),
+                    login_url: &format!("{}/login", domain.portal.url),
+                    host: domain.portal.url.host(),
+                };
+                mail::several(&head, &facts, mailbox.language)
             }
         }
     }

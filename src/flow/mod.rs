@@ -4,6 +4,7 @@
 
 pub mod account_keys;
 pub mod accounts;
+mod anew;
 pub mod append;
 pub mod assembled;
 pub mod bounce;
@@ -22,6 +23,7 @@ pub mod locks;
 mod new_mailbox;
 pub mod notes;
 pub mod notice_answer;
+pub mod notices;
 pub mod outgoing;
 pub mod own_key;
 pub mod password_work;
@@ -31,6 +33,7 @@ pub mod queue;
 pub mod reading;
 pub mod recovery;
 pub mod refusal;
+mod renewal;
 pub mod reply;
 pub mod returned;
 mod road;
@@ -41,6 +44,8 @@ pub mod sign_in;
 pub mod sign_in_cache;
 pub mod signing;
 pub mod submission;
+mod undelivered;
+mod unopened;
 pub mod visits;
 pub mod zip;
 
@@ -55,6 +60,7 @@ use crate::config::Config;
 use crate::flow::budgets::SignInBudgets;
 use crate::flow::locks::AddressLocks;
 use crate::flow::notice_answer::Answered;
+use crate::flow::notices::Notices;
 use crate::flow::password_work::PasswordWork;
 use crate::flow::queue::Gauge;
 use crate::flow::recovery::RecoveryCertificate;
@@ -114,6 +120,8 @@ pub struct Flow {
     pub queue: Gauge,
     /// Reports from outside that were told already.
     pub returned_once: Once,
+    /// Recipients who are to be told of something.
+    pub notices: Notices,
     /// Rung when something was queued.
     pub queue_bell: Notify,
     recovery: RwLock<Option<Arc<RecoveryCertificate>>>,
@@ -170,6 +178,7 @@ impl Flow {
             queue: Gauge::default(),
             returned_once: Once::default(),
             recovery: RwLock::default(),
+            notices: Notices::default(),
             queue_bell: Notify::new(),
             plaintext: Arc::new(Semaphore::new(
                 usize::try_from(config.limits.plaintext_memory >> 10).unwrap_or(Semaphore::MAX_PERMITS),

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
 use crate::flow::assembled::Piece;
+use crate::flow::controls::asking;
 use crate::flow::recovery::RecoveryNews;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
@@ -20,10 +21,12 @@ use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::mime::header::Script;
 use crate::openpgp::fingerprint_text;
+use crate::policy::tag::Invite;
 use crate::store::command::Command;
 use crate::texts::mail;
 use crate::texts::mail::Letterhead;
 use crate::texts::mail::MailText;
+use crate::texts::mail::PinNews;
 use std::io::Write;
 
 /// What is told.
@@ -37,8 +40,8 @@ pub enum Note {
         pin: Option<String>,
         /// The invitation works until then.
         until: Time,
-        /// The same link went out again.
-        resent: bool,
+        /// Whether it went out for the first time.
+        news: PinNews,
         /// The message brought another PIN, which was not used.
         ignored: bool,
     },
@@ -79,7 +82,7 @@ pub enum Note {
         /// When.
         invited: Time,
     },
-    /// The invitation came back.
+    /// The invitation came back: the address is bad.
     Unreachable {
         /// Whose mailbox.
         recipient: Address,
@@ -88,6 +91,43 @@ pub enum Note {
     },
     /// The organisation's recovery certificate was switched on, changed or off.
     Recovery(RecoveryNews),
+    /// An invitation or a notice came back, for whatever reason.
+    Undelivered {
+        /// Whose mailbox.
+        recipient: Address,
+        /// What the other server said.
+        reason: String,
+        /// The mailbox has a password.
+        opened: bool,
+    },
+    /// Notices came back, so none is sent any more.
+    NotTold {
+        /// Whose mailbox.
+        recipient: Address,
+    },
+    /// The link went out as often as it may in a day.
+    LinkNotRepeated {
+        /// Whose mailbox.
+        recipient: Address,
+    },
+    /// What a new mailbox would lose, and how to ask for it all the same.
+    WhatWouldBeLost {
+        /// Whose mailbox.
+        recipient: Address,
+        /// When it was opened, if it was.
+        opened: Option<Time>,
+        /// How many messages lie in it.
+        messages: u32,
+    },
+    /// An account has made a new mailbox in the place of the one that this one wrote to.
+    MadeAnew {
+        /// Whose mailbox.
+        recipient: Address,
+        /// Which account.
+        by: Address,
+        /// When.
+        at: Time,
+    },
     /// The invitation waits.
     Late {
         /// Whose mailbox.
@@ -111,7 +151,10 @@ impl Flow {
         let Some(domain) = config.main_domain(receiver.record.address.domain()) else { return Ok(None) };
         let text = words(&note, &config, domain, &receiver);
         let message = self.letter_to(&config, domain, &receiver.record.address, &text)?;
-        let delivery = self.delivery(&receiver, message, Place::default()).await?;
+        let mut delivery = self.delivery(&receiver, message, Place::default()).await?;
+        // A full mailbox keeps no note out: what it tells must not fail for it.
+        delivery.quota_bytes = None;
+        delivery.quota_messages = None;
         Ok(Some(Command::Deliver(delivery)))
     }
 
@@ -179,15 +222,16 @@ pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
 fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver) -> MailText {
     let head = letterhead(domain);
     let language = receiver.record.language;
+    let renew = asking(config, Invite::Renew);
     match note {
-        Note::Pin { recipient, pin, until, resent, ignored } => {
+        Note::Pin { recipient, pin, until, news, ignored } => {
             let shown = &config.temporary_mailbox;
             let facts = mail::Pin {
                 recipient,
                 pin: pin.as_deref(),
                 header: shown.show_pin_again.then_some(shown.sent_header.as_str()),
                 until: *until,
-                resent: *resent,
+                news: *news,
                 ignored: *ignored,
             };
             mail::note_pin(&head, &facts, language)
@@ -197,13 +241,12 @@ fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver
             mail::note_opened(&head, recipient, *at, *had_pin, language)
         }
         Note::WrongPins { recipient, tries, left } => {
-            mail::note_wrong_pins(&head, recipient, *tries, *left, language)
+            mail::note_wrong_pins(&head, recipient, *tries, *left, &renew, language)
         }
         Note::NoPin { recipient } => mail::note_no_pin(&head, recipient, language),
         Note::StillUnopened { recipient, inviter, invited } => {
             mail::note_still_unopened(&head, recipient, inviter, *invited, language)
         }
-        Note::Unreachable { recipient, reason } => mail::note_unreachable(&head, recipient, reason, language),
         Note::Recovery(news) => {
             let (news, fingerprint) = match news {
                 RecoveryNews::On(certificate) => (mail::Recovery::On, Some(certificate)),
@@ -213,6 +256,21 @@ fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver
             let fingerprint = fingerprint.map(|of| fingerprint_text(&of.0)).unwrap_or_default();
             mail::note_recovery(&head, &receiver.record.address, news, &fingerprint, language)
         }
+        Note::Unreachable { recipient, reason } => {
+            mail::note_unreachable(&head, recipient, reason, &renew, language)
+        }
+        Note::Undelivered { recipient, reason, opened } => {
+            mail::note_undelivered(&head, recipient, reason, *opened, &renew, language)
+        }
+        Note::NotTold { recipient } => mail::note_not_told(&head, recipient, language),
+        Note::LinkNotRepeated { recipient } => mail::note_link_not_repeated(&head, recipient, language),
+        Note::WhatWouldBeLost { recipient, opened, messages } => {
+            let new = asking(config, Invite::New);
+            let facts =
+                mail::Lost { recipient, opened: *opened, messages: *messages, new: &new, renew: &renew };
+            mail::note_lost(&head, &facts, language)
+        }
+        Note::MadeAnew { recipient, by, at } => mail::note_made_anew(&head, recipient, by, *at, language),
         Note::Late { recipient, until, reason } => {
             mail::note_late(&head, recipient, *until, reason, language)
         }

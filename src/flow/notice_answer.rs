@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
 use crate::base::envelope::Recipient;
+use crate::base::language::Language;
 use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
@@ -14,6 +15,7 @@ use crate::flow::returned;
 use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
+use crate::policy::answer;
 use crate::policy::tls::Requirement;
 use crate::store::record::Purpose;
 use crate::texts::mail;
@@ -62,20 +64,28 @@ impl Flow {
             start.read_to_end(&mut text).map_err(TakeError::internal)?;
             return self.take_returned(queue, &text).await;
         }
-        let Some(sender) = arrived.envelope.sender.as_ref().filter(|_| !header.automatic) else {
-            return Ok(());
-        };
+        let sender = arrived.envelope.sender.as_ref();
+        let own = sender.is_some_and(|sender| self.config().is_local(sender.domain()));
+        let facts = answer::Facts { sender, automatic: header.automatic, own };
+        let Some(sender) = answer::address(&facts) else { return Ok(()) };
         if !self.answered.admit(sender.key(), self.clock.running()) {
             return Ok(());
         }
         self.answer(address, sender, header).await
     }
 
+    /// What the owner of a temporary mailbox reads.
+    async fn language_of(&self, address: &Address) -> Result<Option<Language>, TakeError> {
+        let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else { return Ok(None) };
+        Ok(self.store.mailbox(mailbox).await?.map(|record| record.language))
+    }
+
     async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
         let config = self.config();
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
         let login = format!("{}/login", domain.portal.url);
-        let text = mail::auto_answer(&letterhead(domain), to, &login, domain.language);
+        let language = self.language_of(to).await?.unwrap_or(domain.language);
+        let text = mail::auto_answer(&letterhead(domain), from, &login, language);
         let letter = Letter {
             from: Person { name: Some(domain.portal.brand.clone()), address: from.clone() },
             reply_to: None,

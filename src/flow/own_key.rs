@@ -99,7 +99,7 @@ impl Flow {
         let record = self.store.mailbox(who.mailbox).await?;
         let record = record.filter(|record| record.generation == who.generation);
         let record = record.ok_or(OwnKeyError::SignIn(SignInError::Wrong))?;
-        let opened = self.try_password(Some(&record), password).await?;
+        let opened = self.try_password(std::slice::from_ref(&record), password).await?;
         let device = self.device(&record, source);
         let now = self.clock.running();
         if opened.is_none() || !self.budgets.mailbox(record.id, device, source.ip, now) {

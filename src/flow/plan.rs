@@ -19,6 +19,7 @@ use crate::policy::encryption::Decision;
 use crate::policy::encryption::Mode;
 use crate::policy::encryption::OnBadKey;
 use crate::policy::encryption::Rule;
+use crate::policy::tag::Invite;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxState;
 
@@ -40,6 +41,10 @@ pub(in crate::flow) enum Way {
     NewMailbox,
     /// Into a temporary mailbox that is there.
     Mailbox(Box<Receiver>),
+    /// Into one that nobody has opened, with another link and PIN.
+    Renewal(Box<Receiver>),
+    /// Into another one than the one that is there.
+    Anew(Box<Receiver>),
     /// As it is.
     Plain,
 }
@@ -50,14 +55,14 @@ impl Way {
         match self {
             Self::Local(_) => "local",
             Self::Pgp(_) => "pgp",
-            Self::NewMailbox | Self::Mailbox(_) => "temporary-mailbox",
+            Self::NewMailbox | Self::Mailbox(_) | Self::Renewal(_) | Self::Anew(_) => "temporary-mailbox",
             Self::Plain => "plain",
         }
     }
 
     /// Nobody but the recipient can read it.
     pub(in crate::flow) const fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Pgp(_) | Self::NewMailbox | Self::Mailbox(_))
+        matches!(self, Self::Pgp(_) | Self::NewMailbox | Self::Mailbox(_) | Self::Renewal(_) | Self::Anew(_))
     }
 }
 
@@ -85,9 +90,13 @@ impl Flow {
                 continue;
             }
             let way = self.way(&config, draft, conversation, &recipient.address).await?;
+            let way = match draft.invite {
+                None => way,
+                Some(invite) => asked(invite, way, &recipient.address)?,
+            };
             planned.push(Planned { recipient: recipient.clone(), way });
         }
-        let new = planned.iter().filter(|one| matches!(one.way, Way::NewMailbox)).count();
+        let new = planned.iter().filter(|one| matches!(one.way, Way::NewMailbox | Way::Anew(_))).count();
         if new > crate::base::limits::NEW_MAILBOXES {
             return Err(TakeError::Refused(reply::TOO_MANY_NEW_MAILBOXES));
         }
@@ -159,6 +168,27 @@ impl Flow {
         }
         Ok(facts)
     }
+}
+
+/// What the sender asked for in the place of the usual way; colleagues get the message as ever.
+fn asked(invite: Invite, way: Way, address: &Address) -> Result<Way, TakeError> {
+    let why = match (invite, way) {
+        (_, Way::Local(account)) => return Ok(Way::Local(account)),
+        (Invite::New, Way::NewMailbox) => return Ok(Way::NewMailbox),
+        (Invite::New, Way::Mailbox(mailbox) | Way::Renewal(mailbox) | Way::Anew(mailbox)) => {
+            return Ok(Way::Anew(mailbox));
+        }
+        (Invite::Renew, Way::Mailbox(mailbox)) if mailbox.record.state == MailboxState::Unopened => {
+            return Ok(Way::Renewal(mailbox));
+        }
+        (Invite::Renew, Way::Mailbox(_) | Way::Renewal(_) | Way::Anew(_)) => {
+            "has opened the mailbox, so there is no invitation to renew"
+        }
+        (Invite::Renew, Way::NewMailbox) => "has no invitation that could be renewed",
+        (_, Way::Pgp(_)) => "has an OpenPGP certificate on file, and needs no invitation",
+        (_, Way::Plain) => "gets mail unencrypted by a rule, and needs no invitation",
+    };
+    Err(TakeError::Policy(format!("<{address}> {why}; nothing was sent")))
 }
 
 fn rule(config: &Config, from: &Address, to: &Address) -> Rule {

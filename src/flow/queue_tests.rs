@@ -685,7 +685,7 @@ async fn the_bell_wakes_the_worker() {
 async fn a_report_from_outside_is_told_once_and_only_if_it_is_ours() {
     let ours = Ours::new(Table::default(), 25, "").await;
     // Alice's own mailbox stands in for a temporary one: it has no inviter, so nothing is traced to it.
-    let id = returned::traceable_id(&ours.flow.keys, os_random(), ours.alice, ours.alice);
+    let id = returned::traceable_id(&ours.flow.keys, os_random(), ours.alice, ours.alice, None);
     let report = b"Final-Recipient: rfc822;alice@a.example\r\nAction: failed\r\nStatus: 5.1.1\r\n";
     ours.flow.take_returned(id, report).await.unwrap();
     assert!(ours.inbox().await.is_empty());

@@ -5,6 +5,7 @@
 //! anything.
 
 use crate::base::address::Address;
+use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::base::random;
@@ -23,26 +24,50 @@ pub const LOOKED_AT: u64 = 256 << 10;
 /// Recipients of one report.
 const REPORTED: usize = 100;
 
-/// An id for a queued invitation or notice about `mailbox`, sent for the account `owner`: 8 random bytes and 8 of
-/// their keyed hash.
-pub fn traceable_id(keys: &Keys, random: &dyn Random, mailbox: MailboxId, owner: MailboxId) -> QueueId {
+/// An id for a queued mail to the recipient of `mailbox`, sent for the account `owner`, about `invitation` while nobody
+/// has opened it: 8 random bytes and 8 of their keyed hash.
+pub fn traceable_id(
+    keys: &Keys,
+    random: &dyn Random,
+    mailbox: MailboxId,
+    owner: MailboxId,
+    invitation: Option<InvitationId>,
+) -> QueueId {
     let lot: [u8; 8] = random::bytes(random);
-    traced(keys, lot, mailbox, owner)
+    traced(keys, lot, mailbox, owner, invitation)
 }
 
-/// The id was made by [`traceable_id`] for this mailbox and account.
-pub fn is_traced_to(keys: &Keys, queue: QueueId, mailbox: MailboxId, owner: MailboxId) -> bool {
+/// The id was made by [`traceable_id`] for this mailbox, account and invitation.
+pub fn is_traced_to(
+    keys: &Keys,
+    queue: QueueId,
+    mailbox: MailboxId,
+    owner: MailboxId,
+    invitation: Option<InvitationId>,
+) -> bool {
     let Some(lot) = queue.bytes().first_chunk::<8>() else { return false };
-    equal(traced(keys, *lot, mailbox, owner).bytes(), queue.bytes())
+    equal(traced(keys, *lot, mailbox, owner, invitation).bytes(), queue.bytes())
 }
 
-fn traced(keys: &Keys, lot: [u8; 8], mailbox: MailboxId, owner: MailboxId) -> QueueId {
-    let hash = mac(&keys.token, &lp(&[b"queue id", &lot, mailbox.bytes(), owner.bytes()]));
+fn traced(
+    keys: &Keys,
+    lot: [u8; 8],
+    mailbox: MailboxId,
+    owner: MailboxId,
+    invitation: Option<InvitationId>,
+) -> QueueId {
+    let about = invitation.as_ref().map_or(&[][..], |invitation| invitation.bytes());
+    let hash = mac(&keys.token, &lp(&[b"queue id", &lot, mailbox.bytes(), owner.bytes(), about]));
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(lot.iter().chain(&hash)) {
         *to = *from;
     }
     QueueId::new(bytes)
+}
+
+/// RFC 3463 §3.2: the address itself is bad, not the way to it.
+pub fn is_bad_address(status: &str) -> bool {
+    status.starts_with("5.1.")
 }
 
 /// Ids of which a report was told already, the last few of them: whoever may report does it once.
@@ -158,15 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_traced_to_its_mailbox_and_account_only() {
+    fn an_id_is_traced_to_its_mailbox_account_and_invitation_only() {
         let keys = Keys::generate(os_random());
         let (mailbox, owner) = (MailboxId::new([1; 16]), MailboxId::new([2; 16]));
-        let id = traceable_id(&keys, os_random(), mailbox, owner);
-        assert_ne!(id, traceable_id(&keys, os_random(), mailbox, owner));
-        assert!(is_traced_to(&keys, id, mailbox, owner));
-        assert!(!is_traced_to(&keys, id, owner, mailbox));
-        assert!(!is_traced_to(&Keys::generate(os_random()), id, mailbox, owner));
-        assert!(!is_traced_to(&keys, QueueId::new([7; 16]), mailbox, owner));
+        for about in [None, Some(InvitationId::new([3; 16]))] {
+            let id = traceable_id(&keys, os_random(), mailbox, owner, about);
+            assert_ne!(id, traceable_id(&keys, os_random(), mailbox, owner, about));
+            assert!(is_traced_to(&keys, id, mailbox, owner, about));
+            assert!(!is_traced_to(&keys, id, owner, mailbox, about));
+            assert!(!is_traced_to(&Keys::generate(os_random()), id, mailbox, owner, about));
+            assert!(!is_traced_to(&keys, QueueId::new([7; 16]), mailbox, owner, about));
+            for other in [None, Some(InvitationId::new([3; 16])), Some(InvitationId::new([4; 16]))] {
+                assert_eq!(is_traced_to(&keys, id, mailbox, owner, other), other == about);
+            }
+        }
     }
 
     #[test]

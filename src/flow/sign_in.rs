@@ -11,12 +11,14 @@ use crate::flow::Flow;
 use crate::flow::password_work::PATIENCE;
 use crate::flow::sign_in_cache;
 use crate::openpgp::secret_key::SecretKey;
+use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::FormerKey;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
+use crate::store::record::MailboxState;
 use crate::store::record::SlotRecord;
 use crate::vault::device;
 use crate::vault::mailbox_key::FormerParts;
@@ -158,8 +160,19 @@ impl Former {
     }
 }
 
-/// The slots that a password may open, each with its shred key.
-type Candidates = Vec<(SlotRecord, Key)>;
+/// A slot that a password may open.
+struct Candidate {
+    mailbox: Arc<MailboxRecord>,
+    slot: SlotRecord,
+    shred: Key,
+}
+
+impl Candidate {
+    /// What Argon2 is run with for it.
+    const fn stretching(&self) -> ([u8; 16], [u32; 4]) {
+        (self.slot.salt, self.slot.parameters)
+    }
+}
 
 impl Flow {
     /// Opens a mailbox with its address and password.
@@ -177,28 +190,36 @@ impl Flow {
             .network(source.ip, self.clock.running())
             .map_err(|retry_after| SignInError::Paused { retry_after })?;
         let address = Address::parse(address.trim()).ok().map(|address| address.key());
-        let record = self.sign_in_record(address.as_ref(), realm).await?;
-        let muk = match record.as_deref().and_then(|record| self.recall(record, &password)) {
-            Some(muk) => Some(muk),
-            None => self.try_password(record.as_deref(), password).await?,
+        let records = self.sign_in_records(address.as_ref(), realm).await?;
+        let known = records.iter().find_map(|record| Some((record.clone(), self.recall(record, &password)?)));
+        let opened = match known {
+            Some(known) => Some(known),
+            None => self.try_password(&records, password).await?,
         };
-        let Some(record) = record else {
-            self.budgets.failed(source.ip, None, self.clock.running());
-            return Err(SignInError::Wrong);
+        let now = self.clock.running();
+        let devices: Vec<_> = records.iter().map(|record| (record.id, self.device(record, source))).collect();
+        let admitted = |mailbox: MailboxId| {
+            let device = devices.iter().find(|(of, _)| *of == mailbox).and_then(|(_, device)| *device);
+            self.budgets.mailbox(mailbox, device, source.ip, now)
         };
-        let device = self.device(&record, source);
-        let admitted = self.budgets.mailbox(record.id, device, source.ip, self.clock.running());
-        match muk {
-            Some(muk) if admitted => {
-                self.budgets.succeeded(record.id, source.ip, self.clock.running());
-                self.note_activity(&record, None).await?;
+        match opened {
+            Some((record, muk)) if admitted(record.id) => {
+                self.note_activity(&record, None).await.map_err(|why| match why {
+                    // It was closed or removed a moment ago.
+                    StoreError::Refused { .. } => SignInError::Wrong,
+                    why => why.into(),
+                })?;
+                self.budgets.succeeded(record.id, source.ip, now);
+                self.forget_notices(&record).await?;
                 let who = Unlocked::new(&record, muk);
                 self.keep_recovery(&record, &who).await;
                 Ok(Arc::new(who))
             }
             _ => {
-                self.budgets.failed(source.ip, Some((record.id, device)), self.clock.running());
-                tracing::info!(mailbox = %record.id, "sign-in refused");
+                self.budgets.failed(source.ip, devices, now);
+                for record in &records {
+                    tracing::info!(mailbox = %record.id, "sign-in refused");
+                }
                 Err(SignInError::Wrong)
             }
         }
@@ -236,68 +257,117 @@ impl Flow {
         self.store.commit(vec![note]).await.map(drop)
     }
 
-    async fn sign_in_record(
+    /// The mailboxes that an address may open in this realm: the one it has now, then the former one.
+    async fn sign_in_records(
         &self,
         address: Option<&AddressKey>,
         realm: Realm,
-    ) -> Result<Option<Arc<MailboxRecord>>, StoreError> {
-        let Some(address) = address else { return Ok(None) };
-        let Some(mailbox) = self.store.mailbox_of(address).await? else { return Ok(None) };
-        let record = self.store.mailbox(mailbox).await?;
-        Ok(record.filter(|record| match (realm, record.kind) {
+    ) -> Result<Vec<Arc<MailboxRecord>>, StoreError> {
+        let Some(address) = address else { return Ok(Vec::new()) };
+        let mut records = Vec::new();
+        for mailbox in [self.store.mailbox_of(address).await?, self.store.mailbox_former(address).await?] {
+            let Some(mailbox) = mailbox else { continue };
+            records.extend(self.store.mailbox(mailbox).await?);
+        }
+        records.retain(|record| match (realm, record.kind) {
             (Realm::Everybody, _)
             | (Realm::Accounts, MailboxKind::Account)
             | (Realm::Recipients, MailboxKind::Temporary) => true,
             (Realm::Accounts, MailboxKind::Temporary) | (Realm::Recipients, MailboxKind::Account) => false,
-        }))
+        });
+        Ok(records)
     }
 
-    async fn password_slots(&self, record: Option<&MailboxRecord>) -> Result<Candidates, StoreError> {
+    async fn password_slots(&self, records: &[Arc<MailboxRecord>]) -> Result<Vec<Candidate>, StoreError> {
         let mut candidates = Vec::new();
-        for slot in record.map(|record| record.slots.as_slice()).unwrap_or_default() {
-            if !matches!(slot.kind, SlotKind::Password | SlotKind::AppPassword) {
-                continue;
-            }
-            if let Some(shred) = self.store.shred_key(slot.shred).await? {
-                candidates.push((slot.clone(), shred));
+        for mailbox in records {
+            for slot in &mailbox.slots {
+                if !matches!(slot.kind, SlotKind::Password | SlotKind::AppPassword) {
+                    continue;
+                }
+                if let Some(shred) = self.store.shred_key(slot.shred).await? {
+                    candidates.push(Candidate { mailbox: mailbox.clone(), slot: slot.clone(), shred });
+                }
             }
         }
         Ok(candidates)
     }
 
-    /// Runs Argon2 once, whoever asks, and tries the result on each slot.
+    /// Runs Argon2 once, whoever asks, and tries the result on each slot of each mailbox.
     pub(in crate::flow) async fn try_password(
         &self,
-        record: Option<&MailboxRecord>,
+        records: &[Arc<MailboxRecord>],
         password: Secret<String>,
-    ) -> Result<Option<MailboxKey>, SignInError> {
-        let candidates = self.password_slots(record).await?;
-        let mailbox = record.map(|record| record.id);
+    ) -> Result<Option<(Arc<MailboxRecord>, MailboxKey)>, SignInError> {
+        let candidates = self.password_slots(records).await?;
         let busy = |_| SignInError::Busy { retry_after: PATIENCE };
         let permit = self.passwords.permit().await.map_err(busy)?;
         let keys = self.keys.clone();
         let cost = self.password_cost;
         let opened = permit.run(move || {
-            let (salt, cost) = match candidates.first() {
-                Some((slot, _)) => (slot.salt, Parameters::read(slot.parameters).ok()?),
-                None => ([0; 16], cost),
-            };
+            let unknown = ([0; 16], cost.numbers());
+            let mut of = candidates.first().map_or(unknown, Candidate::stretching);
             let password = Password::parse(password.expose()).ok();
             let guess = password.as_ref().map_or("", |password| password.expose());
-            let stretched = slot::stretch(guess.as_bytes(), &salt, cost).ok()?;
-            let (password, mailbox) = (password?, mailbox?);
-            let (slot, muk) = candidates.iter().find_map(|(slot, shred)| {
-                let parts = slot_parts(mailbox, slot)?;
+            let stretch = |(salt, numbers): ([u8; 16], [u32; 4])| {
+                slot::stretch(guess.as_bytes(), &salt, Parameters::read(numbers).ok()?).ok()
+            };
+            let mut stretched = stretch(of)?;
+            password.as_ref()?;
+            let mut found = None;
+            for candidate in candidates {
+                // All slots of an address share these; whatever does not is opened all the same.
+                if candidate.stretching() != of {
+                    of = candidate.stretching();
+                    stretched = stretch(of)?;
+                }
+                let Candidate { mailbox, slot, shred } = candidate;
                 let opener = Opener::Password(&stretched);
-                Some((slot.id, slot::open(&parts, opener, &keys.pepper, shred, &slot.sealed).ok()?))
-            })?;
-            Some((slot, password, muk))
+                let Some(parts) = slot_parts(mailbox.id, &slot) else { continue };
+                if let Ok(muk) = slot::open(&parts, opener, &keys.pepper, &shred, &slot.sealed) {
+                    found = Some((mailbox, slot.id, muk));
+                    break;
+                }
+            }
+            Some((found?, password?))
         });
-        let Some((slot, password, muk)) = opened.await.map_err(busy)? else { return Ok(None) };
-        if let Some(record) = record {
-            self.remember(record, slot, &password, &muk);
+        let Some(((record, slot, muk), password)) = opened.await.map_err(busy)? else { return Ok(None) };
+        self.remember(&record, slot, &password, &muk);
+        Ok(Some((record, muk)))
+    }
+
+    /// What the password of a mailbox is stretched with when its address has another password already: one sign-in,
+    /// one run of Argon2.
+    pub(in crate::flow) async fn stretching_of(
+        &self,
+        record: &MailboxRecord,
+    ) -> Result<Option<([u8; 16], Parameters)>, StoreError> {
+        let key = record.address.key();
+        let of = |other: &MailboxRecord| {
+            let slot = other.slots.iter().find(|slot| slot.kind == SlotKind::Password)?;
+            Some((slot.salt, Parameters::read(slot.parameters).ok()?))
+        };
+        for mailbox in [self.store.mailbox_of(&key).await?, self.store.mailbox_former(&key).await?] {
+            if let Some(other) = mailbox.filter(|other| *other != record.id)
+                && let Some(other) = self.store.mailbox(other).await?
+                && let Some(stretching) = of(&other)
+            {
+                return Ok(Some(stretching));
+            }
         }
-        Ok(Some(muk))
+        // A closed one has no row of its own, and may come back.
+        let mut after = None;
+        loop {
+            let page = self.store.mailboxes(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = Some(last.id);
+            let mut closed = page.iter().filter(|other| {
+                other.state == MailboxState::Closed && other.id != record.id && other.address.key() == key
+            });
+            if let Some(stretching) = closed.find_map(|other| of(other)) {
+                return Ok(Some(stretching));
+            }
+        }
     }
 
     /// An account that signed in lately with the same password.

@@ -177,7 +177,8 @@ impl Header {
         let auto = self.first("auto-submitted").is_some_and(|field| first_word(field) != "no");
         let bulk =
             self.first("precedence").is_some_and(|f| ["bulk", "list", "junk"].contains(&&*first_word(f)));
-        auto || bulk || self.has("list-id")
+        let list = ["list-id", "list-post", "list-help", "list-unsubscribe", "list-subscribe"];
+        auto || bulk || list.iter().any(|name| self.has(name))
     }
 }
 
@@ -439,6 +440,7 @@ mod tests {
             ("Precedence: BULK\r\n\r\n", true),
             ("Precedence: first-class\r\n\r\n", false),
             ("List-Id: <x>\r\n\r\n", true),
+            ("List-Unsubscribe: <mailto:x@y.example>\r\n\r\n", true),
         ] {
             assert_eq!(Header::parse(raw.as_bytes()).is_automatic(), want, "{raw}");
         }

@@ -2,11 +2,13 @@
 //!
 //! Each policy has its whole decision table under `tests/golden`; a change of a rule is a changed line there.
 
+pub mod answer;
 pub mod clock;
 pub mod closing;
 pub mod dane;
 pub mod encryption;
 pub mod life;
+pub mod notice;
 pub mod rate;
 pub mod recipient;
 pub mod retry;

@@ -16,11 +16,40 @@ pub struct Tags<'a> {
     pub plain: &'a [String],
 }
 
+/// What a sender asks for where the recipient has a mailbox already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Invite {
+    /// The invitation once more, with another link and PIN: `[secure renew]`.
+    Renew,
+    /// Another mailbox in the place of the one that is there: `[secure new]`.
+    New,
+}
+
+impl Invite {
+    const ALL: [Self; 2] = [Self::Renew, Self::New];
+
+    /// As it stands in a header, and in a tag behind its first word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Renew => "renew",
+            Self::New => "new",
+        }
+    }
+
+    /// `[secure renew]`, made of `[secure]`.
+    pub fn tag(self, secure: &str) -> String {
+        let bare = secure.trim_end_matches(']');
+        format!("{bare} {}{}", self.word(), secure.get(bare.len()..).unwrap_or_default())
+    }
+}
+
 /// What a subject says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tagged {
     /// About encryption.
     pub said: Said,
+    /// About an invitation; then `said` is [`Said::Secure`].
+    pub invite: Option<Invite>,
     /// The subject without its tags; `None` when there were none and it stays as it is.
     pub subject: Option<String>,
 }
@@ -54,12 +83,9 @@ pub enum Refusal {
         /// Which.
         name: &'static str,
     },
-    /// What a later version does.
-    #[error("{name}: is not in this version; nothing was sent")]
-    Later {
-        /// Which.
-        name: &'static str,
-    },
+    /// One asks for the old mailbox's invitation, the other for another mailbox.
+    #[error("the message asks to renew an invitation and for a new mailbox; nothing was sent")]
+    TwoWishes,
 }
 
 /// The header that says the same as the tags.
@@ -83,17 +109,17 @@ const ROUNDS: usize = 64;
 
 /// Reads a decoded subject. `near_misses` is false when a header says what is meant.
 pub fn read_subject(subject: &str, tags: Tags<'_>, near_misses: bool) -> Result<Tagged, Refusal> {
-    let mut reading = Reading { tags, near_misses, secure: false, plain: false };
+    let mut reading = Reading { tags, near_misses, secure: false, plain: false, invite: None };
     let (prefixes, rest) = reading.start(subject)?;
     let rest = reading.end(rest)?;
     let said = match (reading.secure, reading.plain) {
-        (false, false) => return Ok(Tagged { said: Said::Nothing, subject: None }),
+        (false, false) => return Ok(Tagged { said: Said::Nothing, invite: None, subject: None }),
         (true, false) => Said::Secure,
         (false, true) => Said::Plain,
         (true, true) => return Err(Refusal::Contradiction),
     };
     let subject = format!("{prefixes}{}", rest.trim());
-    Ok(Tagged { said, subject: Some(subject.trim().to_owned()) })
+    Ok(Tagged { said, invite: reading.invite, subject: Some(subject.trim().to_owned()) })
 }
 
 /// `X-Guardpost-Encrypt: yes|no`, put together with what the subject said.
@@ -132,12 +158,12 @@ pub fn read_note(values: &[String]) -> Result<Option<String>, Refusal> {
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// `X-Guardpost-Invite`: a later version's.
-pub fn read_invite(values: &[String]) -> Result<(), Refusal> {
-    match only(values, INVITE)? {
-        None => Ok(()),
-        Some(_) => Err(Refusal::Later { name: INVITE }),
-    }
+/// `X-Guardpost-Invite: renew|new`, put together with what the subject said.
+pub fn read_invite(values: &[String], tag: Option<Invite>) -> Result<Option<Invite>, Refusal> {
+    let Some(value) = only(values, INVITE)? else { return Ok(tag) };
+    let asked = Invite::ALL.into_iter().find(|invite| value.eq_ignore_ascii_case(invite.word()));
+    let asked = asked.ok_or(Refusal::Malformed { name: INVITE })?;
+    if tag.is_some_and(|tag| tag != asked) { Err(Refusal::TwoWishes) } else { Ok(Some(asked)) }
 }
 
 fn only<'a>(values: &'a [String], name: &'static str) -> Result<Option<&'a str>, Refusal> {
@@ -153,6 +179,7 @@ struct Reading<'a> {
     near_misses: bool,
     secure: bool,
     plain: bool,
+    invite: Option<Invite>,
 }
 
 impl Reading<'_> {
@@ -204,27 +231,36 @@ impl Reading<'_> {
             self.plain = true;
             return Ok(true);
         }
-        // `[secure renew]` and `[secure new]` ask for what X-Guardpost-Invite asks for: never passed over in clear.
-        if self.near_misses && self.tags.secure.iter().any(|tag| asks_for_invitation(&word, &folded(tag))) {
-            return Err(Refusal::Later { name: INVITE });
-        }
-        let near = |tag: &&String| near(&inner(&word), &inner(&folded(tag)));
-        match self.tags.secure.iter().find(near) {
-            Some(meant) if self.near_misses => {
-                Err(Refusal::NearMiss { found: bracket.to_owned(), meant: meant.clone() })
+        for (tag, invite) in wishes(self.tags) {
+            if folded(&tag) == word {
+                self.secure = true;
+                return match self.invite.replace(invite) {
+                    Some(other) if other != invite => Err(Refusal::TwoWishes),
+                    _ => Ok(true),
+                };
             }
-            _ => Ok(false),
+        }
+        if !self.near_misses {
+            return Ok(false);
+        }
+        let wishes = wishes(self.tags).map(|(tag, _)| tag);
+        match self
+            .tags
+            .secure
+            .iter()
+            .cloned()
+            .chain(wishes)
+            .find(|tag| near(&inner(&word), &inner(&folded(tag))))
+        {
+            Some(meant) => Err(Refusal::NearMiss { found: bracket.to_owned(), meant }),
+            None => Ok(false),
         }
     }
 }
 
-/// The word is a tag with `renew` or `new` behind it, or nearly so.
-fn asks_for_invitation(word: &str, tag: &str) -> bool {
-    ["renew", "new"].into_iter().any(|wish| {
-        let [word, mut tag] = [inner(word), inner(tag)];
-        tag.extend(wish.chars());
-        word == tag || near(&word, &tag)
-    })
+/// Every tag that asks for an invitation.
+fn wishes(tags: Tags<'_>) -> impl Iterator<Item = (String, Invite)> {
+    tags.secure.iter().flat_map(|tag| Invite::ALL.map(|invite| (invite.tag(tag), invite)))
 }
 
 /// The length of a prefix like `Re:` or `AW[2]:` at the start of `text`.
@@ -292,7 +328,8 @@ mod tests {
         for subject in
             ["offer", "", "a [secure] offer", "[Team] [x]", "[securely] offer", "[procure] x", "re [secure x"]
         {
-            assert_eq!(read(subject), Ok(Tagged { said: Said::Nothing, subject: None }), "{subject}");
+            let nothing = Tagged { said: Said::Nothing, invite: None, subject: None };
+            assert_eq!(read(subject), Ok(nothing), "{subject}");
         }
     }
 
@@ -311,8 +348,16 @@ mod tests {
         ] {
             assert!(matches!(read(subject), Err(Refusal::NearMiss { .. })), "{subject}");
         }
-        for subject in ["[secure renew] x", "Re: x [Sicher New]", "[secure renw] x", "[secur new] x"] {
-            assert_eq!(read(subject), Err(Refusal::Later { name: INVITE }), "{subject}");
+        for (subject, meant) in [
+            ("[secure renw] x", "[secure renew]"),
+            ("x [secur new]", "[secure new]"),
+            ("Re: [sicher nev] x", "[sicher new]"),
+            ("[sicher ernew] x", "[sicher renew]"),
+        ] {
+            match read(subject) {
+                Err(Refusal::NearMiss { meant: found, .. }) => assert_eq!(found, meant, "{subject}"),
+                other => panic!("{subject}: {other:?}"),
+            }
         }
         assert_eq!(read("[secure] x [plain]"), Err(Refusal::Contradiction));
         let found = read("[secur] x").unwrap_err().to_string();
@@ -327,7 +372,26 @@ mod tests {
         let secure = ["[secure]".to_owned()];
         let tags = Tags { secure: &secure, plain: &[] };
         let tagged = read_subject("[secur] x", tags, false).unwrap();
-        assert_eq!(tagged, Tagged { said: Said::Nothing, subject: None });
+        assert_eq!(tagged, Tagged { said: Said::Nothing, invite: None, subject: None });
+    }
+
+    #[test]
+    fn asks_for_an_invitation() {
+        for (subject, invite, rest) in [
+            ("[secure renew] offer", Invite::Renew, "offer"),
+            ("Re: offer [SICHER New]", Invite::New, "Re: offer"),
+            ("AW: [secure] [ secure  renew ] x [sicherrenew]", Invite::Renew, "AW: x"),
+        ] {
+            let tagged = read(subject).unwrap();
+            let want = Tagged { said: Said::Secure, invite: Some(invite), subject: Some(rest.into()) };
+            assert_eq!(tagged, want, "{subject}");
+        }
+        assert_eq!(read("[secure renew] x [secure new]"), Err(Refusal::TwoWishes));
+        assert_eq!(read("[secure renew] x [plain]"), Err(Refusal::Contradiction));
+        let secure = ["[secure]".to_owned()];
+        let tags = Tags { secure: &secure, plain: &[] };
+        let tagged = read_subject("[secure new] x", tags, false).unwrap();
+        assert_eq!(tagged.invite, Some(Invite::New), "a header about encryption takes no tag away");
     }
 
     #[test]
@@ -348,7 +412,15 @@ mod tests {
         );
         assert_eq!(read_note(&one("see you")), Ok(Some("see you".into())));
         assert!(read_note(&one(&"x".repeat(501))).is_err());
-        assert!(read_invite(&one("renew")).is_err());
+        assert_eq!(read_invite(&one(" Renew "), None), Ok(Some(Invite::Renew)));
+        assert_eq!(read_invite(&[], Some(Invite::New)), Ok(Some(Invite::New)));
+        assert_eq!(read_invite(&one("new"), Some(Invite::New)), Ok(Some(Invite::New)));
+        assert_eq!(read_invite(&one("new"), Some(Invite::Renew)), Err(Refusal::TwoWishes));
+        assert_eq!(read_invite(&one("again"), None), Err(Refusal::Malformed { name: INVITE }));
+        assert_eq!(
+            read_invite(&[one("new"), one("new")].concat(), None),
+            Err(Refusal::Twice { name: INVITE })
+        );
         assert_eq!(join(Some(Said::Plain), Said::Secure), Err(Refusal::Contradiction));
         assert_eq!(join(Some(Said::Secure), Said::Nothing), Ok(Said::Secure));
         assert_eq!(join(None, Said::Plain), Ok(Said::Plain));

@@ -346,7 +346,7 @@ pub(crate) fn close(record: &mut MailboxRecord, now: Moment) {
     record.asked_new.clear();
     record.warnings.retain(|warning| warning.settled.is_some());
     if let Some(notices) = &mut record.notices {
-        (notices.waiting, notices.queue) = (None, None);
+        (notices.waiting, notices.queue, notices.messages) = (None, None, 0);
         notices.senders.clear();
     }
 }

@@ -138,6 +138,10 @@ pub struct NoticeRecord {
     /// Notices in a row that came back for good (5xx).
     #[n(6)]
     pub returned: u8,
+    /// Messages that wait to be told of.
+    #[n(7)]
+    #[cbor(default)]
+    pub messages: u32,
 }
 
 /// One mailbox: an account's or a temporary one. Small, and changed seldom.

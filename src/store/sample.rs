@@ -384,6 +384,7 @@ pub(crate) fn notice(n: u8) -> NoticeRecord {
         senders: vec![mailbox(1)],
         queue: Some(queue(n)),
         returned: 0,
+        messages: n.into(),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Invitation<'a> {
     pub note: Option<&'a str>,
     /// A PIN is needed.
     pub has_pin: bool,
+    /// Another invitation went out before, which opens nothing any more.
+    pub renewed: bool,
     /// `https://host/i/<id>#<access token>`.
     pub link: &'a str,
     /// The access token as the link has it.
@@ -68,7 +70,8 @@ pub struct Invitation<'a> {
 
 /// The mail with the link.
 pub fn invitation(head: &Letterhead<'_>, facts: &Invitation<'_>, language: Language) -> MailText {
-    let Invitation { sender, recipient, date: written, until, note, has_pin, link, access_code } = facts;
+    let Invitation { sender, recipient, date: written, until, note, has_pin, renewed, link, access_code } =
+        facts;
     let (short, who, address) = (sender.short(), sender.long(), sender.address.to_string());
     let recipient = recipient.to_string();
     let (written, until) = (date(language, *written), date(language, *until));
@@ -83,6 +86,9 @@ pub fn invitation(head: &Letterhead<'_>, facts: &Invitation<'_>, language: Langu
     ];
     let say = |id: &str| text(language, id, &values);
     let mut blocks = vec![Block::Paragraph(say("mail-invite-who"))];
+    if *renewed {
+        blocks.push(Block::Paragraph(say("mail-invite-renewed")));
+    }
     blocks.extend(personal(note.unwrap_or_default(), say("mail-note-intro")));
     blocks.push(Block::OnlyText(say("mail-invite-link-text") + "\n" + link));
     blocks.push(Block::Button {
@@ -195,6 +201,74 @@ pub fn new_message(head: &Letterhead<'_>, facts: &NewMessage<'_>, language: Lang
         .render()
 }
 
+/// What the notice of several messages says.
+pub struct Several<'a> {
+    /// How many.
+    pub count: u32,
+    /// From whom.
+    pub senders: &'a [Address],
+    /// To whom.
+    pub recipient: &'a Address,
+    /// Since when.
+    pub since: Time,
+    /// Who invited and when, while nobody has opened the mailbox.
+    pub invitation: Option<(&'a Address, Time)>,
+    /// That invitation works until then.
+    pub until: Time,
+    /// `https://host/login`.
+    pub login_url: &'a str,
+    /// The portal's host, to be typed by hand.
+    pub host: &'a str,
+}
+
+/// The mail that says how many messages wait.
+pub fn several(head: &Letterhead<'_>, facts: &Several<'_>, language: Language) -> MailText {
+    let (recipient, since) = (facts.recipient.to_string(), date(language, facts.since));
+    let mut senders: Vec<String> = facts.senders.iter().take(NAMED).map(ToString::to_string).collect();
+    if facts.senders.len() > NAMED {
+        senders.push("…".to_owned());
+    }
+    let who = senders.join(", ");
+    let (inviter, invited) = facts
+        .invitation
+        .map_or_else(Default::default, |(inviter, invited)| (inviter.to_string(), date(language, invited)));
+    let until = date(language, facts.until);
+    let values = [
+        ("n", facts.count.into()),
+        ("who", (&who).into()),
+        ("sender", (&who).into()),
+        ("recipient", (&recipient).into()),
+        ("date", (&since).into()),
+        ("first_sender", (&inviter).into()),
+        ("first_date", (&invited).into()),
+        ("until", (&until).into()),
+        ("host", facts.host.into()),
+        ("brand", head.brand.into()),
+    ];
+    let say = |id: &str| text(language, id, &values);
+    let mut blocks = vec![Block::Paragraph(say("mail-several-who"))];
+    if facts.invitation.is_some() {
+        blocks.push(Block::Paragraph(say("mail-several-open")));
+        blocks.push(Block::Paragraph(say("mail-waiting-lost")));
+    } else {
+        blocks.push(Block::OnlyText(say("mail-next-click") + "\n" + facts.login_url));
+        blocks.push(Block::Button {
+            intro: say("mail-next-click"),
+            label: say("mail-next-button"),
+            link_intro: say("mail-invite-link"),
+            url: facts.login_url.to_owned(),
+        });
+        blocks.push(Block::Paragraph(say("mail-next-forgot")));
+        blocks.push(Block::Paragraph(say("mail-unsure-genuine")));
+    }
+    blocks.push(no_reply(language));
+    Letter { head, language, subject: say("mail-several-subject"), title: say("mail-several-title"), blocks }
+        .render()
+}
+
+/// Senders that one mail names.
+const NAMED: usize = 5;
+
 /// To somebody who answered an invitation or a notice by mail (RFC 3834): `address` is where they wrote,
 /// `login_url` where to answer.
 pub fn auto_answer(
@@ -215,6 +289,17 @@ pub fn auto_answer(
         .render()
 }
 
+/// What a link that goes out is to its mailbox.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PinNews {
+    /// Its first.
+    First,
+    /// The one that went out before, once more.
+    Resent,
+    /// Another one: what went out before opens nothing any more.
+    Renewed,
+}
+
 /// What the note about a PIN says.
 pub struct Pin<'a> {
     /// Whose mailbox.
@@ -225,8 +310,8 @@ pub struct Pin<'a> {
     pub header: Option<&'a str>,
     /// The invitation works until then.
     pub until: Time,
-    /// The mailbox was there before, not opened: the same link went out again.
-    pub resent: bool,
+    /// Whether the link goes out for the first time.
+    pub news: PinNews,
     /// The message brought a PIN of its own, which was not used.
     pub ignored: bool,
 }
@@ -237,23 +322,27 @@ pub fn note_pin(head: &Letterhead<'_>, facts: &Pin<'_>, language: Language) -> M
     let extra = [("until", (&until).into()), ("header", facts.header.unwrap_or_default().into())];
     let note = Note::new(head, facts.recipient, language, &extra);
     let mut blocks = Vec::new();
-    let (subject, title) = match (facts.pin, facts.resent) {
-        (None, _) => {
+    let (subject, title) = match (facts.pin, facts.news) {
+        (None, PinNews::First | PinNews::Resent) => {
             blocks.push(note.paragraph("note-no-pin-set-text"));
             ("note-no-pin-set-subject", "note-no-pin-set-title")
         }
-        (Some(pin), resent) => {
-            let intro = if resent { "note-resent-text" } else { "note-pin-text" };
+        (None, PinNews::Renewed) => {
+            blocks.push(note.paragraph("note-renewed-no-pin-text"));
+            ("note-renewed-subject", "note-renewed-no-pin-title")
+        }
+        (Some(pin), news) => {
+            let (intro, subject, title) = match news {
+                PinNews::First => ("note-pin-text", "note-pin-subject", "note-pin-title"),
+                PinNews::Resent => ("note-resent-text", "note-resent-subject", "note-resent-title"),
+                PinNews::Renewed => ("note-renewed-text", "note-renewed-subject", "note-pin-title"),
+            };
             blocks.push(Block::Code { intro: note.say(intro), code: tame(pin, 32) });
             blocks.push(note.paragraph("note-pin-how"));
             if facts.header.is_some() {
                 blocks.push(note.paragraph("note-pin-again"));
             }
-            if resent {
-                ("note-resent-subject", "note-resent-title")
-            } else {
-                ("note-pin-subject", "note-pin-title")
-            }
+            (subject, title)
         }
     };
     if facts.ignored {
@@ -288,15 +377,17 @@ pub fn note_opened(
     note.letter("note-opened-subject", "note-opened-title", blocks)
 }
 
-/// To the sender: `tries` wrong PINs, `left` more are possible; with none left the invitation is dead.
+/// To the sender: `tries` wrong PINs, `left` more are possible; with none left the invitation is dead until the sender
+/// writes `renew` in a subject.
 pub fn note_wrong_pins(
     head: &Letterhead<'_>,
     recipient: &Address,
     tries: u8,
     left: u8,
+    renew: &str,
     language: Language,
 ) -> MailText {
-    let extra = [("tries", tries.into()), ("left", left.into())];
+    let extra = [("tries", tries.into()), ("left", left.into()), ("renew", renew.into())];
     let note = Note::new(head, recipient, language, &extra);
     if left == 0 {
         let blocks = vec![note.paragraph("note-dead-text"), note.paragraph("note-dead-do")];
@@ -328,15 +419,17 @@ pub fn note_still_unopened(
     note.letter("note-unopened-subject", "note-unopened-title", blocks)
 }
 
-/// To the sender: the invitation came back. `reason` is what the other server said.
+/// To the sender: the invitation came back, since the address is bad. `reason` is what the other server said, `renew`
+/// what a subject says to try again.
 pub fn note_unreachable(
     head: &Letterhead<'_>,
     recipient: &Address,
     reason: &str,
+    renew: &str,
     language: Language,
 ) -> MailText {
     let reason = tame(reason, REASON);
-    let extra = [("reason", (&reason).into())];
+    let extra = [("reason", (&reason).into()), ("renew", renew.into())];
     let note = Note::new(head, recipient, language, &extra);
     let mut blocks = vec![note.paragraph("note-unreachable-text")];
     if !reason.is_empty() {
@@ -344,6 +437,117 @@ pub fn note_unreachable(
     }
     blocks.push(note.paragraph("note-unreachable-do"));
     note.letter("note-unreachable-subject", "note-unreachable-title", blocks)
+}
+
+/// To the sender: an invitation or a notice came back, though the address may be right; `opened` mailboxes need no
+/// link.
+pub fn note_undelivered(
+    head: &Letterhead<'_>,
+    recipient: &Address,
+    reason: &str,
+    opened: bool,
+    renew: &str,
+    language: Language,
+) -> MailText {
+    let reason = tame(reason, REASON);
+    let extra = [("reason", (&reason).into()), ("renew", renew.into())];
+    let note = Note::new(head, recipient, language, &extra);
+    let mut blocks = vec![note.paragraph("note-undelivered-text")];
+    if !reason.is_empty() {
+        blocks.push(note.paragraph("note-reason"));
+    }
+    blocks.push(note.paragraph(if opened { "note-undelivered-opened" } else { "note-undelivered-do" }));
+    note.letter("note-undelivered-subject", "note-undelivered-title", blocks)
+}
+
+/// To the sender: the recipient is not told by mail any more.
+pub fn note_not_told(head: &Letterhead<'_>, recipient: &Address, language: Language) -> MailText {
+    let note = Note::new(head, recipient, language, &[]);
+    let blocks = vec![note.paragraph("note-not-told-text"), note.paragraph("note-not-told-do")];
+    note.letter("note-not-told-subject", "note-not-told-title", blocks)
+}
+
+/// To the sender: the link was not sent once more.
+pub fn note_link_not_repeated(head: &Letterhead<'_>, recipient: &Address, language: Language) -> MailText {
+    let note = Note::new(head, recipient, language, &[]);
+    let blocks = vec![note.paragraph("note-not-repeated-text")];
+    note.letter("note-not-repeated-subject", "note-not-repeated-title", blocks)
+}
+
+/// What a new mailbox would lose.
+pub struct Lost<'a> {
+    /// Whose mailbox.
+    pub recipient: &'a Address,
+    /// When it was opened, if it was.
+    pub opened: Option<Time>,
+    /// How many messages lie in it.
+    pub messages: u32,
+    /// What a subject says to ask for a new one.
+    pub new: &'a str,
+    /// What a subject says to ask for another link.
+    pub renew: &'a str,
+}
+
+/// To a sender who asked for a new mailbox, before it is made.
+pub fn note_lost(head: &Letterhead<'_>, facts: &Lost<'_>, language: Language) -> MailText {
+    let opened = facts.opened.map(|opened| date(language, opened)).unwrap_or_default();
+    let extra = [
+        ("opened", (&opened).into()),
+        ("messages", facts.messages.into()),
+        ("new", facts.new.into()),
+        ("renew", facts.renew.into()),
+    ];
+    let note = Note::new(head, facts.recipient, language, &extra);
+    let blocks = vec![
+        note.paragraph(if facts.opened.is_some() { "note-lost-opened" } else { "note-lost-unopened" }),
+        note.paragraph("note-lost-what"),
+        note.paragraph("note-lost-told"),
+        note.paragraph("note-lost-do"),
+    ];
+    note.letter("note-lost-subject", "note-lost-title", blocks)
+}
+
+/// To the other correspondents: `by` has made a new mailbox at `when`.
+pub fn note_made_anew(
+    head: &Letterhead<'_>,
+    recipient: &Address,
+    by: &Address,
+    when: Time,
+    language: Language,
+) -> MailText {
+    let (by, when) = (by.to_string(), date(language, when));
+    let extra = [("by", (&by).into()), ("date", (&when).into())];
+    let note = Note::new(head, recipient, language, &extra);
+    let blocks = vec![note.paragraph("note-anew-text"), note.paragraph("note-anew-doubt")];
+    note.letter("note-anew-subject", "note-anew-title", blocks)
+}
+
+/// Into the mailbox that has a newer one now: `by` has asked for it at `when`; it stays until `until` at least.
+pub fn made_anew(
+    head: &Letterhead<'_>,
+    recipient: &Address,
+    by: &Address,
+    when: Time,
+    until: Time,
+    language: Language,
+) -> MailText {
+    let (recipient, by) = (recipient.to_string(), by.to_string());
+    let (when, until) = (date(language, when), date(language, until));
+    let values = [
+        ("recipient", (&recipient).into()),
+        ("by", (&by).into()),
+        ("date", (&when).into()),
+        ("until", (&until).into()),
+        ("brand", head.brand.into()),
+    ];
+    let say = |id: &str| text(language, id, &values);
+    let blocks = vec![
+        Block::Paragraph(say("mail-anew-text")),
+        Block::Paragraph(say("mail-anew-here")),
+        Block::Paragraph(say("mail-anew-doubt")),
+    ];
+    Letter { head, language, subject: say("mail-anew-subject"), title: say("mail-anew-subject"), blocks }
+        .render()
 }
 
 /// To the sender: the invitation waits, and is tried until `until`.

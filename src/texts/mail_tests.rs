@@ -31,6 +31,7 @@ fn an_invitation(language: Language, name: Option<&str>, note: Option<&str>, has
         until: UNTIL,
         note,
         has_pin,
+        renewed: true,
         link: LINK,
         access_code: CODE,
     };
@@ -119,19 +120,27 @@ fn no_placeholder_is_left() {
 #[test]
 fn the_pin_is_told_to_its_sender_alone() {
     let bob = address("bob@x.example");
-    let note = |pin, resent| {
-        let facts =
-            Pin { recipient: &bob, pin, header: Some("X-OxGuard-PIN"), until: UNTIL, resent, ignored: false };
+    let note = |pin, news| {
+        let header = Some("X-OxGuard-PIN");
+        let facts = Pin { recipient: &bob, pin, header, until: UNTIL, news, ignored: false };
         note_pin(&head(), &facts, Language::En)
     };
-    let told = note(Some("493817"), false);
+    let told = note(Some("493817"), PinNews::First);
     assert!(told.text.contains("\n493817\n") && told.html.contains("493817"), "{}", told.text);
     assert!(told.text.contains("X-OxGuard-PIN"));
     assert!(!told.subject.contains("493817"));
-    assert!(note(Some("493817"), true).text.contains("same PIN"));
-    assert!(note(None, false).text.contains("It has no PIN"));
-    assert!(note_wrong_pins(&head(), &bob, 3, 7, Language::En).text.contains("7 tries are left"));
-    assert!(note_wrong_pins(&head(), &bob, 10, 0, Language::En).title_line().contains("is closed"));
+    assert!(note(Some("493817"), PinNews::Resent).text.contains("same PIN"));
+    assert!(note(None, PinNews::First).text.contains("It has no PIN"));
+    assert!(
+        note_wrong_pins(&head(), &bob, 3, 7, "[secure renew]", Language::En)
+            .text
+            .contains("7 tries are left")
+    );
+    assert!(
+        note_wrong_pins(&head(), &bob, 10, 0, "[secure renew]", Language::En)
+            .title_line()
+            .contains("is closed")
+    );
 }
 
 impl MailText {
@@ -167,20 +176,49 @@ fn every_mail() -> Vec<MailText> {
         };
         mails.push(new_message(&head, &facts, language));
         mails.push(auto_answer(&head, &anna, "https://post.weber-roth.example/login", language));
-        for (pin, resent, ignored) in
-            [(Some("493817"), false, false), (Some("493817"), true, true), (None, false, false)]
-        {
-            let facts = Pin { recipient: &bob, pin, header: Some("X-Pin"), until: UNTIL, resent, ignored };
+        for (pin, news, ignored) in [
+            (Some("493817"), PinNews::First, false),
+            (Some("493817"), PinNews::Resent, true),
+            (Some("493817"), PinNews::Renewed, false),
+            (None, PinNews::First, false),
+            (None, PinNews::Renewed, false),
+        ] {
+            let facts = Pin { recipient: &bob, pin, header: Some("X-Pin"), until: UNTIL, news, ignored };
             mails.push(note_pin(&head, &facts, language));
         }
         mails.push(note_pin_ignored(&head, &bob, language));
         mails.push(note_opened(&head, &bob, WRITTEN, true, language));
         mails.push(note_opened(&head, &bob, WRITTEN, false, language));
-        mails.push(note_wrong_pins(&head, &bob, 3, 7, language));
-        mails.push(note_wrong_pins(&head, &bob, 10, 0, language));
+        mails.push(note_wrong_pins(&head, &bob, 3, 7, "[secure renew]", language));
+        mails.push(note_wrong_pins(&head, &bob, 10, 0, "[secure renew]", language));
         mails.push(note_no_pin(&head, &bob, language));
         mails.push(note_still_unopened(&head, &bob, &anna, WRITTEN, language));
-        mails.push(note_unreachable(&head, &bob, "550 5.1.1 no such user", language));
+        let renew = "[secure renew]";
+        mails.push(note_unreachable(&head, &bob, "550 5.1.1 no such user", renew, language));
+        mails.push(note_undelivered(&head, &bob, "550 5.7.1 no", true, renew, language));
+        mails.push(note_undelivered(&head, &bob, "", false, renew, language));
+        mails.push(note_not_told(&head, &bob, language));
+        mails.push(note_link_not_repeated(&head, &bob, language));
+        for opened in [None, Some(WRITTEN)] {
+            let facts = Lost { recipient: &bob, opened, messages: 3, new: "[secure new]", renew };
+            mails.push(note_lost(&head, &facts, language));
+        }
+        mails.push(note_made_anew(&head, &bob, &anna, WRITTEN, language));
+        mails.push(made_anew(&head, &bob, &anna, WRITTEN, UNTIL, language));
+        for (count, invitation) in [(1, None), (7, None), (2, Some((&anna, WRITTEN)))] {
+            let senders = vec![anna.clone(); count];
+            let facts = Several {
+                count: u32::try_from(count).unwrap(),
+                senders: &senders,
+                recipient: &bob,
+                since: WRITTEN,
+                invitation,
+                until: UNTIL,
+                login_url: "https://post.weber-roth.example/login",
+                host: "post.weber-roth.example",
+            };
+            mails.push(several(&head, &facts, language));
+        }
         mails.push(note_late(&head, &bob, UNTIL, "", language));
     }
     mails

@@ -17,12 +17,14 @@ mod peer;
 mod plain_browser;
 mod zones;
 
+mod anew;
 mod bad_input;
 #[allow(deprecated, reason = "raw commands are all that is needed")]
 mod browser;
 mod dns;
 mod imap;
 mod main_job;
+mod notices;
 mod odd_mail;
 mod outbound;
 mod own_key;
@@ -31,3 +33,4 @@ mod portal;
 mod promises;
 mod protection;
 mod recipient_imap;
+mod renewal;

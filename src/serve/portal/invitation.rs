@@ -8,6 +8,7 @@ use crate::serve::portal::Visit;
 use crate::serve::portal::first_use;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::notice::Notice;
+use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::trouble::Trouble;
@@ -33,10 +34,16 @@ pub async fn no_pin(portal: &Portal, visit: Visit) -> Answer {
     let form = Form::read(&head.headers, body).await?;
     let token = Secret::new(form.text("token").to_owned());
     match portal.flow.no_pin(Some(id), token, &source).await {
-        Ok(()) => Notice::new(&chrome, chrome.say("no-pin-sent-title"), vec![chrome.say("no-pin-sent-text")])
-            .answer(StatusCode::OK),
+        Ok(()) => page::see_other(&format!("/i/{id}/asked")),
         Err(error) => first_use::refused(portal, &chrome, id, &form, error).await,
     }
+}
+
+/// `GET /i/<id>/asked`: what was done; the page does nothing itself, whoever opens it.
+pub fn asked(visit: &Visit) -> Answer {
+    let chrome = &visit.chrome;
+    Notice::new(chrome, chrome.say("no-pin-sent-title"), vec![chrome.say("no-pin-sent-text")])
+        .answer(StatusCode::OK)
 }
 
 /// `GET /i/<id>/cancelled`: nothing happened, which is what it says.

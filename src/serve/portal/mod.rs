@@ -263,6 +263,7 @@ impl Portal {
             Page::Invitation => invitation::show(self, visit).await,
             Page::FirstUse => first_use::post(self, visit).await,
             Page::NoPin => invitation::no_pin(self, visit).await,
+            Page::Asked => invitation::asked(&visit),
             Page::Cancelled => invitation::cancelled(&visit),
             Page::SignIn => sign_in::show(&visit),
             Page::SignInPost => sign_in::post(self, visit).await,
@@ -322,6 +323,7 @@ impl Portal {
             | Page::Invitation
             | Page::FirstUse
             | Page::NoPin
+            | Page::Asked
             | Page::Cancelled
             | Page::SignIn
             | Page::SignInPost

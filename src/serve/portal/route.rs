@@ -91,6 +91,8 @@ pub enum Page {
     FirstUse,
     /// "I have no PIN."
     NoPin,
+    /// What is shown after it.
+    Asked,
     /// "Cancel."
     Cancelled,
     /// The form to sign in.
@@ -154,6 +156,7 @@ pub const ROUTES: &[Route] = &[
     invitation(Verb::Get, "/i/{id}", Page::Invitation),
     invitation(Verb::Post, "/i/{id}", Page::FirstUse),
     invitation(Verb::Post, "/i/{id}/no-pin", Page::NoPin),
+    open(Verb::Get, "/i/{id}/asked", Page::Asked),
     open(Verb::Get, "/i/{id}/cancelled", Page::Cancelled),
     open(Verb::Get, "/login", Page::SignIn),
     Route { budget: Budget::Guess, takes: Takes::Form, ..open(Verb::Post, "/login", Page::SignInPost) },

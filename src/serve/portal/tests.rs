@@ -548,6 +548,7 @@ async fn visits_change_nothing_and_show_nothing() {
         }
         world.get(&format!("{path}/cancelled"), "").await;
         world.get(&format!("{path}/no-pin"), "").await;
+        world.get(&format!("{path}/asked"), "").await;
     }
     let cancelled = world.get(&format!("{path}/cancelled"), "").await;
     assert!(cancelled.text().contains("Nothing was set up"));
@@ -813,8 +814,10 @@ async fn the_sender_is_told_once_a_day_that_a_pin_is_wanted() {
     let before = world.alices(Folder::INBOX).await.len();
     for _ in 0..3 {
         let told = world.post(&format!("{path}/no-pin"), &[("token", &token)], "").await;
-        assert_eq!(told.status, 200, "{}", told.text());
-        assert!(told.text().contains("The sender has been told"));
+        assert_eq!(told.status, 303, "{}", told.text());
+        assert_eq!(told.header("location"), format!("{path}/asked"));
+        let page = world.get(&format!("{path}/asked"), "").await;
+        assert!(page.status == 200 && page.text().contains("The sender has been told"), "{}", page.text());
     }
     assert_eq!(world.alices(Folder::INBOX).await.len(), before + 1);
     let wrong = world.post(&format!("{path}/no-pin"), &[("token", "nothing")], "").await;
