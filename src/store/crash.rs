@@ -7,19 +7,23 @@
 use crate::base::time::Time;
 use crate::store::codec::Number;
 use crate::store::command::Command;
+use crate::store::command::DeleteIf;
 use crate::store::command::FlagChange;
 use crate::store::command::Settlement;
 use crate::store::disk::Source;
 use crate::store::key;
 use crate::store::random::check_rows;
 use crate::store::random::everything;
+use crate::store::record::ClockTrouble;
 use crate::store::record::Folder;
 use crate::store::record::Purpose;
+use crate::store::record::Suspension;
 use crate::store::replay::Event;
 use crate::store::replay::Survives;
 use crate::store::replay::World;
 use crate::store::replay::events;
 use crate::store::sample::*;
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::fs::File;
@@ -30,26 +34,85 @@ use std::process::Command as Process;
 use std::time::Duration;
 
 /// What is played: each step is one commit. The stage is for bodies that are files.
-const STEPS: &[fn(&Stage) -> Vec<Command>] = &[
-    |_| vec![account(1), account(4)],
-    |_| vec![deliver(1, 1)],
-    |_| vec![deliver(1, 2), deliver(1, 3)],
-    |stage| vec![deliver_file(stage, 1, 4)],
-    |stage| vec![temporary(3, 1), invite(stage), deliver_file(stage, 3, 5), deliver(1, 6)],
-    |_| vec![Command::CountPinAttempt { invitation: invitation(3), max: 10 }],
-    |_| vec![set_deleted(&[1, 4])],
-    |_| vec![Command::LeaseDue { now: Time(10), until: Time(20), limit: 1 }, delivered_invitation()],
-    |_| vec![first_use(3, 20)],
-    |_| vec![Command::Expunge { mailbox: mailbox(1), folder: Folder::INBOX, uids: None }],
-    |_| vec![Command::PutCertificate { record: certificate(60, 70, 30_000), replace: false }],
-    |stage| vec![deliver_file(stage, 4, 7), deliver(4, 8)],
-    |_| vec![Command::DeleteMailbox { mailbox: mailbox(4), now: Time(9), only: None }],
-    |_| vec![deliver(1, 9)],
-];
+type Step = fn(&Stage) -> Vec<Command>;
 
-/// The step after which the key of invitation 3 must be nowhere, and that after which QK 3 must be.
-const FIRST_USE: usize = 9;
-const SETTLED: usize = 8;
+/// Steps, and what they destroy.
+struct Script {
+    /// As the child is told.
+    name: &'static str,
+    steps: &'static [Step],
+    /// The number of a step, and the shred key that is nowhere after it.
+    destroyed: &'static [(usize, u8)],
+}
+
+/// Mail that comes and goes.
+const MAIL: Script = Script {
+    name: "mail",
+    steps: &[
+        |_| vec![account(1), account(4)],
+        |_| vec![deliver(1, 1)],
+        |_| vec![deliver(1, 2), deliver(1, 3)],
+        |stage| vec![deliver_file(stage, 1, 4)],
+        |stage| vec![temporary(3, 1), invite(stage, 3, 3), deliver_file(stage, 3, 5), deliver(1, 6)],
+        |_| vec![Command::CountPinAttempt { invitation: invitation(3), max: 10 }],
+        |_| vec![set_deleted(&[1, 4])],
+        |_| vec![lease(), delivered(3)],
+        |_| vec![first_use(3, 20)],
+        |_| vec![Command::Expunge { mailbox: mailbox(1), folder: Folder::INBOX, uids: None }],
+        |_| vec![Command::PutCertificate { record: certificate(60, 70, 30_000), replace: false }],
+        |stage| vec![deliver_file(stage, 4, 7), deliver(4, 8)],
+        |_| vec![Command::DeleteMailbox { mailbox: mailbox(4), now: Time(9), only: None }],
+        |_| vec![deliver(1, 9)],
+    ],
+    destroyed: &[(8, 0xb3), (9, 3), (13, 4)],
+};
+
+/// The life of mailboxes 14, 2 and 13, all of one address; 1 and 3 are not touched by it.
+const LIFE: Script = Script {
+    name: "life",
+    steps: &[
+        |stage| vec![account(1), temporary(3, 1), invite(stage, 3, 3), deliver_file(stage, 3, 5)],
+        |stage| vec![named(temporary(14, 1), 4), invite(stage, 2, 14), deliver_file(stage, 14, 6)],
+        |_| {
+            let (invitation, now) = (invitation(14), Time(2_100));
+            vec![tick(2_100, None), Command::MarkUnreachable { mailbox: mailbox(14), invitation, now }]
+        },
+        |stage| {
+            let cancel = Command::CancelQueued { queue: queue(2) };
+            vec![renewal(14, 14, 5, 1), cancel, invite(stage, 4, 14)]
+        },
+        |_| vec![Command::NoteAsked { mailbox: mailbox(14), account: mailbox(1), now: Time(5_900) }],
+        |stage| vec![supersede(2, 14, 1), deliver_file(stage, 2, 7), deliver(14, 8)],
+        |stage| {
+            let mail = queued(1, stage.file(&[1; 9_000]), Purpose::Warning(mailbox(14), 14), &[5]);
+            vec![Command::Enqueue(Box::new(mail)), warning(14, 14, 1)]
+        },
+        |_| vec![Command::LeaseDue { now: Time(5), until: Time(9), limit: 9 }, delivered(1)],
+        |_| vec![close(14, 7_000)],
+        |_| {
+            let suspension = Suspension { at: Time(7_050), why: ClockTrouble::Forward, by: 9 };
+            let told = Command::NoteSuspensionTold;
+            vec![tick(7_050, Some(suspension)), told, Command::AcceptClock { wall: Time(7_060) }]
+        },
+        |_| vec![Command::ReopenMailbox { mailbox: mailbox(14), now: Time(7_100) }],
+        |_| match first_use(14, 21) {
+            Command::CompleteFirstUse(mut first) => {
+                first.invitation = invitation(5);
+                vec![Command::CompleteFirstUse(first)]
+            }
+            other => vec![other],
+        },
+        |_| vec![close(2, 8_000)],
+        |_| {
+            let only = Some(DeleteIf::StillClosedSince(Time(8_000)));
+            vec![Command::DeleteMailbox { mailbox: mailbox(2), now: Time(8_700), only }]
+        },
+        |_| vec![Command::DeleteMailbox { mailbox: mailbox(14), now: Time(8_800), only: None }],
+        |_| vec![Command::PurgeTraces { before: Time(8_801), limit: 2 }],
+        |stage| vec![named(temporary(13, 1), 4), deliver_file(stage, 13, 9)],
+    ],
+    destroyed: &[(4, 14), (4, 0xb2), (9, 0xb4), (12, 5), (14, 2), (15, 21)],
+};
 
 fn deliver_file(stage: &Stage, n: u8, message: u8) -> Command {
     let mut delivery = delivery(n, message);
@@ -57,15 +120,24 @@ fn deliver_file(stage: &Stage, n: u8, message: u8) -> Command {
     Command::Deliver(Box::new(delivery))
 }
 
-fn invite(stage: &Stage) -> Command {
-    let mut mail = queued(3, stage.file(&[3; 9_000]), Purpose::Invitation(mailbox(3)), &[10]);
-    mail.queue_key = Some(crate::base::secret::Secret::new(shred(0xb3)));
+/// Queued mail `n` with the link to mailbox `of`, under a key of its own.
+fn invite(stage: &Stage, n: u8, of: u8) -> Command {
+    let mut mail = queued(n, stage.file(&[n; 9_000]), Purpose::Invitation(mailbox(of)), &[10]);
+    mail.queue_key = Some(crate::base::secret::Secret::new(shred(0xb0 + n)));
     Command::Enqueue(Box::new(mail))
 }
 
-fn delivered_invitation() -> Command {
+fn lease() -> Command {
+    Command::LeaseDue { now: Time(10), until: Time(20), limit: 1 }
+}
+
+fn delivered(n: u8) -> Command {
     let outcome = Settlement::Delivered { proof: "TLS".into() };
-    Command::Settle { queue: queue(3), number: 0, outcome }
+    Command::Settle { queue: queue(n), number: 0, outcome }
+}
+
+fn tick(wall: i64, suspend: Option<Suspension>) -> Command {
+    Command::Tick { wall: Time(wall), ran_more: 1_000, suspend }
 }
 
 fn set_deleted(numbers: &[u32]) -> Command {
@@ -79,10 +151,10 @@ fn set_deleted(numbers: &[u32]) -> Command {
 }
 
 /// What is there after 0, 1, … steps.
-fn expected() -> Vec<String> {
+fn expected(script: &Script) -> Vec<String> {
     let stage = Stage::model();
     let mut all = vec![everything(&stage)];
-    for step in STEPS {
+    for step in script.steps {
         stage.commit(step(&stage)).unwrap();
         all.push(everything(&stage));
     }
@@ -122,7 +194,8 @@ fn the_part_of_the_child() {
     let dir = PathBuf::from(env::var("SHIM_ROOT").unwrap());
     let mut mark = File::create(dir.with_extension("mark")).unwrap();
     match part.as_str() {
-        "steps" => play(&dir, &mut mark),
+        "mail" => play(&MAIL, &dir, &mut mark),
+        "life" => play(&LIFE, &dir, &mut mark),
         "concurrent" => concurrent(&dir, &mut mark),
         other => panic!("no such part: {other}"),
     }
@@ -135,10 +208,10 @@ fn kill() {
 }
 
 /// All steps, each marked once it is acknowledged; ends at the first that is not.
-fn play(dir: &Path, mark: &mut File) {
+fn play(script: &Script, dir: &Path, mark: &mut File) {
     mark.write_all(b"go").unwrap();
     let Ok(stage) = Stage::at(dir) else { return };
-    for (number, step) in (1..).zip(STEPS) {
+    for (number, step) in (1..).zip(script.steps) {
         let commands = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(&stage)));
         let Ok(commands) = commands else { break };
         if stage.commit(commands).is_err() {
@@ -173,43 +246,62 @@ fn acknowledged(marks: impl Iterator<Item = String>) -> usize {
     marks.filter_map(|mark| mark.strip_prefix("ack ")?.parse().ok()).max().unwrap_or(0)
 }
 
-fn contains(dir: &Path, needle: &[u8]) -> Option<PathBuf> {
+/// Which of the destroyed keys of a script stand anywhere in a file below `dir`; each by its number.
+fn present(dir: &Path, script: &Script) -> BTreeSet<u8> {
+    let keys: Vec<(u8, [u8; 32])> = script.destroyed.iter().map(|(_, n)| (*n, shred(*n))).collect();
+    let mut first = [false; 256];
+    keys.iter().for_each(|(_, key)| first[usize::from(key[0])] = true);
+    let mut found = BTreeSet::new();
+    search(dir, &mut |bytes| {
+        for at in (0..bytes.len()).filter(|at| first[usize::from(bytes[*at])]) {
+            found.extend(keys.iter().filter(|(_, key)| bytes[at..].starts_with(key)).map(|(n, _)| *n));
+        }
+    });
+    found
+}
+
+/// Shows `look` every file below `dir` but for its blocks of zeros: most of a log.
+fn search(dir: &Path, look: &mut impl FnMut(&[u8])) {
+    const BLOCK: usize = 4_096;
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if let Some(found) = contains(&path, needle) {
-                return Some(found);
-            }
-        } else {
-            // Most of a log is zeros, which are compared fast.
-            let zeros = [0; 4_096];
-            let bytes = fs::read(&path).unwrap();
-            let block = |at: usize| &bytes[at..bytes.len().min(at + zeros.len() + needle.len())];
-            let found = |at: &usize| block(*at).windows(needle.len()).any(|window| window == needle);
-            let full = |at: &usize| block(*at).get(..zeros.len()) != Some(&zeros);
-            if (0..bytes.len()).step_by(zeros.len()).filter(full).any(|at| found(&at)) {
-                return Some(path);
+            search(&path, look);
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        for at in (0..bytes.len()).step_by(BLOCK) {
+            let block = &bytes[at..bytes.len().min(at + BLOCK)];
+            if *block != [0; BLOCK][..block.len()] {
+                // What begins in this block may end in the next one.
+                look(&bytes[at..bytes.len().min(at + BLOCK + 32)]);
             }
         }
     }
-    None
+}
+
+/// The keys that must be nowhere after so many steps.
+fn gone(script: &Script, steps: usize) -> impl Iterator<Item = u8> {
+    script.destroyed.iter().filter(move |(step, _)| steps >= *step).map(|(_, key)| *key)
 }
 
 /// Opens what survived and compares it with what was acknowledged; then it must work on.
-fn check(dir: &Path, acknowledged: usize, expected: &[String], what: &str) {
-    for (step, key) in [(FIRST_USE, shred(3)), (SETTLED, shred(0xb3))] {
-        if acknowledged >= step {
-            assert_eq!(contains(dir, &key), None, "a destroyed key survives: {what}");
-        }
+fn check(dir: &Path, acknowledged: usize, script: &Script, expected: &[String], what: &str) {
+    let there = present(dir, script);
+    for key in gone(script, acknowledged) {
+        assert!(!there.contains(&key), "the destroyed key {key} survives: {what}");
     }
     let stage = Stage::at(dir).unwrap_or_else(|error| panic!("{error}: {what}"));
     let there = everything(&stage);
-    let matches = expected.iter().skip(acknowledged).take(2).any(|expected| *expected == there);
-    assert!(
-        matches,
-        "not what was acknowledged ({acknowledged}): {what}\n{there}\n{}",
-        expected[acknowledged]
-    );
+    let steps = (acknowledged..expected.len().min(acknowledged + 2)).find(|at| expected[*at] == there);
+    let Some(steps) = steps else {
+        let want = &expected[acknowledged];
+        panic!("not what was acknowledged ({acknowledged}): {what}\n{there}\n{want}");
+    };
+    let there = present(dir, script);
+    for key in gone(script, steps) {
+        assert!(!there.contains(&key), "the key {key} survives the start after a crash: {what}");
+    }
     check_rows(stage.disk_rows());
     sweep(&stage);
     stage.ok(Command::PutCertificate { record: certificate(61, 71, 10), replace: true });
@@ -229,19 +321,29 @@ fn sweep(stage: &Stage) {
 
 #[test]
 fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
+    cut_power(&MAIL);
+}
+
+#[test]
+fn a_power_cut_anywhere_in_the_life_of_a_mailbox_loses_nothing_and_brings_nothing_back() {
+    cut_power(&LIFE);
+}
+
+/// Cuts the power before and after every sync of a script.
+fn cut_power(script: &Script) {
     let scratch = scratch();
     let shim = shim(scratch.path());
     let dir = scratch.path().join("recorded");
     let log = scratch.path().join("log");
-    let ended = child(&shim, "steps", &dir, &[("SHIM_LOG", log.display().to_string())]).output().unwrap();
+    let ended = child(&shim, script.name, &dir, &[("SHIM_LOG", log.display().to_string())]).output().unwrap();
     assert!(!ended.status.success(), "it was killed");
     let events = events(&fs::read(&log).unwrap(), &dir);
-    let expected = expected();
+    let expected = expected(script);
     let mut world = World::default();
     let mut acked = 0;
     let mut points = 0;
     let mut openings = 0;
-    let mut alive = 0;
+    let mut alive = BTreeSet::new();
     let target = scratch.path().join("survived");
     for (at, event) in events.iter().enumerate() {
         let is_sync = matches!(event, Event::Sync { .. });
@@ -254,8 +356,9 @@ fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
                 openings += 1;
                 let _ = fs::remove_dir_all(&target);
                 world.make(&target, survives);
-                alive += usize::from(acked < SETTLED && contains(&target, &shred(3)).is_some());
-                check(&target, acked, &expected, &format!("before {at} {event:?} {survives:?}"));
+                alive.append(&mut present(&target, script));
+                let what = format!("before {at} {event:?} {survives:?}");
+                check(&target, acked, script, &expected, &what);
             }
         }
         world.happen(event);
@@ -263,13 +366,17 @@ fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
             openings += 1;
             let _ = fs::remove_dir_all(&target);
             world.make(&target, Survives::Synced);
-            check(&target, acked, &expected, &format!("after {at} {event:?}"));
+            check(&target, acked, script, &expected, &format!("after {at} {event:?}"));
         }
     }
-    assert_eq!(acked, STEPS.len(), "every step was played");
-    assert!(points > 2 * STEPS.len(), "{points}");
-    assert!(alive > 0, "a key that lives is found, so that the search for a destroyed one means something");
-    println!("power cut: {points} sync points, {openings} openings");
+    assert_eq!(acked, script.steps.len(), "every step was played");
+    assert!(points > 2 * script.steps.len(), "{points}");
+    let keys: BTreeSet<u8> = script.destroyed.iter().map(|(_, key)| *key).collect();
+    assert_eq!(
+        alive, keys,
+        "a key that lives is found, so that the search for a destroyed one means something"
+    );
+    println!("power cut, {}: {points} sync points, {openings} openings", script.name);
 }
 
 #[test]
@@ -278,7 +385,7 @@ fn every_answer_follows_a_sync_and_many_share_one() {
     let shim = shim(scratch.path());
     let is_log =
         |event: &Event| matches!(event, Event::Sync { path, data: true, .. } if path.ends_with("store/db"));
-    for (part, from) in [("steps", "go"), ("concurrent", "begin")] {
+    for (part, from) in [("mail", "go"), ("life", "go"), ("concurrent", "begin")] {
         let dir = scratch.path().join(part);
         let log = dir.with_extension("log");
         child(&shim, part, &dir, &[("SHIM_LOG", log.display().to_string())]).output().unwrap();
@@ -302,7 +409,8 @@ fn every_answer_follows_a_sync_and_many_share_one() {
                 _ => {}
             }
         }
-        assert_eq!(acks, if part == "steps" { STEPS.len() } else { 1 });
+        let want = [&MAIL, &LIFE].into_iter().find(|script| script.name == part);
+        assert_eq!(acks, want.map_or(1, |script| script.steps.len()));
     }
 }
 
@@ -325,19 +433,29 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_disk_that_fails_once_anywhere_loses_nothing_that_was_acknowledged() {
-    refuse(EIO, false);
+    refuse(&MAIL, EIO, false);
+}
+
+#[test]
+fn a_disk_that_fails_once_anywhere_in_the_life_of_a_mailbox_loses_nothing_and_brings_nothing_back() {
+    refuse(&LIFE, EIO, false);
 }
 
 #[test]
 fn a_disk_that_is_full_from_anywhere_on_loses_nothing_that_was_acknowledged() {
-    refuse(ENOSPC, true);
+    refuse(&MAIL, ENOSPC, true);
+}
+
+#[test]
+fn a_disk_that_is_full_from_anywhere_in_the_life_of_a_mailbox_on_loses_nothing() {
+    refuse(&LIFE, ENOSPC, true);
 }
 
 /// Lets every operation on an existing store fail in turn, until the steps end before the fault comes.
-fn refuse(errno: i32, sticky: bool) {
+fn refuse(script: &Script, errno: i32, sticky: bool) {
     let scratch = scratch();
     let shim = shim(scratch.path());
-    let expected = expected();
+    let expected = expected(script);
     let fresh = scratch.path().join("fresh");
     drop(Stage::at(&fresh).unwrap());
     let dir = scratch.path().join("refused");
@@ -349,7 +467,7 @@ fn refuse(errno: i32, sticky: bool) {
         copy(&fresh, &dir);
         let fault = format!("{number} {errno} {}", u8::from(sticky));
         let settings = [("SHIM_FAIL", fault.clone()), ("SHIM_LOG", log.display().to_string())];
-        run(child(&shim, "steps", &dir, &settings));
+        run(child(&shim, script.name, &dir, &settings));
         let marks: Vec<String> = events(&fs::read(&log).unwrap(), &dir)
             .into_iter()
             .filter_map(|event| match event {
@@ -358,15 +476,15 @@ fn refuse(errno: i32, sticky: bool) {
             })
             .collect();
         let acked = acknowledged(marks.iter().cloned());
-        check(&dir, acked, &expected, &format!("operation {fault}"));
+        check(&dir, acked, script, &expected, &format!("operation {fault}"));
         if !marks.iter().any(|mark| mark == "fault") {
-            assert_eq!(acked, STEPS.len(), "without a fault every step is played");
+            assert_eq!(acked, script.steps.len(), "without a fault every step is played");
             break;
         }
         failed += 1;
     }
     assert!(failed > 40, "{failed}");
-    println!("refused with error {errno}: {failed} operations");
+    println!("refused with error {errno}, {}: {failed} operations", script.name);
 }
 
 /// Waits for a child, which must end by itself.
