@@ -242,6 +242,17 @@ pub(crate) struct Header {
     pub(crate) layout: u32,
 }
 
+/// A commit that dropped the names of more shred keys than a batch usually does.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct Dropped {
+    /// Its number.
+    #[n(0)]
+    pub(crate) commit: u64,
+    /// So many.
+    #[n(1)]
+    pub(crate) keys: u64,
+}
+
 /// A row that says all by its key.
 #[derive(Debug, Decode, Encode)]
 pub(crate) struct Mark {}

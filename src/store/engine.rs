@@ -16,6 +16,7 @@ use crate::store::body::sync_dir;
 use crate::store::change;
 use crate::store::codec;
 use crate::store::codec::CertificateRow;
+use crate::store::codec::Dropped;
 use crate::store::codec::Header;
 use crate::store::codec::KeyRow;
 use crate::store::codec::Number;
@@ -55,6 +56,7 @@ use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::Uid;
 use crate::store::shred::Book;
+use crate::store::shred::LEFTOVERS;
 use crate::store::shred::Name;
 use crate::store::shred::ShredFiles;
 use crate::store::watchers::Watchers;
@@ -196,7 +198,8 @@ impl Engine {
             false => found,
         };
         let named = names(&disk)?;
-        let (book, stale) = Book::open(dir, &named, commit, options.accept_rollback)?;
+        let most = if options.accept_rollback { usize::MAX } else { leftovers(&disk, found)? };
+        let (book, stale) = Book::open(dir, &named, commit, most)?;
         let shared = Arc::new(Shared {
             bodies,
             disk,
@@ -331,6 +334,13 @@ fn each<T: for<'b> Decode<'b, ()>>(
             deed(row)?;
         }
     }
+}
+
+/// How many keys without a name a crash can have left after commit `last`.
+fn leftovers(disk: &Disk, last: u64) -> Result<usize, StoreError> {
+    let dropped = disk.row::<Dropped>(&key::DROPPED)?.filter(|dropped| dropped.commit == last);
+    let keys = dropped.map_or(0, |dropped| usize::try_from(dropped.keys).unwrap_or(usize::MAX));
+    Ok(keys.max(LEFTOVERS))
 }
 
 /// The shred keys that records name.

@@ -1,6 +1,8 @@
 //! Damage, rollback, a second opener, a full disk, another key: a clear error each, and never silence.
 
 use crate::base::id::BodyId;
+use crate::base::id::QueueId;
+use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::Health;
 use crate::store::Store;
@@ -19,7 +21,9 @@ use crate::store::record::Purpose;
 use crate::store::record::Uid;
 use crate::store::sample::*;
 use crate::vault::keyring::Keys;
+use crate::vault::primitives::sha256;
 use crate::vault::tests::Seeded;
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -398,6 +402,54 @@ fn the_reserve_is_taken_while_there_is_room() {
     assert!(dir.join("reserve.bin").exists());
     assert!(Engine::open(&dir, &keys(), with(1 << 20)).is_err());
     assert!(!dir.join("reserve.bin").exists());
+}
+
+#[test]
+fn a_crash_that_leaves_the_keys_of_much_queued_mail_is_no_rollback() {
+    let scratch = scratch();
+    let dir = scratch.path().join("data");
+    let stage = Stage::at(&dir).unwrap();
+    stage.commit(vec![account(1), temporary(2, 1), temporary(3, 1)]).unwrap();
+    // The invitation went out again with each message, and the recipient's server has been away for days.
+    let id = |n: u16| <[u8; 16]>::try_from([n.to_be_bytes(); 8].concat()).unwrap();
+    let invite = |n: u16| {
+        let mut mail = queued(1, nowhere(1), Purpose::Invitation(mailbox(2)), &[1]);
+        mail.record.id = QueueId::new(id(n));
+        mail.queue_key = Some(Secret::new(sha256(&id(n))));
+        Command::Enqueue(Box::new(mail))
+    };
+    let all = 1_000..1_400;
+    stage.commit(all.clone().take(200).map(invite).collect()).unwrap();
+    stage.commit(all.clone().skip(200).map(invite).collect()).unwrap();
+    let read = || ["shred.a", "shred.b"].map(|file| fs::read(dir.join(file)).unwrap());
+    let write = |files: &[Vec<u8>; 2]| {
+        fs::write(dir.join("shred.a"), &files[0]).unwrap();
+        fs::write(dir.join("shred.b"), &files[1]).unwrap();
+    };
+    let alive = |files: &[Vec<u8>; 2]| {
+        let slots =
+            |file: &Vec<u8>| file.chunks(64).map(|slot| slot[16..48].to_vec()).collect::<HashSet<_>>();
+        let slots = files.each_ref().map(slots);
+        all.clone().filter(|n| slots.iter().any(|slots| slots.contains(&sha256(&id(*n))[..]))).count()
+    };
+    drop(stage);
+    let before = read();
+    assert_eq!(alive(&before), 400);
+    let stage = Stage::at(&dir).unwrap();
+    stage.ok(close(2, 9_000));
+    drop(stage);
+    assert_eq!(alive(&read()), 0);
+
+    // The power went after the commit and before the first key was destroyed.
+    write(&before);
+    let stage = Stage::at(&dir).unwrap();
+    assert_eq!(alive(&read()), 0);
+    assert!(stage.ask(stage.store().mailbox(mailbox(2))).unwrap().closed.is_some());
+    stage.ok(deliver(1, 1));
+    drop(stage);
+    // After another commit no crash leaves as many: this is a store that was set back.
+    write(&before);
+    assert!(matches!(open(&dir), Err(StoreError::Behind)));
 }
 
 #[test]

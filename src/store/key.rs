@@ -16,6 +16,8 @@ pub(crate) const HEADER: [u8; 2] = [0x01, 0];
 pub(crate) const COUNTER: [u8; 2] = [0x01, 1];
 /// See [`HEADER`]: the clock of mailboxes' lives.
 pub(crate) const LIFE_CLOCK: [u8; 2] = [0x01, 2];
+/// See [`HEADER`]: the last commit that dropped many shred keys.
+pub(crate) const DROPPED: [u8; 2] = [0x01, 3];
 
 /// Address HMAC → mailbox.
 pub(crate) const ADDRESS: u8 = 0x10;

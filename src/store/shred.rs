@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 const SLOT: usize = 64;
 /// Slots that a file grows by.
 const GROWTH: u32 = 64;
-/// Unnamed keys that a crash can leave: those of one batch.
-const LEFTOVERS: usize = 256;
+/// Unnamed keys that a crash can leave: those of one batch, unless it said that it drops more.
+pub(crate) const LEFTOVERS: usize = 256;
 /// A place whose generation is above this is not used again.
 const WORN: u32 = u32::MAX - 4;
 
@@ -147,13 +147,13 @@ pub(crate) struct Book {
 
 impl Book {
     /// Opens both files in `dir` and settles them with what the records name and with the number of the last
-    /// commit. Answers with the names whose key was destroyed already: their records are to go. `accept` takes it
-    /// that more keys than a crash can leave have lost their names.
+    /// commit. Answers with the names whose key was destroyed already: their records are to go. More than `most`
+    /// keys without a name mean that the store is behind.
     pub(crate) fn open(
         dir: &Path,
         named: &HashMap<u32, Name>,
         commit: u64,
-        accept: bool,
+        most: usize,
     ) -> Result<(Self, Vec<ShredRef>), StoreError> {
         let files = [open_file(dir, "shred.a")?, open_file(dir, "shred.b")?];
         let places = places(&files)?;
@@ -178,7 +178,7 @@ impl Book {
                 .get(&place)
                 .is_some_and(|name| !stale.contains(&ShredRef { place, generation: name.generation }))
         };
-        book.repair(slots, &held, commit, accept)?;
+        book.repair(slots, &held, commit, most)?;
         Ok((book, stale))
     }
 
@@ -288,7 +288,7 @@ impl Book {
         slots: Vec<Option<Slot>>,
         held: &dyn Fn(u32) -> bool,
         commit: u64,
-        accept: bool,
+        most: usize,
     ) -> Result<(), StoreError> {
         let highest = slots.iter().flatten().map(|slot| slot.generation).max().unwrap_or(0);
         let mut differing = Vec::new();
@@ -308,7 +308,7 @@ impl Book {
                 differing.push((place, slot));
             }
         }
-        if leftovers.len() > LEFTOVERS && !accept {
+        if leftovers.len() > most {
             return Err(StoreError::Behind);
         }
         self.put(&differing)?;
@@ -361,4 +361,150 @@ fn places(files: &[File; 2]) -> Result<u32, StoreError> {
 fn open_file(dir: &Path, name: &str) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     Ok(options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(name))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const OWNER: [u8; 16] = [7; 16];
+
+    /// Key number `n`: octets that are found nowhere else.
+    fn key(n: u8) -> [u8; 32] {
+        crate::vault::primitives::sha256(&[n])
+    }
+
+    fn new(book: &mut Book, n: u8) -> NewShred {
+        NewShred { at: book.place().unwrap(), owner: OWNER, key: Key::new(key(n)) }
+    }
+
+    fn name(shred: ShredRef) -> (u32, Name) {
+        (shred.place, Name { generation: shred.generation, owner: OWNER })
+    }
+
+    fn files(dir: &Path) -> [Vec<u8>; 2] {
+        ["shred.a", "shred.b"].map(|name| fs::read(dir.join(name)).unwrap())
+    }
+
+    fn holds(file: &[u8], key: &[u8; 32]) -> bool {
+        file.windows(32).any(|window| window == key)
+    }
+
+    /// What a write that was cut after `cut` octets leaves of a slot: its beginning is new, or only its end is.
+    fn torn(before: &[u8], after: &[u8], cut: usize, end: bool) -> Vec<u8> {
+        let (first, last) = if end { (before, after) } else { (after, before) };
+        [&first[..cut], &last[cut..]].concat()
+    }
+
+    /// Both files when the write of place 1 was torn in the first file, or the first was synced and the second torn.
+    fn images(before: &[Vec<u8>; 2], after: &[Vec<u8>; 2]) -> Vec<[Vec<u8>; 2]> {
+        let place = SLOT..2 * SLOT;
+        let mut all = Vec::new();
+        for (second, end, cut) in [(false, false), (false, true), (true, false), (true, true)]
+            .into_iter()
+            .flat_map(|(second, end)| (0..=SLOT).map(move |cut| (second, end, cut)))
+        {
+            let mut image = before.clone();
+            if second {
+                image[0].clone_from(&after[0]);
+            }
+            let file = usize::from(second);
+            let slot = torn(&before[file][place.clone()], &after[file][place.clone()], cut, end);
+            image[file][place.clone()].copy_from_slice(&slot);
+            all.push(image);
+        }
+        all
+    }
+
+    /// Opens every image: what is named is there, the key of place 1 is nowhere, and the neighbours are untouched.
+    fn open_all(dir: &Path, images: &[[Vec<u8>; 2]], named: &[ShredRef], commit: u64) {
+        let names: HashMap<u32, Name> = named.iter().map(|shred| name(*shred)).collect();
+        for (number, image) in images.iter().enumerate() {
+            for (file, bytes) in ["shred.a", "shred.b"].iter().zip(image) {
+                fs::write(dir.join(file), bytes).unwrap();
+            }
+            let (mut book, stale) = Book::open(dir, &names, commit, LEFTOVERS).unwrap();
+            assert_eq!(stale, [], "{number}");
+            let [one, other] = files(dir);
+            assert_eq!(one, other, "{number}: both files say the same");
+            assert!(!holds(&one, &key(1)), "{number}: the key survives");
+            for place in [0..SLOT, 2 * SLOT..one.len()] {
+                assert_eq!(one[place.clone()], image[0][place], "{number}: a neighbour was touched");
+            }
+            for (shred, n) in named.iter().zip([0, 2]) {
+                assert_eq!(book.files().key(*shred).unwrap().unwrap().expose(), &key(n), "{number}");
+            }
+            assert_eq!(book.place().unwrap().place, 1, "{number}: the place is free");
+        }
+    }
+
+    #[test]
+    fn a_slot_torn_at_any_octet_keeps_its_neighbours_and_no_destroyed_key() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path();
+        Book::make(dir).unwrap();
+        let (mut book, _) = Book::open(dir, &HashMap::new(), 1, LEFTOVERS).unwrap();
+        let outer = [new(&mut book, 0), new(&mut book, 9), new(&mut book, 2)];
+        book.write(&outer, 2).unwrap();
+        let named = [outer[0].at, outer[2].at];
+        book.destroy(&[outer[1].at], 3).unwrap();
+
+        let free = files(dir);
+        let middle = new(&mut book, 1);
+        assert_eq!(middle.at.place, 1);
+        let shred = middle.at;
+        book.write(&[middle], 4).unwrap();
+        let alive = files(dir);
+        assert!(alive.iter().all(|file| holds(file, &key(1))));
+        // The commit that would name the new key did not happen.
+        let made = images(&free, &alive);
+        open_all(dir, &made, &named, 3);
+
+        for (file, bytes) in ["shred.a", "shred.b"].iter().zip(&alive) {
+            fs::write(dir.join(file), bytes).unwrap();
+        }
+        let names = named.iter().chain([&shred]).map(|shred| name(*shred)).collect();
+        let (mut book, _) = Book::open(dir, &names, 4, LEFTOVERS).unwrap();
+        book.destroy(&[shred], 5).unwrap();
+        let destroyed = files(dir);
+        assert!(!destroyed.iter().any(|file| holds(file, &key(1))));
+        // The commit that dropped its name did happen.
+        let gone = images(&alive, &destroyed);
+        open_all(dir, &gone, &named, 5);
+        assert_eq!(made.len() + gone.len(), 2 * 4 * 65);
+    }
+
+    #[test]
+    fn a_named_key_outlives_one_torn_slot_but_not_two() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path();
+        Book::make(dir).unwrap();
+        let (mut book, _) = Book::open(dir, &HashMap::new(), 1, LEFTOVERS).unwrap();
+        let one = new(&mut book, 1);
+        let shred = one.at;
+        book.write(&[one], 2).unwrap();
+        let names = HashMap::from([name(shred)]);
+        let good = files(dir);
+        for octet in 0..SLOT {
+            for file in ["shred.a", "shred.b"] {
+                let mut bad = good[0].clone();
+                bad[octet] ^= 0x10;
+                fs::write(dir.join(file), bad).unwrap();
+                let (book, stale) = Book::open(dir, &names, 2, LEFTOVERS).unwrap();
+                assert_eq!((stale.len(), files(dir) == good), (0, true), "{octet}: {file} is repaired");
+                assert_eq!(book.files().key(shred).unwrap().unwrap().expose(), &key(1));
+            }
+            for file in ["shred.a", "shred.b"] {
+                let mut bad = good[0].clone();
+                bad[octet] ^= 0x10;
+                fs::write(dir.join(file), bad).unwrap();
+            }
+            let opened = Book::open(dir, &names, 2, LEFTOVERS);
+            assert!(matches!(opened, Err(StoreError::Damaged { what: "the shred file" })), "{octet}");
+            for (file, bytes) in ["shred.a", "shred.b"].iter().zip(&good) {
+                fs::write(dir.join(file), bytes).unwrap();
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::base::id::MailboxId;
 use crate::store::Health;
 use crate::store::change::Stop;
 use crate::store::codec;
+use crate::store::codec::Dropped;
 use crate::store::codec::Number;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
@@ -24,6 +25,7 @@ use crate::store::error::StoreError;
 use crate::store::key;
 use crate::store::place::CommitMark;
 use crate::store::shred::Book;
+use crate::store::shred::LEFTOVERS;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -215,6 +217,12 @@ impl Writer {
         let deed = || {
             self.book.write(&effects.new_shreds, commit)?;
             rows.insert(key::COUNTER.to_vec(), Some(codec::write(&Number(commit))?));
+            let keys = effects.dead_shreds.len();
+            if keys > LEFTOVERS {
+                // A mailbox with much mail in the queue goes. A crash before its keys are destroyed is no rollback.
+                let dropped = Dropped { commit, keys: keys as u64 };
+                rows.insert(key::DROPPED.to_vec(), Some(codec::write(&dropped)?));
+            }
             self.shared.disk.write(rows)?;
             self.commit = commit;
             self.mark.write(commit)?;
