@@ -21,6 +21,7 @@ mod anew;
 mod bad_input;
 #[allow(deprecated, reason = "raw commands are all that is needed")]
 mod browser;
+mod deletion;
 mod dns;
 mod imap;
 mod main_job;
