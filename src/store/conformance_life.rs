@@ -161,7 +161,7 @@ fn wishes_for_a_new_mailbox_last_a_day() {
 }
 
 #[test]
-fn a_closed_mailbox_takes_nothing_and_opens_for_nobody() {
+fn closing_ends_what_is_signed_in_and_calls_back_what_is_in_the_queue() {
     on_each(|stage| {
         stage.commit(vec![account(1), temporary(2, 1), deliver(2, 1)]).unwrap();
         stage.ok(Command::Tick { wall: Time(3_000), ran_more: 77, suspend: None });
@@ -207,8 +207,15 @@ fn a_closed_mailbox_takes_nothing_and_opens_for_nobody() {
         assert!(stage.ask(stage.store().shred_key(qk)).is_none(), "the cancelled invitation opens nothing");
         stage.settle();
         assert_eq!(stage.files(), 2);
+    });
+}
 
-        assert_eq!(stage.refused(close(9_000)), Refusal::NotCurrent);
+#[test]
+fn a_closed_mailbox_takes_nothing_and_opens_for_nobody() {
+    on_each(|stage| {
+        stage.commit(vec![account(1), temporary(2, 1), deliver(2, 1), close(2, 9_000)]).unwrap();
+        let closed = record(stage, 2);
+        assert_eq!(stage.refused(close(2, 9_100)), Refusal::NotCurrent);
         assert_eq!(stage.refused(deliver(2, 2)), Refusal::NotCurrent);
         assert_eq!(stage.refused(Command::DeliverOnce(Box::new(delivery(2, 1)))), Refusal::NotCurrent);
         assert_eq!(stage.refused(first_use(2, 3)), Refusal::NotOpen);
