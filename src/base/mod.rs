@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod base32;
+pub mod der;
 pub mod dns;
 pub mod envelope;
 pub mod id;
@@ -11,5 +12,6 @@ pub mod language;
 pub mod limits;
 pub mod random;
 pub mod reply;
+pub mod requirement;
 pub mod secret;
 pub mod time;

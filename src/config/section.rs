@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::address::Domain;
 use crate::base::language::Language;
+use crate::base::requirement::Requirement;
 use crate::config::Use;
 use crate::config::complaint::Place;
 use crate::config::reader::Reader;
@@ -407,16 +408,36 @@ pub struct Outbound {
     pub smarthost: Option<HostPort>,
     /// Signs in there: user name, file with the password.
     pub smarthost_sign_in: Option<(String, PathBuf)>,
+    /// Of every destination.
+    pub tls: Requirement,
+    /// Of one destination.
+    pub tls_policy: Vec<(Domain, Requirement)>,
     /// For mail that must go over TLS.
     pub secure_retry: Duration,
     /// For other mail.
     pub retry: Duration,
 }
 
+/// The levels as guard.toml writes them.
+const LEVELS: [(&str, Requirement); 4] = [
+    ("opportunistic", Requirement::Opportunistic),
+    ("encrypt", Requirement::Encrypt),
+    ("dane-only", Requirement::DaneOnly),
+    ("verify", Requirement::Verify),
+];
+
+impl Outbound {
+    /// What is asked of the way to a domain.
+    pub fn requirement(&self, domain: &Domain) -> Requirement {
+        let own = self.tls_policy.iter().find(|(known, _)| known == domain);
+        own.map_or(self.tls, |(_, level)| self.tls.and(*level))
+    }
+}
+
 /// Reads `[outbound]`.
 pub(super) fn read_outbound(reader: &Reader) -> Outbound {
     let s = reader.section("outbound");
-    s.choice("tls", &[("opportunistic", ())], &["encrypt", "dane-only", "verify"]);
+    let tls = s.choice("tls", &LEVELS, &[]).unwrap_or_default();
     let port = u16::try_from(s.number("port", 1..65_536)).unwrap_or_default();
     let smarthost =
         s.text("smarthost", |text| (!text.is_empty()).then(|| value::host_port(text)).transpose());
@@ -434,12 +455,18 @@ pub(super) fn read_outbound(reader: &Reader) -> Outbound {
     if secure_retry > retry && !retry.is_zero() {
         s.complain("secure_retry", "must not be longer than retry");
     }
+    let mut tls_policy: Vec<(Domain, Requirement)> = Vec::new();
     for policy in reader.sections("outbound.tls_policy") {
-        let _ = (policy.has("domain"), policy.has("level"));
-        reader.complain(policy.begins(), "outbound.tls_policy", "this is not in this version");
+        let domain = policy.must("domain", value::domain);
+        let level = policy.choice("level", &LEVELS, &[]);
+        let (Some(domain), Some(level)) = (domain, level) else { continue };
+        if tls_policy.iter().any(|(known, _)| *known == domain) {
+            policy.complain("domain", format!("{domain} is said twice"));
+        }
+        tls_policy.push((domain, level));
     }
     let smarthost_sign_in = password_file.filter(|_| !user.is_empty()).map(|file| (user, file));
-    Outbound { port, smarthost, smarthost_sign_in, secure_retry, retry }
+    Outbound { port, smarthost, smarthost_sign_in, tls, tls_policy, secure_retry, retry }
 }
 
 /// Looking up names.

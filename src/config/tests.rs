@@ -1,6 +1,7 @@
 //! The shipped file, and what is said about wrong ones.
 
 use super::*;
+use crate::base::requirement::Requirement;
 use crate::config::section::LogAddresses;
 use crate::config::section::PinRule;
 use crate::config::value::Network;
@@ -51,13 +52,11 @@ fn the_least_is_enough() {
 #[test]
 fn every_shipped_key_is_known() {
     let text = everything();
-    let said = complaints(&text);
-    assert!(!said.contains("unknown"), "{said}");
-    // What is shown as an example of a later feature is refused by that name, and nothing else is wrong.
-    let lines: Vec<_> = said.lines().collect();
-    assert!(
-        matches!(lines[..], [one] if one.contains("outbound.tls_policy: this is not in this version")),
-        "{said}"
+    let config = Config::load("g", &text, &[], Use::Server).unwrap_or_else(|said| panic!("{said}"));
+    let level = |domain: &str| config.outbound.requirement(&Domain::parse(domain).unwrap());
+    assert_eq!(
+        (level("partner.example"), level("x.example")),
+        (Requirement::Encrypt, Requirement::Opportunistic)
     );
 }
 
@@ -163,16 +162,17 @@ fn says_everything_at_once() {
         ),
         (
             &format!(
-                "{LEAST}[listen]\nmetrics = [\"[::]:9100\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane-only\"\n\
-                 smarthost_user = \"u\"\n[dns]\ntrust = \"ad\"\nservers = [\"192.0.2.1\"]\n[[outbound.tls_policy]]\ndomain = \"x\"\n"
+                "{LEAST}[listen]\nmetrics = [\"[::]:9100\"]\nhttp = [\"[::]:443\"]\n[outbound]\ntls = \"dane\"\n\
+                 smarthost_user = \"u\"\n[dns]\ntrust = \"ad\"\nservers = [\"192.0.2.1\"]\n[[outbound.tls_policy]]\ndomain = \"x\"\n[[outbound.tls_policy]]\ndomain = \"y.example\"\nlevel = \"strict\"\n"
             ),
             &[
                 "g:8: listen.metrics: \"[::]:9100\": this is not in this version",
                 "g:9: listen.http: [::]:443 is taken twice",
-                "g:11: outbound.tls: \"dane-only\" is not in this version",
+                "g:11: outbound.tls: must be \"opportunistic\" or \"encrypt\" or \"dane-only\" or \"verify\"",
                 "g:12: outbound.smarthost_user: needs a smarthost",
                 "g:14: dns.trust: \"ad\" needs a resolver in servers that is on loopback or in trust_ad_from",
-                "g:16: outbound.tls_policy: this is not in this version",
+                "g:16: outbound.tls_policy.level: must be said",
+                "g:20: outbound.tls_policy.level: must be \"opportunistic\" or \"encrypt\" or \"dane-only\" or \"verify\"",
                 "g: outbound.smarthost_password_file: smarthost_user and smarthost_password_file need each other",
             ],
         ),

@@ -6,6 +6,7 @@ use crate::base::address::Address;
 use crate::base::id::MailboxId;
 use crate::base::limits::HEADER_BLOCK;
 use crate::base::random::bytes;
+use crate::base::requirement::Unmet;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -28,7 +29,10 @@ use crate::mime::report::Action;
 use crate::mime::report::Report;
 use crate::policy::retry;
 use crate::policy::retry::Next;
+use crate::policy::retry::Pace;
+use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
+use crate::policy::tls::Sender;
 use crate::smtp::client::Status;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
@@ -68,6 +72,8 @@ struct Fate {
     reason: String,
     /// The end of trying, for a delay.
     until: Option<Time>,
+    /// The TLS policy that was not met.
+    unmet: Option<Box<Unmet>>,
 }
 
 /// Commits how a try ended for each recipient, with the reports that follow from it.
@@ -78,12 +84,12 @@ pub(in crate::flow) async fn settle(
     outcomes: Vec<(u16, Outcome)>,
 ) -> Result<(), StoreError> {
     let now = flow.clock.now();
-    let life = life(&flow.config(), record);
+    let config = flow.config();
     let mut settled: Vec<Settled> = outcomes
         .into_iter()
         .filter_map(|(number, outcome)| {
             let recipient = recipients.iter().find(|recipient| recipient.number == number)?;
-            Some(judge(record, recipient, outcome, life, now))
+            Some(judge(&config, record, recipient, outcome, now))
         })
         .collect();
     for line in &settled {
@@ -95,7 +101,7 @@ pub(in crate::flow) async fn settle(
         if settled.is_empty() {
             return Ok(());
         }
-        let reports = if reporting { reports(flow, record, &settled, life).await } else { Vec::new() };
+        let reports = if reporting { reports(flow, record, &settled).await } else { Vec::new() };
         let settles = settled.iter().map(|line| Command::Settle {
             queue: record.id,
             number: line.number,
@@ -131,11 +137,21 @@ fn life(config: &Config, record: &QueueRecord) -> Duration {
     }
 }
 
+/// How it is tried after this trouble: where a secure alias's policy could not be decided, for minutes; after that the
+/// policy is satisfied, and what a peer asks for is patience like anybody's.
+fn pace(config: &Config, record: &QueueRecord, trouble: &Trouble) -> (Pace, Duration) {
+    let secure = Demand::parse(&record.tls_policy).is_ok_and(|demand| demand.sender() == Sender::Secure);
+    if secure && !trouble.passed {
+        return (Pace::Urgent, config.outbound.secure_retry);
+    }
+    (Pace::Patient, life(config, record))
+}
+
 fn judge(
+    config: &Config,
     record: &QueueRecord,
     recipient: &QueuedRecipient,
     outcome: Outcome,
-    life: Duration,
     now: Time,
 ) -> Settled {
     let number = recipient.number;
@@ -157,6 +173,7 @@ fn judge(
                 said: Some(handover.reply.clone()),
                 reason: handover.proof.clone(),
                 until: None,
+                unmet: None,
             };
             Settled {
                 number,
@@ -165,19 +182,20 @@ fn judge(
             }
         }
         Outcome::Failed(trouble) => failed(trouble),
-        Outcome::Again(trouble) => match retry::after(tries, record.created, now, life) {
-            Next::GiveUp => failed(trouble),
-            Next::At(next) => {
-                let due = retry::reports_delay(record.created, now, life, recipient.delay_reported);
-                let wanted = due && wants.is_none_or(|notify| notify.delay);
-                let until = Some(record.created + life);
-                Settled {
-                    number,
-                    settlement: Settlement::Again { next, reason: trouble.to_string(), delay_reported: due },
-                    told: wanted.then(|| Fate { until, ..fate(Action::Delayed, recipient, &trouble) }),
-                }
+        Outcome::Again(trouble) => {
+            let (pace, life) = pace(config, record, &trouble);
+            let Next::At(next) = retry::after(pace, tries, record.created, now, life) else {
+                return failed(trouble);
+            };
+            let due = retry::reports_delay(pace, record.created, now, life, recipient.delay_reported);
+            let wanted = due && wants.is_none_or(|notify| notify.delay);
+            let until = Some(record.created + life);
+            Settled {
+                number,
+                settlement: Settlement::Again { next, reason: trouble.to_string(), delay_reported: due },
+                told: wanted.then(|| Fate { until, ..fate(Action::Delayed, recipient, &trouble) }),
             }
-        },
+        }
     }
 }
 
@@ -190,6 +208,7 @@ fn fate(action: Action, recipient: &QueuedRecipient, trouble: &Trouble) -> Fate 
         said: trouble.said.clone(),
         reason: clean(trouble.said.as_deref().unwrap_or(&trouble.text), 900),
         until: None,
+        unmet: trouble.unmet.clone(),
     }
 }
 
@@ -207,12 +226,7 @@ fn log(flow: &Flow, record: &QueueRecord, recipients: &[QueuedRecipient], line: 
 }
 
 /// The letters that follow, as commands; trouble with a letter must not keep the queue from being settled.
-async fn reports(
-    flow: &Flow,
-    record: &Arc<QueueRecord>,
-    settled: &[Settled],
-    life: Duration,
-) -> Vec<Command> {
+async fn reports(flow: &Flow, record: &Arc<QueueRecord>, settled: &[Settled]) -> Vec<Command> {
     let Some(owner) = record.owner else { return Vec::new() };
     let told: Vec<&Fate> = settled.iter().filter_map(|line| line.told.as_ref()).collect();
     let result = async {
@@ -221,7 +235,7 @@ async fn reports(
                 about_recipient(flow, record, mailbox, owner, settled).await
             }
             Purpose::Mail if !told.is_empty() && record.sender.is_some() => {
-                notifications(flow, record, owner, &told, life).await
+                notifications(flow, record, owner, &told).await
             }
             Purpose::Mail | Purpose::Bounce => Ok(Vec::new()),
         }
@@ -238,7 +252,6 @@ async fn notifications(
     record: &Arc<QueueRecord>,
     owner: MailboxId,
     told: &[&Fate],
-    life: Duration,
 ) -> Result<Vec<Command>, TakeError> {
     let Some(receiver) = flow.receiver(owner).await? else { return Ok(Vec::new()) };
     let header = original_header(flow, record).await?;
@@ -248,7 +261,7 @@ async fn notifications(
         if fates.is_empty() {
             continue;
         }
-        let words = words(flow, record, &receiver, action, &fates, life);
+        let words = words(flow, record, &receiver, action, &fates);
         let Some(letter) = write(flow, record, &words, &fates, &header) else { continue };
         let message = flow.own_message(&letter)?;
         let mut delivery = flow.delivery(&receiver, message, Place::default()).await?;
@@ -266,18 +279,26 @@ fn words(
     receiver: &Receiver,
     action: Action,
     fates: &[&Fate],
-    life: Duration,
 ) -> Option<MailText> {
     let config = flow.config();
     let domain = config.main_domain(receiver.record.address.domain())?;
-    let secure = Requirement::parse(&record.tls_policy) != Ok(Requirement::Opportunistic);
+    let level = Demand::parse(&record.tls_policy).map(Demand::requirement);
+    let unmet = fates.iter().any(|fate| fate.unmet.is_some());
+    let secure = unmet || level != Ok(Requirement::Opportunistic);
+    let until = fates.iter().filter_map(|fate| fate.until).max().unwrap_or(record.created);
     let kind = match action {
         Action::Failed => Kind::Bounce { secure },
-        Action::Delayed => Kind::Delay { until: record.created + life },
+        Action::Delayed => Kind::Delay { until },
         Action::Delivered | Action::Relayed | Action::Expanded => Kind::Success,
     };
-    let lines: Vec<Line<'_>> =
-        fates.iter().map(|fate| Line { recipient: &fate.recipient.address, reason: &fate.reason }).collect();
+    let lines: Vec<Line<'_>> = fates
+        .iter()
+        .map(|fate| Line {
+            recipient: &fate.recipient.address,
+            reason: &fate.reason,
+            unmet: fate.unmet.as_deref().map(|unmet| (fate.host.as_deref(), unmet)),
+        })
+        .collect();
     Some(texts::report(&letterhead(domain), kind, record.created, &lines, receiver.record.language))
 }
 

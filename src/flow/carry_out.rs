@@ -29,7 +29,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::flow::submission::REPEATED;
 use crate::mime::header::Field;
 use crate::openpgp::certificate::Certificate;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
@@ -85,7 +85,7 @@ impl Flow {
             address: draft.author.clone(),
             name: draft.author_name.clone(),
             note: draft.note.clone(),
-            requirement: Requirement::Opportunistic,
+            demand: Demand::default(),
         };
         let mut deed = Deed {
             flow: self,
@@ -171,7 +171,11 @@ impl Deed<'_> {
 
     fn line(&self, address: &Address, way: &Way) -> String {
         match way {
-            Way::Plain => format!("{address}; plain, tls-policy={}", self.writer.requirement),
+            Way::Plain => {
+                let config = self.flow.config();
+                let demand = self.writer.demand.and(config.outbound.requirement(address.domain()));
+                format!("{address}; plain, tls-policy={}", demand.requirement())
+            }
             way => format!("{address}; {}", way.word()),
         }
     }
@@ -368,7 +372,7 @@ impl Deed<'_> {
             sender: self.envelope.sender.clone(),
             owner: Some(self.who.mailbox),
             recipients,
-            requirement: self.writer.requirement,
+            demand: self.writer.demand,
             eight_bit,
             smtputf8,
             ret: self.envelope.ret,

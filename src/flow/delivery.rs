@@ -3,12 +3,9 @@
 //! Hosts are tried in their order until every recipient has a final answer; what the last of them said for now is
 //! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
 
-use crate::base::address::Domain;
-use crate::base::dns::Answer;
-use crate::base::dns::Exchange;
-use crate::base::random;
-use crate::config::value::HostPort;
 use crate::flow::Flow;
+use crate::flow::hosts::Host;
+use crate::flow::hosts::hosts;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
 use crate::flow::queue::TRY;
@@ -16,13 +13,12 @@ use crate::flow::session::Broken;
 use crate::flow::session::Session;
 use crate::net::dial::DialError;
 use crate::net::dial::Dialer;
-use crate::net::dial::NamedBy;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
-use crate::policy::route::Route;
-use crate::policy::tls::Proof;
-use crate::policy::tls::Requirement;
-use crate::policy::tls::judge;
+use crate::policy::tls::Attempt;
+use crate::policy::tls::Facts;
+use crate::policy::tls::Then;
+use crate::policy::tls::before;
 use crate::smtp::client::Trouble;
 use crate::store::body::BodyReader;
 use crate::store::error::StoreError;
@@ -66,22 +62,6 @@ pub struct Courier {
     pub dialer: Dialer,
     /// The client's side of TLS.
     pub tls: TlsClient,
-}
-
-/// A host to be tried.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::flow) struct Host {
-    /// A domain in A-labels, or an address literal.
-    pub(in crate::flow) name: String,
-    place: Place,
-    port: u16,
-    named_by: NamedBy,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Place {
-    Name(Domain),
-    Address(IpAddr),
 }
 
 /// What is known of a try so far.
@@ -158,12 +138,8 @@ impl Courier {
             Err(trouble) => return progress.end_all(&trouble),
         };
         for host in hosts {
-            match self.reach(flow, &host).await {
-                Ok(stream) => {
-                    if let Err(trouble) = self.with_host(flow, job, &host, stream, progress).await {
-                        progress.found(trouble.at(&host.name));
-                    }
-                }
+            match self.with_host(flow, job, &host, progress).await {
+                Ok(()) => {}
                 Err(Unreached::Ourselves(trouble)) => {
                     // RFC 5321 §5.1: at our own place in the list, what stands behind it is not for us to try.
                     progress.found(trouble.at(&host.name));
@@ -177,60 +153,47 @@ impl Courier {
         }
     }
 
-    /// One conversation; after a failed handshake another one on a new connection, if the policy lets it be plain.
+    /// One host: what DNS says, what the policy says to that, then a conversation. After a failed handshake there is
+    /// one more, on a new connection: with TLS again, or without where the policy lets it be plain.
     async fn with_host(
         &self,
         flow: &Flow,
         job: &Job,
         host: &Host,
-        stream: Stream,
         progress: &mut Progress,
-    ) -> Result<(), Trouble> {
-        let requirement = Requirement::parse(&job.record.tls_policy)
-            .map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
-        let session = Session { flow, job, host, requirement, tls: &self.tls };
-        let why = match session.run(stream, Tls::Wanted, progress).await {
-            Ok(()) => return Ok(()),
-            Err(Broken::Trouble(trouble)) => return Err(trouble),
-            Err(Broken::Handshake(why)) => why,
+    ) -> Result<(), Unreached> {
+        let demand = job.demand.map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
+        let survey = host.survey(flow, demand).await?;
+        let facts = Facts {
+            dane: &survey.dane,
+            stored: &job.stored,
+            host: host.domain(),
+            next_hop: match &job.destination {
+                Destination::Domain(domain) => Some(domain),
+                Destination::Smarthost => host.domain(),
+            },
         };
-        if let Err(refusal) = judge(requirement, Proof::HandshakeFailed) {
-            return Err(Trouble::new(refusal.status(), format!("{refusal}: {why}")));
-        }
-        let stream = self.reach(flow, host).await.map_err(|unreached| match unreached {
-            Unreached::Ourselves(trouble) | Unreached::Trouble(trouble) => trouble,
-        })?;
-        match session.run(stream, Tls::Failed, progress).await {
-            Ok(()) => Ok(()),
-            Err(Broken::Trouble(trouble)) => Err(trouble),
-            Err(Broken::Handshake(why)) => Err(Trouble::new((4, 7, 5), why)),
+        let session = Session { flow, job, host, demand, facts, tls: &self.tls };
+        before(demand, &facts).map_err(|refusal| session.refused(refusal))?;
+        let mut tls = Tls::Wanted(Attempt::First);
+        loop {
+            let stream = self.reach(host, &survey.addresses).await?;
+            let refusal = match session.run(stream, tls, progress).await {
+                Ok(()) => return Ok(()),
+                Err(Broken::Trouble(trouble)) => return Err(trouble.into()),
+                Err(Broken::Refused(refusal)) => refusal,
+            };
+            tls = match (refusal.then, tls) {
+                (Then::Reconnect, Tls::Wanted(Attempt::First)) => Tls::Wanted(Attempt::Again),
+                (Then::ReconnectPlain, Tls::Wanted(_)) => Tls::Plain,
+                _ => return Err(session.refused(refusal).into()),
+            };
         }
     }
 
     /// A connection to a host, by any of its addresses.
-    pub(in crate::flow) async fn reach(&self, flow: &Flow, host: &Host) -> Result<Stream, Unreached> {
-        let addresses = match &host.place {
-            Place::Address(address) => vec![*address],
-            Place::Name(name) => match flow.dns.addresses(name).await.addresses {
-                Answer::Records(_, addresses) => addresses,
-                Answer::NoData(_) | Answer::NxDomain(_) => {
-                    return Err(Unreached::Trouble(Trouble::new((5, 4, 4), "has no address")));
-                }
-                Answer::Bogus => {
-                    return Err(Unreached::Trouble(Trouble::new(
-                        (4, 4, 3),
-                        "its DNSSEC signatures are not valid",
-                    )));
-                }
-                Answer::Error(why) => {
-                    return Err(Unreached::Trouble(Trouble::new(
-                        (4, 4, 3),
-                        format!("address not found: {why}"),
-                    )));
-                }
-            },
-        };
-        self.dialer.connect(&addresses, host.port, host.named_by).await.map_err(|why| match why {
+    async fn reach(&self, host: &Host, addresses: &[IpAddr]) -> Result<Stream, Unreached> {
+        self.dialer.connect(addresses, host.port, host.named_by).await.map_err(|why| match why {
             DialError::Ourselves(_) => Unreached::Ourselves(Trouble::new((5, 4, 6), why.to_string())),
             DialError::Unreachable(why) => Unreached::Trouble(Trouble::new((4, 4, 1), why)),
         })
@@ -268,9 +231,9 @@ async fn frame_key(flow: &Flow, record: &QueueRecord) -> Result<FrameKey, StoreE
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::flow) enum Tls {
     /// Where the peer offers it.
-    Wanted,
+    Wanted(Attempt),
     /// It failed on the connection before; this one goes without.
-    Failed,
+    Plain,
 }
 
 /// Why there is no connection to a host.
@@ -281,56 +244,8 @@ pub(in crate::flow) enum Unreached {
     Trouble(Trouble),
 }
 
-/// The hosts of a destination, in the order in which they are tried.
-async fn hosts(flow: &Flow, destination: &Destination) -> Result<Vec<Host>, Trouble> {
-    let config = flow.config();
-    let domain = match destination {
-        Destination::Domain(domain) => domain,
-        Destination::Smarthost => {
-            let smarthost = config.outbound.smarthost.as_ref();
-            let smarthost =
-                smarthost.ok_or_else(|| Trouble::new((4, 3, 5), "there is no smarthost any more"))?;
-            return Ok(vec![smarthost_host(smarthost)?]);
-        }
-    };
-    let port = config.outbound.port;
-    let host = |name: Domain| Host {
-        name: name.to_string(),
-        place: Place::Name(name),
-        port,
-        named_by: NamedBy::Stranger,
-    };
-    match Route::of(flow.dns.mx(domain).await) {
-        Route::Hosts(_, exchanges) => Ok(in_order(flow, exchanges).into_iter().map(host).collect()),
-        Route::Implicit(_) => Ok(vec![host(domain.clone())]),
-        Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),
-        Route::NoSuchDomain => Err(Trouble::new((5, 1, 2), format!("the domain {domain} does not exist"))),
-        Route::BadHosts => {
-            Err(Trouble::new((5, 4, 4), format!("the MX records of {domain} name no host that could exist")))
-        }
-        Route::Unclear(why) => {
-            Err(Trouble::new((4, 4, 3), format!("the DNS of {domain} cannot be read safely: {why}")))
-        }
+impl From<Trouble> for Unreached {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
     }
-}
-
-fn smarthost_host(smarthost: &HostPort) -> Result<Host, Trouble> {
-    let place = match smarthost.host.parse::<IpAddr>() {
-        Ok(address) => Place::Address(address),
-        Err(_) => Place::Name(
-            Domain::parse(&smarthost.host)
-                .map_err(|_| Trouble::new((4, 3, 5), "the smarthost is no host name"))?,
-        ),
-    };
-    Ok(Host { name: smarthost.host.clone(), place, port: smarthost.port, named_by: NamedBy::Admin })
-}
-
-/// By preference, those of one preference in any order (RFC 5321 §5.1).
-fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<Domain> {
-    let mut drawn: Vec<(u16, [u8; 4], Domain)> = exchanges
-        .into_iter()
-        .filter_map(|exchange| Some((exchange.preference, random::bytes(&*flow.random), exchange.host?)))
-        .collect();
-    drawn.sort();
-    drawn.into_iter().map(|(_, _, host)| host).collect()
 }

@@ -15,7 +15,7 @@ use crate::flow::returned;
 use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
@@ -38,7 +38,7 @@ pub(in crate::flow) struct Writer {
     /// The personal line.
     pub note: Option<String>,
     /// The TLS policy of the message.
-    pub requirement: Requirement,
+    pub demand: Demand,
 }
 
 /// What the recipient is told.
@@ -117,7 +117,7 @@ impl Flow {
             sender: returned::return_address(&config, &from, id),
             owner: Some(writer.account),
             recipients: vec![Recipient::plain(mailbox.address.clone())],
-            requirement: writer.requirement,
+            demand: writer.demand,
             eight_bit: true,
             smtputf8: mailbox.address.needs_smtputf8(),
             ret: None,

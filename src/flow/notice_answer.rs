@@ -16,7 +16,7 @@ use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::policy::answer;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Demand;
 use crate::store::record::Purpose;
 use crate::texts::mail;
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ impl Flow {
             sender: None,
             owner: None,
             recipients: vec![Recipient::plain(to.clone())],
-            requirement: Requirement::Opportunistic,
+            demand: Demand::default(),
             eight_bit: true,
             smtputf8: to.needs_smtputf8(),
             ret: None,

@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::blocking;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::command::NewQueued;
 use crate::store::record::Purpose;
@@ -36,7 +36,7 @@ pub struct Outgoing {
     /// To whom.
     pub recipients: Vec<Recipient>,
     /// The TLS policy it goes under.
-    pub requirement: Requirement,
+    pub demand: Demand,
     /// Has octets above 127 in its body.
     pub eight_bit: bool,
     /// Its header or its sender needs SMTPUTF8, whoever the recipient is.
@@ -73,10 +73,11 @@ impl Flow {
             Ok::<_, TakeError>((body, size))
         })
         .await?;
-        let now = self.clock.now();
+        let (now, config) = (self.clock.now(), self.config());
         let recipients = item.recipients.into_iter().map(|recipient| QueuedRecipient {
             queue: item.id,
             number: 0,
+            tls_policy: Some(config.outbound.requirement(recipient.address.domain()).to_string()),
             address: recipient.address,
             notify: recipient.notify,
             orcpt: recipient.orcpt,
@@ -95,7 +96,7 @@ impl Flow {
                 owner: item.owner,
                 body,
                 shred: None,
-                tls_policy: item.requirement.to_string(),
+                tls_policy: item.demand.to_string(),
                 created: now,
                 eight_bit: item.eight_bit,
                 smtputf8: item.smtputf8,

@@ -5,12 +5,18 @@
 
 use crate::base::address::Domain;
 use crate::base::id::QueueId;
+use crate::base::requirement::Requirement;
 use crate::base::time::Time;
+use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
 use crate::flow::refusal::TakeError;
+use crate::flow::stored_certificates;
+use crate::policy::tls::Demand;
+use crate::policy::tls::Stored;
+use crate::policy::tls::UnknownLevel;
 use crate::store::Store;
 use crate::store::command;
 use crate::store::command::Command;
@@ -161,6 +167,10 @@ pub struct Job {
     pub destination: Destination,
     /// Whom for.
     pub recipients: Vec<QueuedRecipient>,
+    /// What they all ask of the way.
+    pub demand: Result<Demand, UnknownLevel>,
+    /// The certificates stored for the destination, if it is to be compared with them.
+    pub stored: Vec<Stored>,
     /// Not begun after this.
     begin_by: Time,
 }
@@ -280,15 +290,18 @@ impl Worker {
             })
             .collect();
         let count = leased.len();
-        let smarthost = self.flow.config().outbound.smarthost.is_some();
-        let mut jobs: BTreeMap<(QueueId, Destination), Vec<QueuedRecipient>> = BTreeMap::new();
+        let config = self.flow.config();
+        let smarthost = config.outbound.smarthost.is_some();
+        let mut jobs: BTreeMap<Together, Vec<QueuedRecipient>> = BTreeMap::new();
         let mut order = Vec::new();
         for recipient in leased {
             let destination = match smarthost {
                 true => Destination::Smarthost,
                 false => Destination::Domain(recipient.address.domain().clone()),
             };
-            let key = (recipient.queue, destination);
+            // What was in force when it was taken, and what is now: neither weakens the other.
+            let level = destination_level(&config, &recipient);
+            let key = (recipient.queue, destination, level);
             if !jobs.contains_key(&key) {
                 order.push(key.clone());
             }
@@ -300,7 +313,10 @@ impl Worker {
                 continue;
             };
             let begin_by = now + (LEASE - TRY);
-            self.backlog.push_back(Job { record, destination: key.1, recipients, begin_by });
+            let (_, destination, level) = key;
+            let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
+            let stored = stored(&self.flow, &destination, demand).await?;
+            self.backlog.push_back(Job { record, destination, recipients, demand, stored, begin_by });
         }
         Ok(count)
     }
@@ -354,6 +370,36 @@ impl Worker {
         if self.lanes.len() > LANES {
             self.lanes.retain(|_, lane| lane.running > 0);
         }
+    }
+}
+
+/// What is asked of the way to a recipient's domain: since the message was taken, and now.
+fn destination_level(config: &Config, recipient: &QueuedRecipient) -> Result<Requirement, UnknownLevel> {
+    let now = config.outbound.requirement(recipient.address.domain());
+    let then = recipient.tls_policy.as_deref().map_or(Ok(Requirement::Opportunistic), Requirement::parse);
+    Ok(now.and(then?))
+}
+
+/// What the recipients of one try have in common.
+type Together = (QueueId, Destination, Result<Requirement, UnknownLevel>);
+
+/// What is stored for a destination, where that matters.
+async fn stored(
+    flow: &Flow,
+    destination: &Destination,
+    demand: Result<Demand, UnknownLevel>,
+) -> Result<Vec<Stored>, StoreError> {
+    if !demand.is_ok_and(|demand| demand.requirement().wants_stored()) {
+        return Ok(Vec::new());
+    }
+    let smarthost = flow.config().outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
+    let domain = match destination {
+        Destination::Domain(domain) => Some(domain.clone()),
+        Destination::Smarthost => smarthost,
+    };
+    match domain {
+        Some(domain) => stored_certificates::of(flow, &domain).await,
+        None => Ok(Vec::new()),
     }
 }
 

@@ -27,7 +27,9 @@ use crate::peer::Act;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::peer::StartTls;
+use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
+use crate::policy::tls::Sender;
 use crate::store::model::Model;
 use crate::store::record::Folder;
 use crate::store::record::Purpose;
@@ -120,7 +122,7 @@ impl Ours {
             sender: Some(address("alice@a.example")),
             owner: Some(self.alice),
             recipients: recipients.iter().map(|to| Recipient::plain(address(to))).collect(),
-            requirement: Requirement::Opportunistic,
+            demand: Demand::default(),
             eight_bit: false,
             smtputf8: false,
             ret: None,
@@ -228,13 +230,16 @@ async fn goes_in_clear_only_where_tls_is_not_to_be_had() {
 async fn rather_not_at_all_than_in_clear_where_that_is_demanded() {
     for (start_tls, status) in [
         (StartTls::NotOffered, "5.7.4"),
-        (StartTls::Refused, "5.7.4"),
+        (StartTls::Refused, ""),
         (StartTls::Garbage, ""),
         (StartTls::Closes, ""),
     ] {
         let peer = Plan::default().start_tls(start_tls).open().await;
         let mut ours = Ours::facing(&peer).await;
-        let item = Outgoing { requirement: Requirement::Encrypt, ..ours.item(&["bob@x.example"]) };
+        let item = Outgoing {
+            demand: Demand::new(Requirement::Encrypt, Sender::Ordinary),
+            ..ours.item(&["bob@x.example"])
+        };
         ours.queue(item, MESSAGE.as_bytes()).await;
         ours.worker.until_idle().await;
         let octets = String::from_utf8(peer.octets()).unwrap();

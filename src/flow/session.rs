@@ -2,26 +2,33 @@
 
 use crate::base::envelope::Recipient;
 use crate::base::limits::FRAME;
+use crate::base::requirement::Unmet;
 use crate::base::secret::Secret;
 use crate::flow::Flow;
 use crate::flow::delivery::Handover;
-use crate::flow::delivery::Host;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Progress;
 use crate::flow::delivery::Tls;
 use crate::flow::delivery::message_file;
 use crate::flow::delivery::message_reader;
+use crate::flow::hosts::Host;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
 use crate::mime::downgrade;
 use crate::mime::problem::Problem;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
+use crate::net::error::NetError;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
+use crate::policy::dane::Dane;
+use crate::policy::tls::Attempt;
 use crate::policy::tls::Cleared;
+use crate::policy::tls::Demand;
+use crate::policy::tls::Facts;
+use crate::policy::tls::Link;
 use crate::policy::tls::Proof;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Refusal;
 use crate::policy::tls::judge;
 use crate::smtp::client;
 use crate::smtp::client::Answered;
@@ -50,15 +57,16 @@ pub(in crate::flow) struct Session<'a> {
     pub(in crate::flow) flow: &'a Flow,
     pub(in crate::flow) job: &'a Job,
     pub(in crate::flow) host: &'a Host,
-    pub(in crate::flow) requirement: Requirement,
+    pub(in crate::flow) demand: Demand,
+    pub(in crate::flow) facts: Facts<'a>,
     pub(in crate::flow) tls: &'a TlsClient,
 }
 
 /// How a conversation broke off.
 #[derive(Debug)]
 pub(in crate::flow) enum Broken {
-    /// In the handshake: nothing of the envelope was said.
-    Handshake(String),
+    /// The policy refused: nothing of the envelope was said.
+    Refused(Refusal),
     /// Anywhere else.
     Trouble(Trouble),
 }
@@ -77,7 +85,7 @@ impl Session<'_> {
         tls: Tls,
         progress: &mut Progress,
     ) -> Result<(), Broken> {
-        let mut wire = Wire { stream, ear: Ear::default() };
+        let mut wire = Wire { stream, ear: Ear::default(), proof: None };
         let (mut conversation, mut effect) = Conversation::new(self.plan(tls, progress)?);
         loop {
             let in_text = matches!(effect, Effect::Text { .. });
@@ -88,19 +96,23 @@ impl Session<'_> {
                     return Ok(());
                 }
                 Effect::StartTls => {
-                    wire = wire.start_tls(self.tls, &self.host.name).await?;
+                    wire = self.start_tls(wire, tls).await?;
                     Ok(conversation.tls_stands())
                 }
                 other => self.step(other, &mut wire, &mut conversation, tls).await,
             };
             match step {
                 Ok(next) => effect = next,
-                Err(trouble) => {
+                Err(broken) => {
                     self.note(&wire, &mut conversation, progress);
+                    let passed = wire.proof.is_some();
                     if !in_text {
                         wire.quit().await;
                     }
-                    return Err(trouble.into());
+                    return Err(match broken {
+                        Broken::Trouble(trouble) => Broken::Trouble(Trouble { passed, ..trouble }),
+                        Broken::Refused(refusal) => Broken::Refused(refusal),
+                    });
                 }
             }
         }
@@ -112,7 +124,7 @@ impl Session<'_> {
         wire: &mut Wire,
         conversation: &mut Conversation<Cleared>,
         tls: Tls,
-    ) -> Result<Effect, Trouble> {
+    ) -> Result<Effect, Broken> {
         let limit = match effect {
             Effect::Listen(limit) => limit,
             Effect::Say(line, limit) => {
@@ -123,10 +135,15 @@ impl Session<'_> {
                 self.send_text(wire, seven_bit).await?;
                 client::END
             }
-            Effect::AskPolicy => return conversation.cleared(self.ask_policy(wire, tls)?),
+            Effect::AskPolicy => {
+                let refused = conversation.tls_refused();
+                let cleared = self.ask_policy(&self.link(wire, tls, refused)).map_err(Broken::Refused)?;
+                wire.proof = Some(cleared.proof());
+                return Ok(conversation.cleared(cleared)?);
+            }
             Effect::StartTls | Effect::Quit => return Ok(effect),
         };
-        conversation.hear(&wire.hear(limit).await?)
+        Ok(conversation.hear(&wire.hear(limit).await?)?)
     }
 
     fn plan(&self, tls: Tls, progress: &Progress) -> Result<Plan, Trouble> {
@@ -143,7 +160,7 @@ impl Session<'_> {
         };
         Ok(Plan {
             hello: config.hostname.to_string(),
-            start_tls: tls == Tls::Wanted,
+            start_tls: tls != Tls::Plain,
             sign_in,
             sender: record.sender.clone(),
             recipients: progress
@@ -165,17 +182,73 @@ impl Session<'_> {
         })
     }
 
-    fn ask_policy(&self, wire: &Wire, tls: Tls) -> Result<Cleared, Trouble> {
-        judge(self.requirement, self.proof(wire, tls))
-            .map_err(|refusal| Trouble::new(refusal.status(), refusal.to_string()))
+    /// The handshake. SNI is the name whose records vouch for it (RFC 7672 §8.1), else the host's.
+    async fn start_tls(&self, wire: Wire, tls: Tls) -> Result<Wire, Broken> {
+        let name = match self.facts.dane {
+            Dane::Usable { base, .. } => base.as_str(),
+            Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => &self.host.name,
+        };
+        let why = match wire.start_tls(self.tls, name).await {
+            Ok(wire) => return Ok(wire),
+            Err(why) => why,
+        };
+        let link = match (&why, tls) {
+            (NetError::TimedOut(_), _) => Link::Hung,
+            (_, Tls::Wanted(attempt)) => Link::Failed(attempt),
+            (_, Tls::Plain) => Link::Failed(Attempt::Again),
+        };
+        tracing::debug!(queue = %self.job.record.id, host = %self.host.name, %why, "no handshake");
+        match self.ask_policy(&link) {
+            Err(refusal) => Err(Broken::Refused(refusal)),
+            // There is no connection that could be cleared.
+            Ok(_) => Err(Trouble::new((4, 7, 5), why.to_string()).into()),
+        }
     }
 
-    fn proof(&self, wire: &Wire, tls: Tls) -> Proof {
+    fn link<'b>(&self, wire: &'b Wire, tls: Tls, refused: bool) -> Link<'b> {
         match (wire.stream.tls(), tls) {
-            (Some(_), _) => Proof::Unauthenticated,
-            (None, Tls::Wanted) => Proof::NotOffered,
-            (None, Tls::Failed) => Proof::HandshakeFailed,
+            (Some(facts), _) => {
+                let peer = facts.peer.as_ref();
+                Link::Tls {
+                    chain: peer.map(|peer| peer.chain.as_slice()).unwrap_or_default(),
+                    signature_good: peer.is_some_and(|peer| peer.signature_good),
+                }
+            }
+            (None, Tls::Wanted(attempt)) if refused => Link::Refused(attempt),
+            (None, Tls::Wanted(_)) => Link::NotOffered,
+            (None, Tls::Plain) => Link::PlainAgain,
         }
+    }
+
+    /// One verdict, one event.
+    fn ask_policy(&self, link: &Link<'_>) -> Result<Cleared, Refusal> {
+        let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
+        let verdict = judge(demand, &self.facts, link, self.flow.clock.now());
+        match &verdict {
+            Ok(cleared) => {
+                let proof = cleared.proof();
+                let against_dane = proof == Proof::Stored { against_dane: true };
+                tracing::info!(%queue, host, policy = %demand, %proof, against_dane, "tls policy passed");
+            }
+            Err(refusal) => {
+                let (reason, then) = (&refusal.reason, refusal.then);
+                tracing::info!(%queue, host, policy = %demand, %reason, ?then, "tls policy not met");
+            }
+        }
+        verdict
+    }
+
+    /// A refusal as what a recipient waits for or fails by.
+    pub(in crate::flow) fn refused(&self, refusal: Refusal) -> Trouble {
+        let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
+        let reason = &refusal.reason;
+        if refusal.alarm {
+            tracing::error!(%queue, host, policy = %demand, %reason, "tls policy: somebody should look at this");
+        } else {
+            tracing::info!(%queue, host, policy = %demand, %reason, "host not used");
+        }
+        let unmet = Unmet { requirement: demand.requirement(), reason: refusal.reason.clone() };
+        Trouble { unmet: Some(Box::new(unmet)), ..Trouble::new(refusal.status(), refusal.to_string()) }
     }
 
     /// Notes what was answered for whom.
@@ -188,7 +261,7 @@ impl Session<'_> {
                     progress.end(number, Outcome::Delivered(Handover { proof, host, reply, reports }));
                 }
                 Answered::Refused(trouble) => {
-                    let trouble = trouble.at(&self.host.name);
+                    let trouble = Trouble { passed: true, ..trouble.at(&self.host.name) };
                     if trouble.is_transient() {
                         progress.put_off(number, trouble);
                     } else {
@@ -201,9 +274,11 @@ impl Session<'_> {
 
     /// `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256; 250 2.0.0 ok`.
     fn in_words(&self, wire: &Wire, reply: &str) -> String {
+        // Nobody takes anything before the policy has passed.
+        let proof = wire.proof.unwrap_or(Proof::None);
         let link = match wire.stream.tls() {
-            Some(facts) => format!("{} {} {}", Proof::Unauthenticated, facts.version, facts.cipher),
-            None => Proof::NotOffered.to_string(),
+            Some(facts) => format!("{proof} {} {}", facts.version, facts.cipher),
+            None => proof.to_string(),
         };
         clean(&format!("{} [{}] {link}; {reply}", self.host.name, wire.stream.peer().ip()), 1_000)
     }
@@ -288,6 +363,8 @@ fn unreadable(why: impl fmt::Display) -> Trouble {
 struct Wire {
     stream: Stream,
     ear: Ear,
+    /// What the policy found, once it has passed.
+    proof: Option<Proof>,
 }
 
 impl Wire {
@@ -332,12 +409,9 @@ impl Wire {
             .unwrap_or_else(|_| Err(Trouble::new((4, 4, 2), "the peer did not answer in time")))
     }
 
-    async fn start_tls(self, tls: &TlsClient, name: &str) -> Result<Self, Broken> {
+    async fn start_tls(self, tls: &TlsClient, name: &str) -> Result<Self, NetError> {
         // What came behind the 220 was not said inside TLS: it goes with the old ear.
-        match self.stream.connect_tls(tls, name).await {
-            Ok(stream) => Ok(Self { stream, ear: Ear::default() }),
-            Err(why) => Err(Broken::Handshake(why.to_string())),
-        }
+        Ok(Self { stream: self.stream.connect_tls(tls, name).await?, ear: Ear::default(), proof: None })
     }
 
     /// Says QUIT and waits a moment for the answer; neither changes what was decided.

@@ -5,6 +5,8 @@
 //! handshake's signature is good under the presented key. Judging is a policy's work, after the handshake and
 //! before anything of an envelope is said.
 
+use crate::base::der::element;
+use crate::base::der::key_info;
 use crate::base::limits::HANDSHAKE;
 use crate::base::time::Time;
 use crate::net::error::NetError;
@@ -542,42 +544,13 @@ struct PublicKey<'a> {
     bits: &'a [u8],
 }
 
-/// RFC 5280 §4.1: version, serial, signature, issuer, validity and subject stand in front of the key.
 fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
     const SEQUENCE: u8 = 0x30;
-    const VERSION: u8 = 0xa0;
     const BIT_STRING: u8 = 0x03;
-    let certificate = element(certificate, SEQUENCE)?.0;
-    let mut fields = element(certificate, SEQUENCE)?.0;
-    if let Some((_, rest)) = element(fields, VERSION) {
-        fields = rest;
-    }
-    for tag in [0x02, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
-        fields = element(fields, tag)?.1;
-    }
-    let key = element(fields, SEQUENCE)?.0;
+    let key = element(key_info(certificate)?, SEQUENCE)?.0;
     let (algorithm, rest) = element(key, SEQUENCE)?;
     let (unused, bits) = element(rest, BIT_STRING)?.0.split_first()?;
     (*unused == 0).then_some(PublicKey { algorithm, bits })
-}
-
-/// One DER element with this tag: its content, and what stands behind it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (found, rest) = bytes.split_first()?;
-    let (length, mut rest) = rest.split_first()?;
-    if *found != tag {
-        return None;
-    }
-    let mut size = usize::from(*length);
-    if size >= 0x80 {
-        let (digits, behind) = rest.split_at_checked(size - 0x80)?;
-        if digits.len() > 3 {
-            return None;
-        }
-        size = digits.iter().fold(0, |size, digit| size << 8 | usize::from(*digit));
-        rest = behind;
-    }
-    rest.split_at_checked(size)
 }
 
 #[cfg(test)]

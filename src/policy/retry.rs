@@ -15,6 +15,18 @@ pub const DELAY_NOTICE: Duration = Duration::from_secs(4 * HOUR);
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
+/// A message, as far as trying again goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// Days: mail, whatever stood in its way.
+    Patient,
+    /// Minutes: a secure alias whose TLS policy could not be decided. Its sender must know soon.
+    Urgent,
+}
+
+/// When a sender is told that urgent mail still waits.
+pub const URGENT_NOTICE: Duration = Duration::from_secs(5 * 60);
+
 /// What becomes of a message after a failed try.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
@@ -28,12 +40,16 @@ pub enum Next {
 ///
 /// Tries fall at 0, 5 and 15 minutes and 1 hour, then the gaps grow to 4 hours. The end of its life brings a last
 /// try, so that an outage which ends in time is not missed.
-pub fn after(tries: u32, created: Time, now: Time, life: Duration) -> Next {
+pub fn after(pace: Pace, tries: u32, created: Time, now: Time, life: Duration) -> Next {
     let end = created + life;
     if now >= end {
         return Next::GiveUp;
     }
-    Next::At((now + gap(tries)).min(end))
+    let gap = match pace {
+        Pace::Patient => gap(tries),
+        Pace::Urgent => urgent_gap(tries),
+    };
+    Next::At((now + gap).min(end))
 }
 
 /// Minutes between try number `tries` and the next.
@@ -50,10 +66,27 @@ fn gap(tries: u32) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
+/// The same for urgent mail: tries at 0, 1, 3, 8, 15 and 29 minutes, then every 14.
+fn urgent_gap(tries: u32) -> Duration {
+    let minutes = match tries {
+        0 => 0,
+        1 => 1,
+        2 => 2,
+        3 => 5,
+        4 => 7,
+        _ => 14,
+    };
+    Duration::from_secs(minutes * 60)
+}
+
 /// A delay report is due: once, and only while there is hope.
-pub fn reports_delay(created: Time, now: Time, life: Duration, reported: bool) -> bool {
+pub fn reports_delay(pace: Pace, created: Time, now: Time, life: Duration, reported: bool) -> bool {
     let waited = now.since(created);
-    !reported && waited >= DELAY_NOTICE && waited < life
+    let notice = match pace {
+        Pace::Patient => DELAY_NOTICE,
+        Pace::Urgent => URGENT_NOTICE,
+    };
+    !reported && waited >= notice && waited < life
 }
 
 #[cfg(test)]
@@ -64,7 +97,12 @@ mod tests {
     #[test]
     fn decisions() {
         let mut table = String::from("life  try  after\n");
-        for (name, life) in [("mail", MAIL_LIFE), ("dsn", BOUNCE_LIFE)] {
+        let urgent = Duration::from_secs(30 * 60);
+        for (name, pace, life) in [
+            ("mail", Pace::Patient, MAIL_LIFE),
+            ("dsn", Pace::Patient, BOUNCE_LIFE),
+            ("tls", Pace::Urgent, urgent),
+        ] {
             let created = Time(1_000_000);
             let mut now = created;
             let mut reported = false;
@@ -74,10 +112,10 @@ mod tests {
                     "{name:<5} {tries:>3}  {:>3} h {:>2} min{}\n",
                     waited / 3_600,
                     waited / 60 % 60,
-                    if reports_delay(created, now, life, reported) { ", delay reported" } else { "" }
+                    if reports_delay(pace, created, now, life, reported) { ", delay reported" } else { "" }
                 );
-                reported |= reports_delay(created, now, life, reported);
-                match after(tries, created, now, life) {
+                reported |= reports_delay(pace, created, now, life, reported);
+                match after(pace, tries, created, now, life) {
                     Next::At(next) => now = next,
                     Next::GiveUp => break,
                 }
@@ -91,7 +129,8 @@ mod tests {
     fn a_clock_that_jumps_does_not_lose_mail() {
         let created = Time(1_000_000);
         let before = created - Duration::from_secs(100 * DAY);
-        assert_eq!(after(3, created, before, MAIL_LIFE), Next::At(before + Duration::from_secs(45 * 60)));
-        assert!(!reports_delay(created, before, MAIL_LIFE, false));
+        let next = after(Pace::Patient, 3, created, before, MAIL_LIFE);
+        assert_eq!(next, Next::At(before + Duration::from_secs(45 * 60)));
+        assert!(!reports_delay(Pace::Patient, created, before, MAIL_LIFE, false));
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::base::address::Address;
 use crate::base::envelope::Recipient;
+use crate::base::requirement::Unmet;
 use crate::base::secret::Secret;
 use data_encoding::BASE64;
 use std::fmt;
@@ -40,12 +41,16 @@ pub struct Trouble {
     pub host: Option<String>,
     /// The peer's own words with their code, if it said any: the diagnostic code of RFC 3464 §2.3.6.
     pub said: Option<String>,
+    /// The TLS policy that it does not meet.
+    pub unmet: Option<Box<Unmet>>,
+    /// The TLS policy was decided before it was found: what is left to wait for is the peer.
+    pub passed: bool,
 }
 
 impl Trouble {
     /// Trouble that no host is to blame for.
     pub fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), host: None, said: None }
+        Self { status, text: text.into(), host: None, said: None, unmet: None, passed: false }
     }
 
     /// The same, found at `host`.
@@ -119,7 +124,7 @@ impl Heard {
 
     fn trouble(&self, step: &str) -> Trouble {
         let said = self.in_words();
-        Trouble { status: self.status(), text: format!("{step}: {said}"), host: None, said: Some(said) }
+        Trouble { said: Some(said.clone()), ..Trouble::new(self.status(), format!("{step}: {said}")) }
     }
 
     /// The same, but waiting may help.
@@ -299,6 +304,7 @@ pub struct Conversation<Cleared> {
     plan: Plan,
     offers: Offers,
     tls: bool,
+    tls_refused: bool,
     state: State<Cleared>,
     accepted: Vec<u16>,
     answers: Vec<(u16, Answered)>,
@@ -314,6 +320,7 @@ impl<Cleared> Conversation<Cleared> {
             plan,
             offers: Offers::default(),
             tls: false,
+            tls_refused: false,
             state: State::Greeting,
             accepted: Vec::new(),
             answers: Vec::new(),
@@ -344,6 +351,7 @@ impl<Cleared> Conversation<Cleared> {
             State::StartTls => {
                 // RFC 3207 §4: TLS is not to be had now; the policy says what that means.
                 self.offers.start_tls = false;
+                self.tls_refused = true;
                 Ok(self.ready())
             }
             State::SigningIn { answers } => self.signing_in(heard, answers),
@@ -401,6 +409,11 @@ impl<Cleared> Conversation<Cleared> {
     fn ready(&mut self) -> Effect {
         self.state = State::Policy;
         Effect::AskPolicy
+    }
+
+    /// STARTTLS was offered, and answered with a refusal.
+    pub const fn tls_refused(&self) -> bool {
+        self.tls_refused
     }
 
     /// TLS stands: what was said before is forgotten.

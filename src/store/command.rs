@@ -2,6 +2,7 @@
 
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
+use crate::base::address::Domain;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
@@ -23,6 +24,7 @@ use crate::store::record::QueuedRecipient;
 use crate::store::record::Recovery;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
+use crate::store::record::StoredCertificate;
 use crate::store::record::Suspension;
 use crate::store::record::Uid;
 use thiserror::Error;
@@ -354,6 +356,19 @@ pub enum Command {
     RemoveCertificate {
         /// Whose.
         address: AddressKey,
+    },
+    /// One more certificate that a destination's is compared with. Refused ([`Refusal::AlreadyDone`]) if it is there,
+    /// [`Refusal::Full`] if there are as many as may be.
+    AddStoredCertificate {
+        /// Whose.
+        domain: Domain,
+        /// It.
+        certificate: Box<StoredCertificate>,
+    },
+    /// Forgets a destination's stored certificates; [`Outcome::Done`] also when there are none.
+    RemoveStoredCertificates {
+        /// Whose.
+        domain: Domain,
     },
     /// Mail to be sent.
     Enqueue(Box<NewQueued>),
@@ -700,6 +715,9 @@ pub enum Refusal {
     /// Was done before.
     #[error("done before")]
     AlreadyDone,
+    /// There are as many as there may be.
+    #[error("as many as there may be")]
+    Full,
     /// The mailbox would exceed its quota.
     #[error("over quota")]
     OverQuota,

@@ -25,6 +25,8 @@ use crate::store::record::RecipientState;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredKind;
 use crate::store::record::Uid;
 use crate::store::sample::*;
 use crate::vault::primitives::sha256;
@@ -733,6 +735,46 @@ fn outside_certificates_are_put_replaced_and_removed() {
         assert!(stage.ask(stage.store().certificate(&address(5).key())).is_none());
         stage.settle();
         assert_eq!(stage.files(), 0);
+    });
+}
+
+#[test]
+fn two_certificates_are_stored_for_a_destination_and_forgotten_together() {
+    on_each(|stage| {
+        let domain = |n: u8| Domain::parse(&format!("d{n}.example")).unwrap();
+        let of = |n: u8, kind, der: u8| StoredCertificate {
+            kind,
+            der: vec![der; 7_000],
+            added: Time(i64::from(n)),
+        };
+        let add = |n, kind, der| Command::AddStoredCertificate {
+            domain: domain(n),
+            certificate: Box::new(of(n, kind, der)),
+        };
+        stage.ok(add(1, StoredKind::Certificate, 1));
+        assert_eq!(stage.refused(add(1, StoredKind::Certificate, 1)), Refusal::AlreadyDone);
+        stage.ok(add(1, StoredKind::Key, 1));
+        assert_eq!(stage.refused(add(1, StoredKind::Certificate, 2)), Refusal::Full);
+        stage.ok(add(2, StoredKind::Certificate, 2));
+        stage.restart();
+        let held = [of(1, StoredKind::Certificate, 1), of(1, StoredKind::Key, 1)];
+        assert_eq!(stage.ask(stage.store().stored_certificates(&domain(1))), held);
+        assert_eq!(stage.ask(stage.store().stored_certificates(&domain(3))), []);
+        let mut seen = Vec::new();
+        let mut after = None;
+        while let page = stage.ask(stage.store().destinations(after, 1))
+            && let Some((at, found)) = page.into_iter().next()
+        {
+            seen.push(found.domain);
+            after = Some(at);
+        }
+        seen.sort();
+        assert_eq!(seen, [domain(1), domain(2)]);
+        stage.ok(Command::RemoveStoredCertificates { domain: domain(1) });
+        stage.ok(Command::RemoveStoredCertificates { domain: domain(1) });
+        assert_eq!(stage.ask(stage.store().stored_certificates(&domain(1))), []);
+        assert_eq!(stage.ask(stage.store().destinations(None, 9)).len(), 1);
+        stage.ok(add(1, StoredKind::Certificate, 1));
     });
 }
 

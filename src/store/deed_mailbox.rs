@@ -1,6 +1,7 @@
 //! What commands do to mailboxes, their slots, keys and invitations.
 
 use crate::base::address::AddressKey;
+use crate::base::address::Domain;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::limits::BODY_INLINE;
@@ -8,6 +9,7 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_stored;
 use crate::store::codec::CertificateRow;
 use crate::store::codec::KeyRow;
 use crate::store::codec::Mark;
@@ -34,6 +36,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::MessageRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
+use crate::store::record::StoredCertificate;
 use crate::vault::seal::Index;
 
 /// The name of the address table in its HMAC.
@@ -49,6 +52,11 @@ pub(crate) fn address(index: &Index, address: &AddressKey) -> Vec<u8> {
 /// Where an outside address's certificate lies.
 pub(crate) fn certificate(index: &Index, address: &AddressKey) -> Vec<u8> {
     key::join(key::CERTIFICATE, &[&index.address(CERTIFICATES, address)])
+}
+
+/// Where the certificates stored for a destination lie.
+pub(crate) fn stored(index: &Index, domain: &str) -> Vec<u8> {
+    key::join(key::STORED, &[&index.name("destination", domain)])
 }
 
 /// The keys that sign for a domain.
@@ -389,6 +397,22 @@ impl Draft<'_> {
             self.remove(at);
         }
         Ok(Outcome::Done)
+    }
+
+    pub(crate) fn add_stored(
+        &mut self,
+        domain: Domain,
+        certificate: StoredCertificate,
+    ) -> Result<Outcome, Stop> {
+        let at = stored(self.disk().index(), domain.as_str());
+        let after = change_stored::add(self.row(&at)?, domain, certificate)?;
+        self.put(at, &after)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn remove_stored(&mut self, domain: &Domain) -> Outcome {
+        self.remove(stored(self.disk().index(), domain.as_str()));
+        Outcome::Done
     }
 
     pub(crate) fn put_signing_key(&mut self, key: &SigningKey) -> Result<Outcome, Stop> {

@@ -54,6 +54,8 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredCertificates;
 use crate::store::record::Uid;
 use crate::store::shred::Book;
 use crate::store::shred::LEFTOVERS;
@@ -547,6 +549,31 @@ impl Store for Engine {
                 records.push((at, certificate(shared, row)?));
             }
             Ok(records)
+        })
+    }
+
+    fn stored_certificates(&self, domain: &Domain) -> Answer<'_, Vec<StoredCertificate>> {
+        self.now(|shared| {
+            let at = deed_mailbox::stored(shared.disk.index(), domain.as_str());
+            let row = shared.disk.row::<StoredCertificates>(&at)?;
+            Ok(row.map(|row| row.held).unwrap_or_default())
+        })
+    }
+
+    fn destinations(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Answer<'_, Vec<([u8; 32], StoredCertificates)>> {
+        self.aside(move |shared| {
+            let after = after.map(|after| key::join(key::STORED, &[&after]));
+            let page = shared.disk.rows(&[key::STORED], after.as_deref(), limit.min(PAGE))?;
+            let mut found = Vec::with_capacity(page.len());
+            for (at, row) in page {
+                let at = at.get(1..).and_then(|at| at.try_into().ok());
+                found.push((at.ok_or(StoreError::Damaged { what: "a key of a destination" })?, row));
+            }
+            Ok(found)
         })
     }
 

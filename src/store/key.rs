@@ -49,6 +49,8 @@ pub(crate) const VAULT_OF: u8 = 0x23;
 pub(crate) const TRACE: u8 = 0x24;
 /// Address HMAC → certificate.
 pub(crate) const CERTIFICATE: u8 = 0x30;
+/// Domain HMAC → certificates stored for a destination.
+pub(crate) const STORED: u8 = 0x31;
 /// q → message.
 pub(crate) const QUEUE: u8 = 0x40;
 /// q, number → recipient.

@@ -6,6 +6,7 @@
 pub mod body;
 mod change;
 mod change_account;
+mod change_stored;
 mod codec;
 pub mod command;
 #[cfg(test)]
@@ -68,6 +69,8 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredCertificates;
 use crate::store::record::Uid;
 use crate::vault::keyring::Keys;
 use std::future::Future;
@@ -147,6 +150,15 @@ pub trait Store: Send + Sync {
         after: Option<[u8; 32]>,
         limit: usize,
     ) -> Answer<'_, Vec<([u8; 32], Arc<CertificateRecord>)>>;
+
+    /// What a destination's certificate is compared with.
+    fn stored_certificates(&self, domain: &Domain) -> Answer<'_, Vec<StoredCertificate>>;
+    /// A page of destinations with stored certificates, in the order of an opaque cursor.
+    fn destinations(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Answer<'_, Vec<([u8; 32], StoredCertificates)>>;
 
     /// A queued message.
     fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>>;

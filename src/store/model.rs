@@ -23,6 +23,7 @@ use crate::store::change;
 use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_account::Changed;
+use crate::store::change_stored;
 use crate::store::command::Command;
 use crate::store::command::DeleteIf;
 use crate::store::command::Delivery;
@@ -56,6 +57,8 @@ use crate::store::record::RecipientState;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotRecord;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredCertificates;
 use crate::store::record::Uid;
 use crate::store::watchers::Watchers;
 use crate::vault::primitives::sha256;
@@ -228,6 +231,24 @@ impl Store for Model {
         })
     }
 
+    fn stored_certificates(&self, domain: &Domain) -> Answer<'_, Vec<StoredCertificate>> {
+        self.ask(|state| {
+            let held = state.stored.get(&sha256(domain.as_str().as_bytes()));
+            held.map(|stored| stored.held.clone()).unwrap_or_default()
+        })
+    }
+
+    fn destinations(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Answer<'_, Vec<([u8; 32], StoredCertificates)>> {
+        self.ask(|state| {
+            let behind = state.stored.iter().filter(|(at, _)| after.is_none_or(|after| **at > after));
+            behind.take(limit.min(PAGE)).map(|(at, stored)| (*at, stored.clone())).collect()
+        })
+    }
+
     fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>> {
         self.ask(|state| state.queue.get(&queue).map(|queued| Arc::new(queued.record.clone())))
     }
@@ -292,6 +313,7 @@ struct State {
     invitations: BTreeMap<InvitationId, InvitationRecord>,
     vaults: BTreeMap<(MailboxId, MailboxId), Vec<u8>>,
     certificates: BTreeMap<[u8; 32], Arc<CertificateRecord>>,
+    stored: BTreeMap<[u8; 32], StoredCertificates>,
     queue: BTreeMap<QueueId, Arc<Queued>>,
     signing: BTreeMap<(Domain, String), Arc<SigningKey>>,
     submissions: BTreeMap<(MailboxId, [u8; 32]), Time>,
@@ -524,6 +546,14 @@ impl State {
                 self.boxes.get(&account).ok_or(Refusal::Gone)?;
                 let noted = |record: &mut _| change_account::note_recovery(record, was.as_ref(), now);
                 return self.account(account, noted);
+            }
+            Command::AddStoredCertificate { domain, certificate } => {
+                let at = sha256(domain.as_str().as_bytes());
+                let after = change_stored::add(self.stored.get(&at).cloned(), domain, *certificate)?;
+                self.stored.insert(at, after);
+            }
+            Command::RemoveStoredCertificates { domain } => {
+                self.stored.remove(&sha256(domain.as_str().as_bytes()));
             }
             Command::PutSigningKey(key) => {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));

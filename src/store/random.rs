@@ -39,6 +39,8 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredKind;
 use crate::store::record::Suspension;
 use crate::store::record::Uid;
 use crate::store::sample::*;
@@ -139,6 +141,15 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         27 => {
             let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
             Command::PutCertificate { record, replace: d % 2 == 0 }
+        }
+        28 if a % 5 == 0 => {
+            let domain = Domain::parse(["x.example", "y.example"][usize::from(b % 2)]).unwrap();
+            let kind = if c % 4 == 0 { StoredKind::Key } else { StoredKind::Certificate };
+            let certificate = Box::new(StoredCertificate { kind, der: vec![c % 4; 40], added: Time(now) });
+            match d % 4 {
+                0 => Command::RemoveStoredCertificates { domain },
+                _ => Command::AddStoredCertificate { domain, certificate },
+            }
         }
         28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
         28 => Command::PutSigningKey(Box::new(SigningKey {
@@ -358,6 +369,11 @@ pub(crate) fn everything(stage: &Stage) -> String {
     let _ = writeln!(out, "{:?}", stage.ask(store.mailboxes(None, PAGE)).len());
     let _ = writeln!(out, "{:?}", stage.ask(store.queue(None, PAGE)).len());
     let _ = writeln!(out, "{:?}", stage.ask(store.next_due()));
+    for domain in ["x.example", "y.example"] {
+        let stored = stage.ask(store.stored_certificates(&Domain::parse(domain).unwrap()));
+        let _ = writeln!(out, "{domain} {stored:?}");
+    }
+    let _ = writeln!(out, "{}", stage.ask(store.destinations(None, PAGE)).len());
     let keys = stage.ask(store.signing_keys(&Domain::parse("example.org").unwrap()));
     for key in keys {
         let _ = writeln!(out, "{key:?} {:?}", key.private.expose());
@@ -493,7 +509,7 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 45, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 47, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {

@@ -526,6 +526,48 @@ pub struct CertificateRecord {
     pub imported: Time,
 }
 
+/// What a destination's certificate is compared with under the TLS policy `verify`.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct StoredCertificates {
+    /// Whose.
+    #[n(0)]
+    pub domain: Domain,
+    /// In the order in which they were added; at most [`StoredCertificates::MOST`].
+    #[n(1)]
+    pub held: Vec<StoredCertificate>,
+}
+
+impl StoredCertificates {
+    /// The one in use and the next one.
+    pub const MOST: usize = 2;
+}
+
+/// One of them.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct StoredCertificate {
+    /// What it is.
+    #[n(0)]
+    pub kind: StoredKind,
+    /// DER, at most 7 KiB.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub der: Vec<u8>,
+    /// When it was added.
+    #[n(2)]
+    pub added: Time,
+}
+
+/// What is stored for a destination.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
+pub enum StoredKind {
+    /// A certificate, a peer's own or an authority's.
+    #[n(0)]
+    Certificate,
+    /// A SubjectPublicKeyInfo.
+    #[n(1)]
+    Key,
+}
+
 /// What a queued message is for.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum Purpose {
@@ -633,6 +675,9 @@ pub struct QueuedRecipient {
     /// A delay was reported already.
     #[n(9)]
     pub delay_reported: bool,
+    /// What its domain asked of the way when the message was taken, as `policy::tls` writes it.
+    #[n(10)]
+    pub tls_policy: Option<String>,
 }
 
 /// How one recipient of a queued message stands.

@@ -460,6 +460,8 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::Settle { queue, number, outcome } => draft.settle(queue, number, outcome),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::CancelQueued { queue } => draft.cancel(queue),
+        Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),
+        Command::RemoveStoredCertificates { domain } => Ok(draft.remove_stored(&domain)),
         Command::PutSigningKey(key) => draft.put_signing_key(&key),
         Command::RememberSubmission { account, digest, now, until } => {
             draft.remember_submission(account, &digest, now, until)

@@ -1,0 +1,167 @@
+//! Which hosts a message is offered to, and what DNS says about each: asked one host at a time, as it is needed.
+
+use crate::base::address::Domain;
+use crate::base::dns::Answer;
+use crate::base::dns::Exchange;
+use crate::base::dns::Located;
+use crate::base::dns::Security;
+use crate::base::dns::Validation;
+use crate::base::random;
+use crate::config::value::HostPort;
+use crate::flow::Flow;
+use crate::flow::queue::Destination;
+use crate::net::dial::NamedBy;
+use crate::policy::dane;
+use crate::policy::dane::Dane;
+use crate::policy::dane::NoDane;
+use crate::policy::dane::Question;
+use crate::policy::route::Route;
+use crate::policy::tls::Demand;
+use crate::smtp::client::Trouble;
+use std::net::IpAddr;
+
+/// A host to be tried.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::flow) struct Host {
+    /// A domain in A-labels, or an address literal.
+    pub(in crate::flow) name: String,
+    place: Place,
+    pub(in crate::flow) port: u16,
+    pub(in crate::flow) named_by: NamedBy,
+    /// How far the name itself is proven.
+    security: Security,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Place {
+    Name(Domain),
+    Address(IpAddr),
+}
+
+/// What DNS says about a host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::flow) struct Survey {
+    /// At least one.
+    pub(in crate::flow) addresses: Vec<IpAddr>,
+    /// About its certificate.
+    pub(in crate::flow) dane: Dane,
+}
+
+/// The hosts of a destination, in the order in which they are tried.
+pub(in crate::flow) async fn hosts(flow: &Flow, destination: &Destination) -> Result<Vec<Host>, Trouble> {
+    let config = flow.config();
+    let domain = match destination {
+        Destination::Domain(domain) => domain,
+        Destination::Smarthost => {
+            let smarthost = config.outbound.smarthost.as_ref();
+            let smarthost =
+                smarthost.ok_or_else(|| Trouble::new((4, 3, 5), "there is no smarthost any more"))?;
+            return Ok(vec![smarthost_host(smarthost)?]);
+        }
+    };
+    let port = config.outbound.port;
+    let host = |name: Domain, security| Host {
+        name: name.to_string(),
+        place: Place::Name(name),
+        port,
+        named_by: NamedBy::Stranger,
+        security,
+    };
+    match Route::of(flow.dns.mx(domain).await) {
+        Route::Hosts(security, exchanges) => {
+            Ok(in_order(flow, exchanges).into_iter().map(|name| host(name, security)).collect())
+        }
+        Route::Implicit(security) => Ok(vec![host(domain.clone(), security)]),
+        Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),
+        Route::NoSuchDomain => Err(Trouble::new((5, 1, 2), format!("the domain {domain} does not exist"))),
+        Route::BadHosts => {
+            Err(Trouble::new((5, 4, 4), format!("the MX records of {domain} name no host that could exist")))
+        }
+        Route::Unclear(why) => {
+            Err(Trouble::new((4, 4, 3), format!("the DNS of {domain} cannot be read safely: {why}")))
+        }
+    }
+}
+
+/// An admin wrote its name: that is as good as proven.
+fn smarthost_host(smarthost: &HostPort) -> Result<Host, Trouble> {
+    let place = match smarthost.host.parse::<IpAddr>() {
+        Ok(address) => Place::Address(address),
+        Err(_) => Place::Name(
+            Domain::parse(&smarthost.host)
+                .map_err(|_| Trouble::new((4, 3, 5), "the smarthost is no host name"))?,
+        ),
+    };
+    Ok(Host {
+        name: smarthost.host.clone(),
+        place,
+        port: smarthost.port,
+        named_by: NamedBy::Admin,
+        security: Security::Secure,
+    })
+}
+
+/// By preference, those of one preference in any order (RFC 5321 §5.1).
+fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<Domain> {
+    let mut drawn: Vec<(u16, [u8; 4], Domain)> = exchanges
+        .into_iter()
+        .filter_map(|exchange| Some((exchange.preference, random::bytes(&*flow.random), exchange.host?)))
+        .collect();
+    drawn.sort();
+    drawn.into_iter().map(|(_, _, host)| host).collect()
+}
+
+impl Host {
+    /// Its name, if it has one.
+    pub(in crate::flow) fn domain(&self) -> Option<&Domain> {
+        match &self.place {
+            Place::Name(name) => Some(name),
+            Place::Address(_) => None,
+        }
+    }
+
+    /// Asks DNS about it; where its address cannot be had, that is the trouble.
+    pub(in crate::flow) async fn survey(&self, flow: &Flow, demand: Demand) -> Result<Survey, Trouble> {
+        let name = match &self.place {
+            Place::Address(address) => {
+                return Ok(Survey { addresses: vec![*address], dane: Dane::None(NoDane::Literal) });
+            }
+            Place::Name(name) => name,
+        };
+        let located = flow.dns.addresses(name).await;
+        let dane = self.dane(flow, name, demand, &located).await;
+        let addresses = match located.addresses {
+            Answer::Records(_, addresses) => addresses,
+            Answer::NoData(_) | Answer::NxDomain(_) => {
+                return Err(Trouble::new((5, 4, 4), "has no address"));
+            }
+            Answer::Bogus => return Err(Trouble::new((4, 4, 3), "its DNSSEC signatures are not valid")),
+            Answer::Error(why) => {
+                return Err(Trouble::new((4, 4, 3), format!("address not found: {why}")));
+            }
+        };
+        Ok(Survey { addresses, dane })
+    }
+
+    async fn dane(&self, flow: &Flow, name: &Domain, demand: Demand, located: &Located<IpAddr>) -> Dane {
+        // Who validates is asked only where it makes a difference: without, nothing is secure anyway.
+        if demand.requirement().wants_dane() && !matches!(flow.dns.validation().await, Validation::By(_)) {
+            return Dane::None(NoDane::Off);
+        }
+        let mut question = dane::question(self.security, name, located);
+        if question == Question::Alias {
+            question = dane::behind_alias(name, &flow.dns.alias(name).await);
+        }
+        let names = match question {
+            Question::Nothing(dane) => return dane,
+            Question::Alias => Vec::new(),
+            Question::Tlsa(names) => names,
+        };
+        for base in names {
+            if let Some(dane) = dane::found(&base, flow.dns.tlsa(&base, self.port).await) {
+                return dane;
+            }
+        }
+        Dane::None(NoDane::NoRecords)
+    }
+}

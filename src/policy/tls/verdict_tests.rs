@@ -1,0 +1,373 @@
+//! The table of verdicts, every combination of it; and what real certificates match.
+
+use super::*;
+use crate::base::address::Domain;
+use crate::base::dns::Tlsa;
+use crate::policy::tls::Stored;
+use rcgen::BasicConstraints;
+use rcgen::CertificateParams;
+use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::IsCa;
+use rcgen::Issuer;
+use rcgen::KeyPair;
+use rcgen::date_time_ymd;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+const NOW: Time = Time(1_795_318_393);
+
+fn domain(text: &str) -> Domain {
+    Domain::parse(text).unwrap()
+}
+
+/// The hosts of the table, by their words; `nobody` is told by [`before`].
+fn hosts() -> Vec<(&'static str, Seen)> {
+    vec![
+        ("no STARTTLS", Seen::NotOffered),
+        ("refuses", Seen::Refused(Attempt::First)),
+        ("refuses again", Seen::Refused(Attempt::Again)),
+        ("fails", Seen::Failed(Attempt::First)),
+        ("fails again", Seen::Failed(Attempt::Again)),
+        ("hangs", Seen::Hung),
+        ("plain again", Seen::PlainAgain),
+        ("any", Seen::Tls(Shown::Nothing)),
+        ("foreign key", Seen::Tls(Shown::ForeignKey)),
+        ("dane", Seen::Tls(Shown::Dane)),
+        ("stored", Seen::Tls(Shown::Stored)),
+        ("both", Seen::Tls(Shown::Both)),
+    ]
+}
+
+fn in_words(refusal: &Refusal) -> String {
+    let (class, subject, detail) = refusal.status();
+    let alarm = if refusal.alarm { " alarm" } else { "" };
+    match refusal.then {
+        Then::Reconnect => "new connection".into(),
+        Then::ReconnectPlain => "plain on a new connection".into(),
+        Then::Wait => format!("defer {class}.{subject}.{detail}{alarm}"),
+        Then::GiveUp => format!("bounce {class}.{subject}.{detail}{alarm}"),
+    }
+}
+
+fn verdict(demand: Demand, facts: &Facts<'_>, seen: Option<Seen>) -> Option<String> {
+    match (before(demand, facts), seen) {
+        (Err(refusal), None) => Some(in_words(&refusal)),
+        (Err(_), Some(_)) | (Ok(()), None) => None,
+        (Ok(()), Some(seen)) => Some(match decide(Floor::of(demand.requirement(), facts.dane), seen) {
+            Ok(proof) => format!("deliver {proof}"),
+            Err((why, then)) => {
+                let refusal = Refusal::new(demand, why.with(facts, &Link::NotOffered));
+                in_words(&then.map_or(refusal.clone(), |then| refusal.then(then)))
+            }
+        }),
+    }
+}
+
+/// What the table says: by level, DNS and host, the two verdicts.
+fn on_record() -> BTreeMap<(String, String, String), [String; 2]> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls_verdicts.txt");
+    let text = fs::read_to_string(path).unwrap();
+    let mut table = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, level, dns, host, ordinary, secure] = cells[..] else { panic!("{line}") };
+        for dns in dns.split(", ") {
+            for host in host.split(", ") {
+                let key = (level.to_owned(), dns.to_owned(), host.to_owned());
+                let verdicts = [ordinary.to_owned(), secure.to_owned()];
+                assert!(table.insert(key, verdicts).is_none(), "said twice: {line}");
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn every_combination_is_decided_as_it_is_on_record() {
+    let mut table = on_record();
+    let usable = Tlsa { usage: 3, selector: 1, matching: 1, data: vec![0; 32] };
+    let dns = [
+        ("off", Dane::None(NoDane::Off)),
+        ("none", Dane::None(NoDane::NoRecords)),
+        ("unusable", Dane::Unusable),
+        ("usable", Dane::Usable { base: domain("mx.example"), records: vec![usable] }),
+        ("unknown", Dane::Unknown("no answer".into())),
+    ];
+    let something = [Stored::Key(vec![1])];
+    let mut wrong = Vec::new();
+    for requirement in Requirement::ALL {
+        let held: &[(&str, &[Stored])] = match requirement.wants_stored() {
+            true => &[("", &something), (", nothing stored", &[])],
+            false => &[("", &[])],
+        };
+        for (suffix, stored) in held {
+            for (word, dane) in &dns {
+                let facts = Facts { dane, stored, host: None, next_hop: None };
+                let hosts = hosts().into_iter().map(|(word, seen)| (word, Some(seen)));
+                for (host, seen) in hosts.chain([("nobody", None)]) {
+                    let key = (format!("{requirement}{suffix}"), (*word).to_owned(), host.to_owned());
+                    let ordinary = verdict(Demand::new(requirement, Sender::Ordinary), &facts, seen);
+                    let secure = verdict(Demand::new(requirement, Sender::Secure), &facts, seen);
+                    let said = table.remove(&key);
+                    let as_encrypt = verdict(Demand::new(Requirement::Encrypt, Sender::Secure), &facts, seen);
+                    let good = match (&said, &ordinary, &secure) {
+                        (None, None, None) => true,
+                        (Some([one, two]), Some(ordinary), Some(_)) if two == "as encrypt" => {
+                            one == ordinary && secure == as_encrypt
+                        }
+                        (Some([one, two]), Some(ordinary), Some(secure)) => one == ordinary && two == secure,
+                        _ => false,
+                    };
+                    if !good {
+                        wrong.push(format!("{key:?}: {ordinary:?}, {secure:?}, on record {said:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(table.is_empty(), "on record, and not to be met: {table:?}");
+}
+
+#[test]
+fn a_demand_reads_as_it_was_written_and_never_as_a_weaker_one() {
+    for requirement in Requirement::ALL {
+        for sender in [Sender::Ordinary, Sender::Secure] {
+            let demand = Demand::new(requirement, sender);
+            assert_eq!(Demand::parse(&demand.to_string()), Ok(demand));
+        }
+    }
+    assert_eq!(Demand::parse("secure opportunistic").unwrap().requirement(), Requirement::Encrypt);
+    for text in ["", "secure", "secure ", "Secure encrypt", "encrypt secure", "strict"] {
+        assert!(Demand::parse(text).is_err(), "{text}");
+    }
+}
+
+/// An authority of our own.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    der: Vec<u8>,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let der = parameters.self_signed(&key).unwrap().der().to_vec();
+        Self { issuer: Issuer::new(parameters, key), der }
+    }
+
+    fn under(name: &str, above: &Self) -> Self {
+        let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let der = parameters.signed_by(&key, &above.issuer).unwrap().der().to_vec();
+        Self { issuer: Issuer::new(parameters, key), der }
+    }
+
+    fn issue(&self, name: &str, change: impl Fn(&mut CertificateParams)) -> Vec<u8> {
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut parameters);
+        parameters.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().der().to_vec()
+    }
+}
+
+fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
+    use crate::base::der::key_info;
+    use aws_lc_rs::digest;
+    let part = if selector == 0 { certificate } else { key_info(certificate).unwrap() };
+    let data = match matching {
+        0 => part.to_vec(),
+        1 => digest::digest(&digest::SHA256, part).as_ref().to_vec(),
+        _ => digest::digest(&digest::SHA512, part).as_ref().to_vec(),
+    };
+    Tlsa { usage, selector, matching, data }
+}
+
+fn expired(parameters: &mut CertificateParams) {
+    parameters.not_before = date_time_ymd(2001, 1, 1);
+    parameters.not_after = date_time_ymd(2002, 1, 1);
+}
+
+/// Whether this chain passes `dane-only` with this one record.
+fn passes(record: Tlsa, chain: &[Vec<u8>], signature_good: bool) -> bool {
+    let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
+    let dane = Dane::Usable { base: host.clone(), records: vec![record] };
+    let facts = Facts { dane: &dane, stored: &[], host: Some(&host), next_hop: Some(&next_hop) };
+    let demand = Demand::new(Requirement::DaneOnly, Sender::Ordinary);
+    judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW).is_ok()
+}
+
+#[test]
+fn certificates_match_their_tlsa_records_and_no_others() {
+    let top = Authority::new("top");
+    let middle = Authority::under("middle", &top);
+    let other = Authority::new("top");
+    let name = "mx.x.example";
+    let good = middle.issue(name, |_| {});
+    let whole = [good.clone(), middle.der.clone(), top.der.clone()];
+    let short = [good.clone(), middle.der.clone()];
+    for selector in [0, 1] {
+        for matching in [0, 1, 2] {
+            let record = |usage, certificate: &[u8]| tlsa(usage, selector, matching, certificate);
+            let at = format!("{selector} {matching}");
+            assert!(passes(record(3, &good), &whole, true), "3 {at}");
+            assert!(passes(record(3, &good), &short[..1], true), "3 {at}, alone");
+            assert!(
+                !passes(record(3, &middle.der), &whole, true),
+                "3 {at} of another certificate in the chain"
+            );
+            assert!(passes(record(2, &top.der), &whole, true), "2 {at}");
+            assert!(passes(record(2, &middle.der), &whole, true), "2 {at} of the middle");
+            assert!(!passes(record(2, &good), &whole, true), "2 {at} of the peer's own");
+            assert!(!passes(record(2, &other.der), &whole, true), "2 {at} of another of that name");
+            // In DNS alone it counts when DNS has it whole (RFC 7671 §5.2.2, §5.2.3).
+            assert_eq!(passes(record(2, &top.der), &short, true), matching == 0, "2 {at}, not presented");
+            for usage in [2, 3] {
+                let of = if usage == 3 { &good } else { &top.der };
+                assert!(!passes(record(usage, of), &whole, false), "{usage} {at} without its key");
+                assert!(!passes(record(usage, of), &[], true), "{usage} {at} without a certificate");
+            }
+        }
+    }
+    // An attacker appends the anchor to a chain that has nothing to do with it.
+    let evil = Authority::new("top").issue(name, |_| {});
+    assert!(!passes(tlsa(2, 0, 1, &top.der), &[evil, top.der.clone()], true));
+}
+
+#[test]
+fn names_and_dates_count_where_they_should() {
+    let top = Authority::new("top");
+    let chain = |own: Vec<u8>| vec![own, top.der.clone()];
+    let (by_key, by_authority) = (|own: &[u8]| tlsa(3, 1, 1, own), tlsa(2, 0, 1, &top.der));
+    for (what, own, authority) in [
+        ("the base domain", top.issue("mx.x.example", |_| {}), true),
+        ("the next hop", top.issue("x.example", |_| {}), true),
+        ("a wildcard for one label", top.issue("*.x.example", |_| {}), true),
+        ("another name", top.issue("mx.y.example", |_| {}), false),
+        ("a wildcard that is too wide", top.issue("*.example", |_| {}), false),
+        ("an end in the past", top.issue("mx.x.example", expired), false),
+        (
+            "another use",
+            top.issue("mx.x.example", |parameters| {
+                parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+            false,
+        ),
+    ] {
+        // DANE-EE asks for neither name nor date (RFC 7671 §5.1).
+        assert!(passes(by_key(&own), &chain(own.clone()), true), "3 1 1: {what}");
+        assert_eq!(passes(by_authority.clone(), &chain(own), true), authority, "2 0 1: {what}");
+    }
+}
+
+/// Whether this chain passes `verify` with these.
+fn is_stored(stored: &[Stored], chain: &[Vec<u8>], signature_good: bool) -> Result<Proof, Reason> {
+    let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
+    let dane = Dane::None(NoDane::NoRecords);
+    let facts = Facts { dane: &dane, stored, host: Some(&host), next_hop: Some(&next_hop) };
+    let demand = Demand::new(Requirement::Verify, Sender::Ordinary);
+    let judged = judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW);
+    judged.map(|cleared| cleared.proof()).map_err(|refusal| refusal.reason)
+}
+
+#[test]
+fn stored_certificates_keys_and_authorities() {
+    let (top, other) = (Authority::new("top"), Authority::new("top"));
+    let own = top.issue("mx.x.example", |_| {});
+    let renewed = top.issue("mx.x.example", |_| {});
+    let late = top.issue("mx.x.example", expired);
+    let misnamed = top.issue("mx.y.example", |_| {});
+    let foreign = other.issue("mx.x.example", |_| {});
+    let chain = |own: &Vec<u8>| vec![own.clone(), top.der.clone()];
+    let certificate = Stored::certificate(&own).unwrap();
+    let key = Stored::Key(crate::base::der::key_info(&own).unwrap().to_vec());
+    let authority = Stored::certificate(&top.der).unwrap();
+    assert_eq!((certificate.kind(), key.kind(), authority.kind()), ("certificate", "key", "authority"));
+    for (what, shown, by_certificate, by_key, by_authority) in [
+        ("it", &own, true, true, true),
+        ("a renewed one", &renewed, false, false, true),
+        ("an expired one", &late, false, false, false),
+        ("another name", &misnamed, false, false, false),
+        ("another authority's", &foreign, false, false, false),
+    ] {
+        for (stored, want) in [(&certificate, by_certificate), (&key, by_key), (&authority, by_authority)] {
+            let judged = is_stored(std::slice::from_ref(stored), &chain(shown), true);
+            assert_eq!(judged.is_ok(), want, "{what} against {}: {judged:?}", stored.kind());
+        }
+    }
+    assert_eq!(is_stored(std::slice::from_ref(&certificate), &chain(&own), false), Err(Reason::ForeignKey));
+    let two = [Stored::certificate(&renewed).unwrap(), certificate.clone()];
+    assert!(is_stored(&two, &chain(&own), true).is_ok(), "either of two");
+    let refused = is_stored(&two, &chain(&foreign), true).unwrap_err().to_string();
+    for print in [&two[0], &two[1], &Stored::certificate(&foreign).unwrap()] {
+        assert!(refused.contains(&print.fingerprint()), "{refused}");
+    }
+    // What is stored although it has ended is an admin's word.
+    assert!(is_stored(&[Stored::certificate(&late).unwrap()], &chain(&late), true).is_ok());
+    assert!(authority.ends().unwrap() > NOW && key.ends().is_none());
+}
+
+#[test]
+fn an_admins_word_goes_before_dane_and_is_noted() {
+    let top = Authority::new("top");
+    let own = top.issue("mx.x.example", |_| {});
+    let (host, chain) = (domain("mx.x.example"), [own.clone()]);
+    let dane = Dane::Usable { base: host.clone(), records: vec![tlsa(3, 1, 1, &top.der)] };
+    let stored = [Stored::certificate(&own).unwrap()];
+    let facts = Facts { dane: &dane, stored: &stored, host: Some(&host), next_hop: None };
+    let link = Link::Tls { chain: &chain, signature_good: true };
+    let ask = |requirement| judge(Demand::new(requirement, Sender::Ordinary), &facts, &link, NOW);
+    assert_eq!(ask(Requirement::Verify).unwrap().proof(), Proof::Stored { against_dane: true });
+    for requirement in [Requirement::Opportunistic, Requirement::Encrypt, Requirement::DaneOnlyAndVerify] {
+        let refusal = ask(requirement).unwrap_err();
+        assert!(matches!(refusal.reason, Reason::DaneMismatch { .. }), "{requirement}: {refusal:?}");
+    }
+}
+
+#[test]
+fn reads_files() {
+    use crate::policy::tls::BadStored;
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let pem = made.cert.pem();
+    let stored = Stored::read(pem.as_bytes()).unwrap();
+    assert_eq!(stored.der(), &made.cert.der()[..]);
+    assert_eq!(stored.fingerprint().len(), 95);
+    let key = made.signing_key.public_key_pem();
+    assert_eq!(Stored::read(key.as_bytes()).unwrap().kind(), "key");
+    for (text, why) in [
+        ("", BadStored::Nothing),
+        ("hello", BadStored::Nothing),
+        (&*made.signing_key.serialize_pem(), BadStored::Nothing),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", BadStored::Unreadable),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", BadStored::Unreadable),
+    ] {
+        assert_eq!(Stored::read(text.as_bytes()), Err(why), "{text}");
+    }
+    assert_eq!(Stored::certificate(&vec![0x30; 9_000]), Err(BadStored::Unreadable));
+}
+
+mod odd {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_peer_presents_panics(
+            chain in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..4),
+            usage in 2_u8..4,
+            selector in 0_u8..2,
+            matching in 0_u8..3,
+        ) {
+            let record = Tlsa { usage, selector, matching, data: chain.first().cloned().unwrap_or_default() };
+            let _ = passes(record, &chain, true);
+            let stored: Vec<Stored> = chain.iter().map(|der| Stored::Certificate(der.clone())).collect();
+            let _ = is_stored(&stored, &chain, true);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! How the certificates stored for a destination change: the same for every engine.
+
+use crate::base::address::Domain;
+use crate::store::command::Refusal;
+use crate::store::record::StoredCertificate;
+use crate::store::record::StoredCertificates;
+
+/// One more of them.
+pub(crate) fn add(
+    before: Option<StoredCertificates>,
+    domain: Domain,
+    certificate: StoredCertificate,
+) -> Result<StoredCertificates, Refusal> {
+    let mut after = before.unwrap_or(StoredCertificates { domain, held: Vec::new() });
+    if after.held.iter().any(|held| held.kind == certificate.kind && held.der == certificate.der) {
+        return Err(Refusal::AlreadyDone);
+    }
+    if after.held.len() >= StoredCertificates::MOST {
+        return Err(Refusal::Full);
+    }
+    after.held.push(certificate);
+    Ok(after)
+}
