@@ -15,7 +15,7 @@ use crate::policy::notice;
 use crate::policy::notice::Facts;
 use crate::policy::notice::Limits;
 use crate::policy::notice::Verdict;
-use crate::policy::tls::Requirement;
+use crate::policy::tls::Demand;
 use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
@@ -217,8 +217,8 @@ impl Flow {
             },
             MailboxState::Open | MailboxState::Closed => None,
         };
-        let requirement = Requirement::Opportunistic;
-        let writer = Writer { account, address, name: None, note: None, requirement };
+        let demand = Demand::default();
+        let writer = Writer { account, address, name: None, note: None, demand };
         let told = match (count, senders.len(), invitation) {
             (1, 1, None) => Told::NewMessage,
             (1, 1, Some((inviter, invited))) => Told::Waiting { inviter, invited },
