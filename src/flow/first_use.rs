@@ -334,19 +334,9 @@ impl Flow {
         left: u8,
     ) -> Result<Arc<Unlocked>, FirstUseError> {
         let wrong = PIN_TRIES.saturating_sub(left);
-        let mut commands = Vec::new();
-        if left == 0 {
-            commands.push(Command::KillInvitation { invitation: invitation.id, now: self.clock.now() });
-        }
-        if (left == 0 || wrong == TELL_AFTER)
-            && let Some(record) = self.store.mailbox(invitation.mailbox).await?
-        {
-            let note = Note::WrongPins { recipient: record.address.clone(), tries: wrong, left };
-            commands.extend(self.note(invitation.sender, note).await.map_err(internal)?);
-        }
         tracing::info!(invitation = "wrong PIN", left, "first use refused");
-        if !commands.is_empty() {
-            self.store.commit(commands).await?;
+        if left == 0 || wrong == TELL_AFTER {
+            self.tell_wrong_pins(invitation, wrong, left).await?;
         }
         if left == 0 {
             return Err(FirstUseError::State(InvitationPage::Dead));
@@ -354,6 +344,41 @@ impl Flow {
         Err(FirstUseError::WrongPin { left, max: PIN_TRIES })
     }
 }
+
+impl Flow {
+    /// The inviter learns of wrong PINs, in one commit with the end of the invitation if this was the last try.
+    async fn tell_wrong_pins(
+        &self,
+        invitation: &InvitationRecord,
+        tries: u8,
+        left: u8,
+    ) -> Result<(), FirstUseError> {
+        let Some(record) = self.store.mailbox(invitation.mailbox).await? else { return Ok(()) };
+        for _ in 0..NOTE_RACES {
+            let mut commands = Vec::new();
+            if left == 0 {
+                commands.push(Command::KillInvitation { invitation: invitation.id, now: self.clock.now() });
+            }
+            let note = Note::WrongPins { recipient: record.address.clone(), tries, left };
+            commands.extend(self.note(invitation.sender, note).await.map_err(internal)?);
+            match self.commit_taking(commands).await {
+                // The inviter's key changed between the note and its commit.
+                Err(TakeError::Store(StoreError::Refused { why: Refusal::NotCurrent, .. })) => {}
+                // Renewed or opened in the meantime: there is nothing left to end.
+                Err(TakeError::Store(StoreError::Refused { .. })) => {
+                    return Err(self.state_now(invitation.id).await?);
+                }
+                Err(TakeError::Store(why)) => return Err(why.into()),
+                Err(why) => return Err(internal(why)),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(FirstUseError::Internal("the inviter could not be told".into()))
+    }
+}
+
+/// Commits of a note that a changed certificate refused.
+const NOTE_RACES: usize = 3;
 
 /// Everything one attempt needs.
 struct Attempt {

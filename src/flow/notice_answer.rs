@@ -62,7 +62,7 @@ impl Flow {
             let mut text = Vec::new();
             let mut start = arrived.spool.reader().take(returned::LOOKED_AT);
             start.read_to_end(&mut text).map_err(TakeError::internal)?;
-            return self.take_returned(queue, &text).await;
+            self.take_returned(queue, &text).await?;
         }
         let sender = arrived.envelope.sender.as_ref();
         let own = sender.is_some_and(|sender| self.config().is_local(sender.domain()));
@@ -71,7 +71,8 @@ impl Flow {
         if !self.answered.admit(sender.key(), self.clock.running()) {
             return Ok(());
         }
-        self.answer(address, sender, header).await
+        let Some(from) = self.config().notice_address(address.domain()) else { return Ok(()) };
+        self.answer(&from, sender, header).await
     }
 
     /// What the owner of a temporary mailbox reads.

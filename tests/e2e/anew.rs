@@ -20,6 +20,7 @@ use crate::renewal::sent;
 use crate::renewal::told;
 use crate::renewal::try_link;
 use crate::renewal::unfolded;
+use guardpost::store::command::Command;
 use guardpost::store::record::MailboxKind;
 use std::time::Duration;
 
@@ -198,4 +199,38 @@ async fn new_for_an_address_without_a_mailbox_makes_one() {
     assert!(bob.get("/mailbox").await.words().contains("Hello"));
     house.clock.pass(DAY);
     asks(&house, ALICE).await;
+}
+
+/// A mailbox that was closed, and reopened when its address had a newer one, opens at the same door.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reopened_mailbox_signs_in_beside_the_newer_one() {
+    let house = House::new().await;
+    let (mut bob, first_link, pin) = invite(&house).await;
+    first_use(&mut bob, &first_link, &pin).await;
+    let old = house.flow().all_mailboxes(MailboxKind::Temporary).await.unwrap().remove(0).id;
+    let now = house.flow().clock.now();
+    let close = Command::CloseMailbox { mailbox: old, now, not_active_since: now };
+    house.flow().store.commit(vec![close]).await.unwrap();
+    let answer = async |address: &str| {
+        let mut browser = house.browser();
+        let fields = [("address", address), ("password", BOBS_PASSWORD)];
+        let page = browser.post("/login", &fields).await;
+        (page.status, page.text().replace(address, ""))
+    };
+    let closed = answer(BOB).await;
+    assert_eq!((closed.0, &closed), (403, &answer("nobody@far.example").await), "as if it had never been");
+    sent(&house, ALICE, "[secure] Begin again", "").await;
+    let mails = house.world.wait_for(2).await;
+    let mut new = house.browser();
+    open_with(&mut new, &link(&mails[1]), &told_pin(&house).await, NEW_PASSWORD).await;
+    let reopen = Command::ReopenMailbox { mailbox: old, now };
+    house.flow().store.commit(vec![reopen]).await.unwrap();
+    let records = house.flow().all_mailboxes(MailboxKind::Temporary).await.unwrap();
+    let stretchings: Vec<_> =
+        records.iter().map(|record| (record.slots[0].salt, record.slots[0].parameters)).collect();
+    assert_eq!(stretchings[0], stretchings[1], "one run of Argon2 tries both");
+    for (password, subject) in [(BOBS_PASSWORD, "Offer"), (NEW_PASSWORD, "Begin again")] {
+        let list = sign_in(&house, password).await.get("/mailbox").await.words();
+        assert!(list.contains(subject), "{list}");
+    }
 }

@@ -173,14 +173,15 @@ async fn notices_speak_the_recipients_language() {
 async fn answers_to_a_notice_are_answered_once() {
     let house = House::new().await;
     let before = inbox(&house, ALICE).await.len();
-    let write = async |from: &str, more: &str| {
+    let write_to = async |to: &str, from: &str, more: &str| {
         let text = letter("Re: Secure message", "Snapdragon-7714", more)
             .replace(ALICE, if from.is_empty() { "daemon@far.example" } else { from })
-            .replace(BOB, "secure-mail@house.example");
+            .replace(BOB, to);
         let mut smtp = Smtp::connect(house.port(Service::Smtp), false).await;
-        let reply = smtp.send(from, &["secure-mail@house.example"], &text).await;
+        let reply = smtp.send(from, &[to], &text).await;
         assert!(reply.is(250, "2.0.0"), "{from}: {reply:?}");
     };
+    let write = async |from: &str, more: &str| write_to("secure-mail@house.example", from, more).await;
     for (from, more) in [
         ("", ""),
         ("robot@far.example", "Auto-Submitted: auto-generated\r\n"),
@@ -216,6 +217,11 @@ async fn answers_to_a_notice_are_answered_once() {
     house.clock.pass(DAY);
     write("eve@far.example", "Message-ID: <q3@far.example>\r\n").await;
     house.world.wait_for(2).await;
+    let envelope = format!("secure-mail+{}@house.example", "0".repeat(26));
+    write_to(&envelope, "mailer-daemon@far.example", "").await;
+    write_to(&envelope, "joe@far.example", "").await;
+    let mails = house.world.wait_for(3).await;
+    assert_eq!(mails[2].rcpts, ["<joe@far.example>"], "a person who answers to the envelope's address too");
     assert_eq!(inbox(&house, ALICE).await.len(), before, "nobody gets it");
     let markers = [("answer", crate::markers::Marker::new("Snapdragon-7714"))];
     house.data().iter().for_each(|(file, octets)| crate::markers::assert_absent(&markers, file, octets));

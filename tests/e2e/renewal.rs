@@ -432,3 +432,25 @@ async fn others_are_pointed_to_the_first_invitation() {
     let list = bob.get("/mailbox").await.words();
     assert!(list.contains("Offer") && list.contains("Hello"), "{list}");
 }
+
+/// The key of the old invitation is in no byte any more, so that an old copy of the store opens with nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_destroys_the_old_key() {
+    let mut house = House::new().await;
+    invite(&house).await;
+    let record = house.flow().all_mailboxes(MailboxKind::Temporary).await.unwrap().remove(0);
+    let old = record.slots[0].shred;
+    let key = house.flow().store.shred_key(old).await.unwrap().expect("it lives");
+    let key = key.expose().to_vec();
+    let holds = |house: &House| {
+        house.data().iter().filter(|(_, octets)| crate::markers::contains(octets, &key)).count()
+    };
+    assert!(holds(&house) > 0, "it can be found before");
+    sent(&house, ALICE, "[secure renew] Once more", "").await;
+    house.world.wait_for(2).await;
+    assert!(house.flow().store.shred_key(old).await.unwrap().is_none());
+    house.stop().await;
+    assert_eq!(holds(&house), 0, "not in any file");
+    house.start().await;
+    assert!(house.flow().store.shred_key(old).await.unwrap().is_none());
+}
