@@ -270,15 +270,24 @@ pub(crate) struct Octets(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::command::Command;
     use crate::store::command::NewQueued;
+    use crate::store::record::Asked;
+    use crate::store::record::ClockTrouble;
     use crate::store::record::Flags;
     use crate::store::record::FolderRecord;
     use crate::store::record::InvitationRecord;
+    use crate::store::record::LifeClock;
     use crate::store::record::MailboxRecord;
+    use crate::store::record::MailboxState;
     use crate::store::record::MessageRecord;
+    use crate::store::record::Moment;
+    use crate::store::record::NoticeRecord;
     use crate::store::record::Purpose;
     use crate::store::record::QueueRecord;
     use crate::store::record::QueuedRecipient;
+    use crate::store::record::Suspension;
+    use crate::store::record::Warning;
     use crate::store::sample;
     use proptest::prelude::any;
     use proptest::proptest;
@@ -308,6 +317,63 @@ mod tests {
     }
 
     #[test]
+    fn the_life_of_a_mailbox_reads_back() {
+        let moment = Moment { at: Time(-3), ran: u64::MAX };
+        let whole = MailboxRecord {
+            state: MailboxState::Closed,
+            closed: Some(moment),
+            superseded: Some(Time(1)),
+            supersedes: Some(Time(2)),
+            unreachable: Some(moment),
+            warnings: vec![Warning { days: 14, queue: sample::queue(3), settled: Some(9) }],
+            asked_new: vec![Asked { account: sample::mailbox(4), at: Time(5) }],
+            notices: Some(sample::notice(6)),
+            ..mailbox()
+        };
+        assert_eq!(read::<MailboxRecord>(&write(&whole).unwrap()).unwrap(), whole);
+        let suspended = Some(Suspension { at: Time(7), why: ClockTrouble::Jump, by: 8 });
+        let clock = LifeClock { wall: Time(9), ran: 10, suspended, told: true };
+        assert_eq!(read::<LifeClock>(&write(&clock).unwrap()).unwrap(), clock);
+        let warning = sample::queued(1, sample::nowhere(1), Purpose::Warning(sample::mailbox(2), 14), &[1]);
+        assert_eq!(read::<QueueRecord>(&write(&warning.record).unwrap()).unwrap(), warning.record);
+    }
+
+    #[test]
+    fn a_mailbox_that_was_written_before_it_had_a_later_life_reads() {
+        let bytes = write(&mailbox()).unwrap();
+        let fields = Decoder::new(&bytes[1..]).array().unwrap().unwrap();
+        assert!((15..24).contains(&fields), "{fields}: its number is one octet");
+        let mut decoder = Decoder::new(&bytes[2..]);
+        (0..15).for_each(|_| decoder.skip().unwrap());
+        let before = [&[FORMAT, 0x8f][..], &bytes[2..2 + decoder.position()]].concat();
+        assert!(before.len() < bytes.len());
+        assert_eq!(read::<MailboxRecord>(&before).unwrap(), mailbox());
+    }
+
+    /// A temporary mailbox as it begins.
+    fn mailbox() -> MailboxRecord {
+        match sample::temporary(2, 1) {
+            Command::CreateMailbox(new) => new.record(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_largest_record_of_a_mailbox_fits_into_a_value() {
+        let full = MailboxRecord {
+            correspondents: (0..100).map(sample::mailbox).collect(),
+            asked_new: (0..100).map(|n| Asked { account: sample::mailbox(n), at: Time(i64::MAX) }).collect(),
+            warnings: vec![Warning { days: 365, queue: sample::queue(3), settled: Some(u64::MAX) }; 2],
+            notices: Some(NoticeRecord {
+                senders: (0..100).map(sample::mailbox).collect(),
+                ..sample::notice(6)
+            }),
+            ..mailbox()
+        };
+        assert!(write(&full).unwrap().len() < 12 << 10);
+    }
+
+    #[test]
     fn newer_formats_and_rests_are_refused() {
         let mut bytes = write(&Number(5)).unwrap();
         bytes.push(0);
@@ -328,6 +394,8 @@ mod tests {
             let _ = read::<QueuedRecipient>(&junk);
             let _ = read::<SigningRow>(&junk);
             let _ = read::<KeyRow>(&junk);
+            let _ = read::<LifeClock>(&junk);
+            let _ = read::<Dropped>(&junk);
         }
     }
 }

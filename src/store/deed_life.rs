@@ -156,17 +156,12 @@ impl Draft<'_> {
 
     /// Takes the invitations, notices and warnings for it out of the queue.
     pub(crate) fn cancel_mail_for(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = self.rows::<QueueRecord>(&[key::QUEUE], after.as_deref(), PAGE)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(last.clone());
-            for (_, record) in page {
-                if record.purpose.about() == Some(mailbox) {
-                    self.drop_queued(record.id)?;
-                }
+        for (at, _) in self.page(&key::of(key::QUEUED_FOR, mailbox), None, usize::MAX)? {
+            if let Some(queue) = key::second_id(&at).map(QueueId::new) {
+                self.drop_queued(queue)?;
             }
         }
+        Ok(())
     }
 
     /// Every invitation of the mailbox stays as a trace: its link then says what happened.

@@ -42,6 +42,9 @@ impl Draft<'_> {
             self.put(key::recipient(record.id, recipient.number), &recipient)?;
         }
         self.put(key::queue(key::WAITING, record.id), &Number(waiting))?;
+        if let Some(mailbox) = record.purpose.about() {
+            self.put(key::queued_for(mailbox, record.id), &Mark {})?;
+        }
         self.put(at, &record)?;
         Ok(Outcome::Done)
     }
@@ -151,6 +154,9 @@ impl Draft<'_> {
             if self.leases().contains_key(&(queue, recipient.number)) {
                 self.leases_mut().remove(&(queue, recipient.number));
             }
+        }
+        if let Some(mailbox) = record.purpose.about() {
+            self.remove(key::queued_for(mailbox, queue));
         }
         self.remove(key::queue(key::WAITING, queue));
         self.remove(key::queue(key::QUEUE, queue));

@@ -59,6 +59,8 @@ pub(crate) const RECIPIENT: u8 = 0x41;
 pub(crate) const DUE: u8 = 0x42;
 /// q → recipients that still wait.
 pub(crate) const WAITING: u8 = 0x43;
+/// M, q: mail that tells the recipient of a temporary mailbox something.
+pub(crate) const QUEUED_FOR: u8 = 0x44;
 /// Domain HMAC, selector HMAC → signing key.
 pub(crate) const SIGNING: u8 = 0x50;
 /// Account, digest → until.
@@ -154,6 +156,10 @@ pub(crate) fn second_id(key: &[u8]) -> Option<[u8; 16]> {
 
 pub(crate) fn queue(table: u8, queue: QueueId) -> Vec<u8> {
     join(table, &[queue.bytes()])
+}
+
+pub(crate) fn queued_for(mailbox: MailboxId, queue: QueueId) -> Vec<u8> {
+    join(QUEUED_FOR, &[mailbox.bytes(), queue.bytes()])
 }
 
 pub(crate) fn recipient(queue: QueueId, number: u16) -> Vec<u8> {

@@ -440,9 +440,15 @@ pub(crate) fn check_rows(disk: &Disk) {
     for (_, row) in disk.rows::<CertificateRow>(&[key::CERTIFICATE], None, usize::MAX).unwrap() {
         name(&row.certificate);
     }
+    let mut about = 0;
     for (_, record) in disk.rows::<QueueRecord>(&[key::QUEUE], None, usize::MAX).unwrap() {
         name(&record.body);
+        if let Some(mailbox) = record.purpose.about() {
+            assert!(disk.holds(&key::queued_for(mailbox, record.id)).unwrap());
+            about += 1;
+        }
     }
+    assert_eq!(disk.page(&[key::QUEUED_FOR], None, usize::MAX).unwrap().len(), about);
     let mut waiting: HashMap<QueueId, u64> = HashMap::new();
     for (_, recipient) in disk.rows::<QueuedRecipient>(&[key::RECIPIENT], None, usize::MAX).unwrap() {
         let waits = crate::store::change::waits(recipient.state);
