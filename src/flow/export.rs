@@ -197,6 +197,9 @@ impl Flow {
         let (mut zip, mut missing) = (Zip::default(), Vec::new());
         for entry in &plan.entries {
             done(zip.at(), plan.length);
+            if !self.is_still_open(who).await? {
+                return Err(Broken::Ended);
+            }
             let plain = tokio::select! {
                 plain = self.read_patiently(who, entry) => plain?,
                 () = sink.ended.cancelled() => return Err(Broken::Ended),
@@ -221,6 +224,13 @@ impl Flow {
         sink.send_all(filled(), |_| ()).await?;
         sink.send(zip.finish()).await?;
         Ok(missing.len())
+    }
+
+    /// A mailbox that was closed or deleted since gives out nothing more.
+    async fn is_still_open(&self, who: &Unlocked) -> Result<bool, Broken> {
+        let record =
+            self.store.mailbox(who.mailbox).await.map_err(|why| io::Error::other(why.to_string()))?;
+        Ok(record.is_some_and(|record| record.generation == who.generation))
     }
 
     /// A message, or nothing when it is gone or damaged. While there is no room in memory this waits.

@@ -13,10 +13,13 @@ use crate::main_job::letter;
 use crate::markers::Marker;
 use crate::markers::assert_absent;
 use crate::plain_browser::Browser;
+use crate::portal::curl;
+use crate::portal::site;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::process::Output;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// So much text that no two lines are alike, with a marker in its middle.
@@ -183,6 +186,42 @@ async fn everything_can_be_taken_along_as_one_zip() {
 
     let marker = [("text", Marker::new(TEXT))];
     house.data().iter().for_each(|(file, octets)| assert_absent(&marker, file, octets));
+}
+
+/// As browsers speak today; and a reader that goes away in the middle is noticed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_over_http_2_is_whole_or_over() {
+    let house = House::new().await;
+    let (mut bob, link, pin) = invite(&house).await;
+    first_use(&mut bob, &link, &pin).await;
+    send(&house, "[secure] Large one", &long("Rowan-6617", 60_000)).await;
+    let cookie = format!("Cookie: __Host-gp={}", bob.cookie("__Host-gp").unwrap());
+    let origin = format!("Origin: {}", site(&house));
+    let (export, progress) =
+        (format!("{}/mailbox/export", site(&house)), format!("{}/mailbox/export/progress", site(&house)));
+    let post = ["--http2", "--header", &cookie, "--header", &origin, "--data", "", &export];
+
+    let broken = curl(&house, &[&["--limit-rate", "100k", "--max-time", "2"][..], &post].concat()).await;
+    assert!(broken.body.len() < 4_000_000, "{}", broken.body.len());
+    let over = async {
+        let idle = b"width=\"102\"";
+        while !curl(&house, &["--header", &cookie, &progress])
+            .await
+            .body
+            .windows(idle.len())
+            .any(|at| at == idle)
+        {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), over).await.expect("it ends with its reader");
+
+    let whole = curl(&house, &post).await;
+    assert_eq!((whole.status, whole.version.as_str()), (200, "2"), "{whole:?}");
+    assert_eq!(whole.header("content-length"), Some(whole.body.len().to_string().as_str()));
+    assert!(whole.header("content-disposition").unwrap().starts_with("attachment; "));
+    let path = house.at("taken.zip");
+    fs::write(&path, &whole.body).unwrap();
+    let tested = Command::new("unzip").arg("-tq").arg(&path).output().expect("unzip is installed");
+    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread")]

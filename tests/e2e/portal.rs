@@ -12,11 +12,11 @@ use std::time::Duration;
 
 /// What curl got.
 #[derive(Debug)]
-struct Got {
-    status: u16,
-    version: String,
+pub struct Got {
+    pub status: u16,
+    pub version: String,
     head: String,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
     #[allow(dead_code, reason = "shown when a test fails")]
     complaint: String,
 }
@@ -26,14 +26,14 @@ impl Got {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next_back()
     }
 }
 
 /// Runs curl against the house; its certificate is the only one that is trusted.
-async fn curl(house: &House, arguments: &[&str]) -> Got {
+pub async fn curl(house: &House, arguments: &[&str]) -> Got {
     let dir = tempfile::tempdir().unwrap();
     let (head, body) = (dir.path().join("head"), dir.path().join("body"));
     let (https, http) = (house.port(Service::Https), house.port(Service::Http));
@@ -67,7 +67,7 @@ async fn curl(house: &House, arguments: &[&str]) -> Got {
     }
 }
 
-fn site(house: &House) -> String {
+pub fn site(house: &House) -> String {
     format!("https://{HOST}:{}", house.port(Service::Https))
 }
 

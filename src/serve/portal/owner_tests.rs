@@ -8,6 +8,7 @@ use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
+use crate::store::record::MailboxKind;
 use crate::store::record::Uid;
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
@@ -267,6 +268,61 @@ async fn one_export_at_a_time_and_none_without_its_reader() {
     assert!(matches!(last, Some(Err(_))), "it breaks off, and whoever reads it is told");
     drop(body);
     over(&world).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_keeps_no_place() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    world.send(BOB, &plain("large", "", &"words and words\n".repeat(100_000))).await;
+    let mut stalled = begin(&world, &cookie).await.into_body();
+    // The first message with its header, the second's header and one piece of it; two more wait behind them.
+    for _ in 0..4 {
+        assert!(stalled.frame().await.unwrap().is_ok());
+    }
+    let mailbox = bob(&world).await.mailbox;
+    let stands = async {
+        while world.portal.exports.percent(mailbox) != Some(11) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), stands).await.expect("three pieces of 64 KiB are 11 %");
+    for (minutes, goes_on) in [(14, true), (2, false)] {
+        world.clock.pass(minutes);
+        world.portal.sessions.sweep(world.flow.clock.running());
+        assert_eq!(
+            world.portal.sessions.list(mailbox, "", world.flow.clock.running()).len(),
+            usize::from(goes_on)
+        );
+        assert!(!goes_on || world.portal.exports.percent(mailbox).is_some());
+    }
+    over(&world).await;
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_goes_takes_its_export_with_it() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    for _ in 0..3 {
+        world.send(BOB, &plain("large", "", &"words and words\n".repeat(100_000))).await;
+    }
+    let mailbox = bob(&world).await.mailbox;
+    let mut body = begin(&world, &cookie).await.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    world.flow.remove_mailbox(&address(BOB), MailboxKind::Temporary).await.unwrap();
+    let mut last = body.frame().await;
+    while let Some(Ok(_)) = last {
+        last = body.frame().await;
+    }
+    assert!(matches!(last, None | Some(Err(_))), "shorter than was said");
+    drop(body);
+    let ended = async {
+        while world.portal.exports.percent(mailbox).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it ends");
 }
 
 #[tokio::test]
