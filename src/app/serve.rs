@@ -9,6 +9,7 @@ use crate::app::ground::Surroundings;
 use crate::app::hardening;
 use crate::app::log::Logging;
 use crate::app::settings::Settings;
+use crate::base::wipe;
 use crate::config::Config;
 use crate::flow::delivery::Courier;
 use crate::net::listen;
@@ -28,7 +29,8 @@ pub fn run(settings: &Settings) -> Result<ExitCode, AppError> {
     ground::become_owner(&config.data_dir)?;
     let logging = Logging::begin(&config.log, &config.privacy, &OsRandom);
     hardening::forbid_dumps();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().on_thread_park(wipe::stack).build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
     runtime.block_on(serve(settings, config, &logging))?;
     Ok(ExitCode::SUCCESS)

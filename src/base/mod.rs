@@ -15,3 +15,4 @@ pub mod reply;
 pub mod requirement;
 pub mod secret;
 pub mod time;
+pub mod wipe;

@@ -1,5 +1,6 @@
 //! Argon2 in a bounded room: so many at once, so many waiting, each for a bounded time.
 
+use crate::base::wipe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -55,6 +56,7 @@ impl Permit {
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         tokio::task::spawn_blocking(move || {
             let result = work();
+            wipe::stack();
             drop(self);
             result
         })

@@ -4,6 +4,7 @@ use crate::base::id::MailboxId;
 use crate::base::id::MessageId;
 use crate::base::random::bytes;
 use crate::base::time::Time;
+use crate::base::wipe;
 use crate::flow::Flow;
 use crate::flow::assembled::Assembled;
 use crate::flow::assembled::Piece;
@@ -239,6 +240,11 @@ where
     T: Send + 'static,
     E: From<Interrupted> + Send + 'static,
 {
+    let work = move || {
+        let result = work();
+        wipe::stack();
+        result
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(_) => Err(Interrupted.into()),

@@ -25,6 +25,7 @@ mod deletion;
 mod dns;
 mod imap;
 mod main_job;
+mod memory;
 mod notices;
 mod odd_mail;
 mod outbound;

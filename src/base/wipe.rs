@@ -1,0 +1,15 @@
+//! Wiping what a thread leaves on its stack.
+
+use std::hint::black_box;
+
+/// How far down is wiped, octets: deeper than encryption and TLS go.
+const DEPTH: usize = 64 << 10;
+
+/// Writes over what calls that have returned left below here.
+///
+/// Libraries keep parts of keys and texts in local variables and let them lie. Memory from the heap is wiped when it
+/// is given back; this is the same for the stack, after work with secrets and before a thread goes to rest.
+#[inline(never)]
+pub fn stack() {
+    black_box(&mut [0_u8; DEPTH]);
+}
