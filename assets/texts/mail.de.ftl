@@ -48,6 +48,9 @@ mail-warn-open = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { 
 mail-warn-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $inviter }, die Einladung noch einmal zu schicken.
 mail-warn-open-any = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { $invited }, deren Betreff mit „Sichere Nachricht von“ beginnt. Ihr Link öffnet das Postfach bis dahin. Darin können Sie auch eine Kopie von allem sichern: Wählen Sie „Export“.
 mail-warn-lost-any = Haben Sie jene Mail nicht mehr? Dann bitten Sie die Person, die Ihnen bei { $brand } geschrieben hat, die Nachricht noch einmal zu schicken.
+mail-warn-dead = Eine falsche PIN wurde zu oft eingegeben: Der Link in der Einladung öffnet das Postfach nicht mehr.
+mail-warn-ask = Um die Nachrichten zu lesen, bitten Sie { $inviter } vor diesem Tag um eine neue Einladung.
+mail-warn-ask-any = Um die Nachrichten zu lesen, bitten Sie die Person, die Ihnen bei { $brand } geschrieben hat, sie noch einmal zu schicken.
 mail-warn-nothing = Wenn Sie die Nachrichten nicht brauchen, tun Sie nichts.
 
 ## Mehrere Nachrichten seit der letzten Mail

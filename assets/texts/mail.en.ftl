@@ -49,6 +49,9 @@ mail-warn-open = To read and keep them, open the mail from us of { $invited }, �
 mail-warn-lost = You no longer have that mail? Ask { $inviter } to send the invitation again.
 mail-warn-open-any = To read and keep them, open the mail from us of { $invited } whose subject begins with “Secure message from”. Its link opens the mailbox until then. Inside you can also save a copy of everything: choose Export.
 mail-warn-lost-any = You no longer have that mail? Then ask whoever wrote to you at { $brand } to send the message again.
+mail-warn-dead = A wrong PIN was entered too often: the link in the invitation no longer opens the mailbox.
+mail-warn-ask = To read the messages, ask { $inviter } for a new invitation before that day.
+mail-warn-ask-any = To read the messages, ask whoever wrote to you at { $brand } to send them again.
 mail-warn-nothing = If you do not need the messages, do nothing.
 
 ## Several messages since the last mail

@@ -9,6 +9,7 @@ use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
+use crate::flow::expiry;
 use crate::flow::notices;
 use crate::flow::queue::Worker;
 use crate::flow::signing;
@@ -164,6 +165,7 @@ impl Appliance {
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
+        self.workers.spawn(expiry::Worker::new(self.flow.clone()).run(stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());

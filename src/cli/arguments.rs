@@ -44,6 +44,9 @@ pub enum Command {
     /// OpenPGP certificates of people outside
     #[command(subcommand)]
     Key(Key),
+    /// The clock by which mailboxes close
+    #[command(subcommand)]
+    Clock(Clock),
     /// The key that opens the keyring
     #[command(subcommand)]
     MasterKey(MasterKey),
@@ -171,11 +174,23 @@ pub enum Mailbox {
         /// Its recipient
         address: String,
     },
-    /// Delete one with all its mail
+    /// Delete one with all its mail: the current one, else the former one, else the one closed last
     Delete {
         /// Its recipient
         address: String,
     },
+    /// Open the one that was closed last again; possible for 7 days
+    Reopen {
+        /// Its recipient
+        address: String,
+    },
+}
+
+/// `guardpost clock …`.
+#[derive(Debug, Subcommand)]
+pub enum Clock {
+    /// Say that the clock is right after it was not believed: warnings, closing and deletion go on
+    Accept,
 }
 
 /// `guardpost queue …`.

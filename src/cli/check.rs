@@ -20,6 +20,7 @@ use crate::serve::control::client;
 use crate::serve::control::request::Request;
 use crate::vault::OsRandom;
 use crate::vault::keyring;
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -47,6 +48,9 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     findings.dns(&config);
     findings.disk(&config);
     findings.clock(&config, SystemClock.now());
+    if has_keys {
+        findings.suspension(&config);
+    }
     Ok(findings.0)
 }
 
@@ -242,6 +246,22 @@ impl Findings {
             self.ok(about, now.to_string());
         }
     }
+
+    /// Whether the server believes the clock; where its store does not open, that is a finding already.
+    fn suspension(&mut self, config: &Config) {
+        if !config.data_dir.join("store").exists() {
+            return;
+        }
+        let Ok(clocks) = ask(config, &|| Request::ClockShow {}) else { return };
+        let said = |field| clocks.pointer(field).and_then(Value::as_str);
+        if let (Some(since), Some(why)) = (said("/suspended/since"), said("/suspended/why")) {
+            let finding = format!(
+                "not believed since {since} ({why}): no mailbox is warned, closed or deleted until \
+                 \"guardpost clock accept\""
+            );
+            self.error("clock", finding);
+        }
+    }
 }
 
 /// The self-test of the resolver, as the server makes it.
@@ -261,18 +281,20 @@ fn server_runs(config: &Config) -> bool {
     runtime.is_ok_and(|runtime| matches!(runtime.block_on(client::connect(&socket)), Ok(Some(_))))
 }
 
-/// Asks the server how its store is; when none runs, opens it here.
+/// How the store is.
 fn health(config: &Config) -> Result<Health, AppError> {
+    let odd = |_| Trouble::unavailable("the server says nothing about its store");
+    Ok(serde_json::from_value(ask(config, &|| Request::Health {})?).map_err(odd)?)
+}
+
+/// Asks the server; when none runs, opens the store here.
+fn ask(config: &Config, request: &dyn Fn() -> Request) -> Result<Value, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
     let socket = config.run_dir.join(SOCKET);
-    let answer = match runtime.block_on(client::connect(&socket))? {
-        Some(stream) => runtime.block_on(client::ask(stream, &Request::Health {}))?,
-        None if !ground::is_own(&config.data_dir) => {
-            return Err(AppError::NotYours(config.data_dir.clone()));
-        }
-        None => ground::answer(config, Request::Health {})?,
-    };
-    let odd = |_| Trouble::unavailable("the server says nothing about its store");
-    Ok(serde_json::from_value(answer).map_err(odd)?)
+    match runtime.block_on(client::connect(&socket))? {
+        Some(stream) => Ok(runtime.block_on(client::ask(stream, &request()))?),
+        None if !ground::is_own(&config.data_dir) => Err(AppError::NotYours(config.data_dir.clone())),
+        None => ground::answer(config, request()),
+    }
 }

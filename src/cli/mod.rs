@@ -14,10 +14,11 @@ use crate::app::keys;
 use crate::app::rotation;
 use crate::app::rotation::Rotated;
 use crate::app::settings::Settings;
-use crate::base::time::Clock;
+use crate::base::time::Clock as _;
 use crate::cli::arguments::Account;
 use crate::cli::arguments::AccountKey;
 use crate::cli::arguments::Arguments;
+use crate::cli::arguments::Clock;
 use crate::cli::arguments::Command;
 use crate::cli::arguments::Key;
 use crate::cli::arguments::Mailbox;
@@ -117,6 +118,10 @@ enum Show {
     Table,
     /// A word before the address or id that it is about.
     Done(&'static str),
+    /// The same of one of several mailboxes, with the state that it had or has, and what else the address has.
+    Mailbox(&'static str),
+    /// The clock is believed again.
+    Accepted,
     /// One field as it is.
     Field(&'static str),
     /// A list of lines as they are.
@@ -171,6 +176,11 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
             let config = settings()?.load()?;
             let (answer, show) = put(&config, |inquire| request(command, arguments.yes, inquire))?;
             print_answer(&answer, arguments.json, &show)?;
+            if matches!(command, Command::Mailbox(Mailbox::List))
+                && let Some(why) = standing_still(&config)?
+            {
+                writeln!(io::stderr(), "{why}")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -236,7 +246,15 @@ fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Reques
         }
         Command::Mailbox(Mailbox::Delete { address }) => {
             confirm(yes, &format!("Delete the temporary mailbox of {address} with all its mail, for good?"))?;
-            Ok((Request::MailboxDelete { address: address.clone() }, Show::Done("deleted")))
+            Ok((Request::MailboxDelete { address: address.clone() }, Show::Mailbox("deleted")))
+        }
+        Command::Mailbox(Mailbox::Reopen { address }) => {
+            Ok((Request::MailboxReopen { address: address.clone() }, Show::Mailbox("reopened")))
+        }
+        Command::Clock(Clock::Accept) => {
+            show_clocks(inquire)?;
+            confirm(yes, "Is the clock right now? Warnings, closing and deletion of mailboxes then go on.")?;
+            Ok((Request::ClockAccept {}, Show::Accepted))
         }
         Command::Queue(Queue::List) => Ok((Request::QueueList {}, Show::Table)),
         Command::Queue(Queue::Show { id }) => Ok((Request::QueueShow { id: id.clone() }, Show::Table)),
@@ -390,6 +408,15 @@ fn print_answer(answer: &Value, json: bool, show: &Show) -> io::Result<()> {
             let about = if answer.get("id").is_some() { text("id") } else { text("address") };
             writeln!(out, "{about} {word}")?;
         }
+        Show::Mailbox(word) => {
+            writeln!(out, "{} {word} ({})", text("address"), text("state"))?;
+            let others = answer.get("others").and_then(Value::as_array).into_iter().flatten();
+            let others: Vec<&str> = others.filter_map(Value::as_str).collect();
+            if !others.is_empty() {
+                writeln!(out, "{} still has: {}", text("address"), others.join(", "))?;
+            }
+        }
+        Show::Accepted => writeln!(out, "{} accepted", text("now"))?,
         Show::Field(field) => out.write_all(text(field).as_bytes())?,
         Show::Lines(field) => {
             for line in answer.get(field).and_then(Value::as_array).into_iter().flatten() {
@@ -408,6 +435,28 @@ fn print_answer(answer: &Value, json: bool, show: &Show) -> io::Result<()> {
         }
     }
     out.flush()
+}
+
+/// Before an admin says that the clock is right: what both clocks say, and what was wrong.
+fn show_clocks(inquire: Inquire<'_>) -> Result<(), End> {
+    let clocks = inquire(Request::ClockShow {})?;
+    if clocks.get("suspended").is_none_or(Value::is_null) {
+        return Err(Trouble::refused("the clock is believed: there is nothing to accept").into());
+    }
+    io::stderr().lock().write_all(table::render(&clocks).as_bytes())?;
+    Ok(())
+}
+
+/// Why no mailbox is warned, closed or deleted now.
+fn standing_still(config: &Config) -> Result<Option<String>, End> {
+    let (clocks, ()) = put(config, |_| Ok((Request::ClockShow {}, ())))?;
+    let since = clocks.pointer("/suspended/since").and_then(Value::as_str);
+    Ok(since.map(|since| {
+        format!(
+            "The clock is not believed since {since}: nothing is warned, closed or deleted until \
+             \"guardpost clock accept\"."
+        )
+    }))
 }
 
 /// A certificate file in base64; `-` is standard input.

@@ -49,6 +49,15 @@ pub enum AdminError {
     /// A temporary mailbox where an account was meant, or the other way round.
     #[error("{0} is not of that kind")]
     OtherKind(Address),
+    /// Only a closed mailbox can be reopened.
+    #[error("{0} has no closed mailbox")]
+    NotClosed(Address),
+    /// A closed mailbox has no place to return to.
+    #[error("{0} has a newer mailbox and a former one; delete one of them first")]
+    NoPlace(Address),
+    /// Nothing is suspended.
+    #[error("the clock is believed: there is nothing to accept")]
+    ClockRuns,
     /// Against the rules of passwords.
     #[error("the password {0}")]
     Password(BadPassword),

@@ -162,6 +162,14 @@ impl Deed<'_> {
         if encrypted {
             self.remember(self.who.mailbox);
         }
+        if self.who.kind == MailboxKind::Temporary {
+            let now = self.flow.clock.now();
+            self.commands.push(Command::NoteActivity {
+                mailbox: self.who.mailbox,
+                at: now,
+                correspondent: None,
+            });
+        }
         self.sent_copy().await?;
         for note in std::mem::take(&mut self.notes) {
             self.commands.extend(self.flow.note(self.who.mailbox, note).await?);

@@ -6,6 +6,8 @@ use crate::base::secret::Key;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::life::facts;
+use crate::flow::life::is_dead;
 use crate::flow::new_mailbox::FreshKey;
 use crate::flow::new_mailbox::password_slot;
 use crate::flow::notes::Note;
@@ -16,6 +18,11 @@ use crate::flow::sign_in::Source;
 use crate::flow::sign_in::Unlocked;
 use crate::flow::sign_in::slot_parts;
 use crate::openpgp::secret_key::SecretKey;
+use crate::policy::life::Event;
+use crate::policy::life::Facts;
+use crate::policy::life::Told;
+use crate::policy::life::at_link;
+use crate::policy::life::next;
 use crate::store::command::Command;
 use crate::store::command::FirstUse;
 use crate::store::command::Outcome;
@@ -57,6 +64,11 @@ pub enum InvitationPage {
     Replaced,
     /// Ten wrong PINs.
     Dead,
+    /// The mailbox has closed; for some days it can be reopened.
+    Expired {
+        /// When.
+        at: Time,
+    },
     /// The mailbox is gone.
     Deleted {
         /// When.
@@ -148,7 +160,38 @@ impl Flow {
     pub async fn invitation_page(&self, id: Option<InvitationId>) -> Result<InvitationPage, StoreError> {
         let unknown = InvitationPage::Open { has_pin: true, language: None };
         let Some(id) = id else { return Ok(unknown) };
-        Ok(self.store.invitation(id).await?.map_or(unknown, |invitation| page(&invitation)))
+        match self.store.invitation(id).await? {
+            Some(invitation) => self.page(&invitation).await,
+            None => Ok(unknown),
+        }
+    }
+
+    /// What the link of an invitation shows, by the policy of a mailbox's life.
+    async fn page(&self, invitation: &InvitationRecord) -> Result<InvitationPage, StoreError> {
+        let record = self.store.mailbox(invitation.mailbox).await?;
+        let Some(record) = record else { return Ok(InvitationPage::Deleted { at: invitation.changed }) };
+        let closed = record.closed.map(|closed| closed.at);
+        if invitation.state == InvitationState::Replaced && closed.is_none() {
+            return Ok(InvitationPage::Replaced);
+        }
+        let state = at_link(&Facts { dead: is_dead(invitation), ..facts(&record) });
+        Ok(match next(state, Event::Visit).told {
+            Told::FirstUsePage => {
+                InvitationPage::Open { has_pin: invitation.has_pin, language: Some(invitation.language) }
+            }
+            Told::OpenedPage => InvitationPage::Used { at: record.opened.unwrap_or(invitation.changed) },
+            Told::ExpiredPage => InvitationPage::Expired { at: closed.unwrap_or(invitation.changed) },
+            // A mailbox that is there has no other page.
+            _ => InvitationPage::Dead,
+        })
+    }
+
+    /// Only what waits for its recipient can be used.
+    async fn waits(&self, invitation: &InvitationRecord) -> Result<(), FirstUseError> {
+        match self.page(invitation).await? {
+            InvitationPage::Open { .. } => Ok(()),
+            page => Err(FirstUseError::State(page)),
+        }
     }
 
     /// Opens the mailbox: token, then rules, then the PIN, counted before it is tried.
@@ -162,9 +205,7 @@ impl Flow {
         let password = plain_rules(&form, &mut rules);
         let token = AccessToken::parse(form.token.expose());
         let (invitation, token) = self.right_token(id, token, &form.source).await?;
-        if invitation.state != InvitationState::Open {
-            return Err(FirstUseError::State(page(&invitation)));
-        }
+        self.waits(&invitation).await?;
         let record = self.store.mailbox(invitation.mailbox).await?.ok_or(FirstUseError::WrongToken)?;
         let pin = Pin::parse(form.pin.expose().trim()).ok();
         if invitation.has_pin && form.pin.expose().trim().is_empty() {
@@ -196,9 +237,7 @@ impl Flow {
     ) -> Result<(), FirstUseError> {
         self.network_budget(source)?;
         let (invitation, _) = self.right_token(id, AccessToken::parse(token.expose()), source).await?;
-        if invitation.state != InvitationState::Open {
-            return Err(FirstUseError::State(page(&invitation)));
-        }
+        self.waits(&invitation).await?;
         let record = self.store.mailbox(invitation.mailbox).await?.ok_or(FirstUseError::WrongToken)?;
         let now = self.clock.now();
         let note = self.note(invitation.sender, Note::NoPin { recipient: record.address.clone() }).await;
@@ -263,10 +302,10 @@ impl Flow {
     }
 
     async fn state_now(&self, id: InvitationId) -> Result<FirstUseError, FirstUseError> {
-        let page = match self.store.invitation(id).await? {
-            Some(invitation) if invitation.state == InvitationState::Open => InvitationPage::Dead,
-            Some(invitation) => page(&invitation),
-            None => return Ok(FirstUseError::WrongToken),
+        let Some(invitation) = self.store.invitation(id).await? else { return Ok(FirstUseError::WrongToken) };
+        let page = match self.page(&invitation).await? {
+            InvitationPage::Open { .. } => InvitationPage::Dead,
+            page => page,
         };
         Ok(FirstUseError::State(page))
     }
@@ -448,19 +487,6 @@ impl Work {
         let stretched = slot::stretch(pin.as_bytes(), &parts.salt, parts.parameters).ok()?;
         let opener = Opener::Invitation { pin: &stretched, token: &self.attempt.token };
         slot::open(&parts, opener, &self.keys.pepper, &self.shred, &self.slot.sealed).ok()
-    }
-}
-
-fn page(invitation: &InvitationRecord) -> InvitationPage {
-    match invitation.state {
-        InvitationState::Open if invitation.has_pin && invitation.tries >= PIN_TRIES => InvitationPage::Dead,
-        InvitationState::Open => {
-            InvitationPage::Open { has_pin: invitation.has_pin, language: Some(invitation.language) }
-        }
-        InvitationState::Dead => InvitationPage::Dead,
-        InvitationState::Used => InvitationPage::Used { at: invitation.changed },
-        InvitationState::Replaced => InvitationPage::Replaced,
-        InvitationState::Deleted => InvitationPage::Deleted { at: invitation.changed },
     }
 }
 

@@ -14,12 +14,14 @@ pub mod certificates;
 mod controls;
 pub mod delivery;
 mod draft;
+pub mod expiry;
 pub mod export;
 pub mod first_use;
 pub mod hold;
 mod hosts;
 pub mod intake;
 pub mod invitation;
+pub mod life;
 pub mod locks;
 mod new_mailbox;
 pub mod notes;
@@ -49,6 +51,7 @@ pub mod submission;
 mod undelivered;
 mod unopened;
 pub mod visits;
+mod warning;
 pub mod zip;
 
 #[cfg(test)]
@@ -60,6 +63,7 @@ use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
 use crate::flow::budgets::SignInBudgets;
+use crate::flow::expiry::Bell;
 use crate::flow::locks::AddressLocks;
 use crate::flow::notice_answer::Answered;
 use crate::flow::notices::Notices;
@@ -127,6 +131,8 @@ pub struct Flow {
     /// Rung when something was queued.
     pub queue_bell: Notify,
     recovery: RwLock<Option<Arc<RecoveryCertificate>>>,
+    /// Wakes the worker that looks after the lives of mailboxes.
+    pub lives: Bell,
     plaintext: Arc<Semaphore>,
     config: RwLock<Arc<Config>>,
 }
@@ -182,6 +188,7 @@ impl Flow {
             recovery: RwLock::default(),
             notices: Notices::default(),
             queue_bell: Notify::new(),
+            lives: Bell::default(),
             plaintext: Arc::new(Semaphore::new(
                 usize::try_from(config.limits.plaintext_memory >> 10).unwrap_or(Semaphore::MAX_PERMITS),
             )),

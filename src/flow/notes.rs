@@ -23,6 +23,7 @@ use crate::mime::header::Script;
 use crate::openpgp::fingerprint_text;
 use crate::policy::tag::Invite;
 use crate::store::command::Command;
+use crate::texts::closing;
 use crate::texts::mail;
 use crate::texts::mail::Letterhead;
 use crate::texts::mail::MailText;
@@ -127,6 +128,15 @@ pub enum Note {
         by: Address,
         /// When.
         at: Time,
+    },
+    /// Nobody ever opened the mailbox, and it closed.
+    NeverOpened {
+        /// Whose mailbox.
+        recipient: Address,
+        /// When.
+        closed: Time,
+        /// It is deleted then.
+        goes: Time,
     },
     /// The invitation waits.
     Late {
@@ -271,6 +281,9 @@ fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver
             mail::note_lost(&head, &facts, language)
         }
         Note::MadeAnew { recipient, by, at } => mail::note_made_anew(&head, recipient, by, *at, language),
+        Note::NeverOpened { recipient, closed, goes } => {
+            closing::note_never_opened(&head, recipient, *closed, *goes, language)
+        }
         Note::Late { recipient, until, reason } => {
             mail::note_late(&head, recipient, *until, reason, language)
         }

@@ -145,7 +145,8 @@ impl Flow {
         message: Composed,
         place: Place,
     ) -> Result<Box<Delivery>, TakeError> {
-        let now = self.clock.now();
+        // A clock that went back keeps no mail out, least of all what tells of the clock.
+        let now = self.clock.now().max(receiver.lies_under().created());
         let bodies = self.store.bodies().clone();
         let message = match receiver.cover {
             Some(_) => self.for_owner_alone(&receiver.certificate, message).await?,

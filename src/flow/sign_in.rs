@@ -225,7 +225,7 @@ impl Flow {
         }
     }
 
-    /// A mailbox out of a session that holds its MUK; `None` when the session must end.
+    /// A mailbox out of a session that holds its MUK; `None` when the session must end. The session is activity.
     pub async fn resume(
         &self,
         mailbox: MailboxId,
@@ -233,9 +233,9 @@ impl Flow {
         key: MailboxKey,
     ) -> Result<Option<Arc<Unlocked>>, StoreError> {
         let record = self.store.mailbox(mailbox).await?;
-        Ok(record
-            .filter(|record| record.generation == generation)
-            .map(|record| Arc::new(Unlocked::new(&record, key))))
+        let Some(record) = record.filter(|record| record.generation == generation) else { return Ok(None) };
+        let open = self.note_session(&record).await;
+        Ok(open.then(|| Arc::new(Unlocked::new(&record, key))))
     }
 
     /// The cookie by which this browser is known from now on, good for this mailbox only.

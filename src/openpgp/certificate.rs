@@ -78,6 +78,12 @@ impl Certificate {
         self.cert.to_vec().map_err(|_| OpenPgpError::NotMade)
     }
 
+    /// When it was made, by its own word.
+    pub fn created(&self) -> Time {
+        let made = self.cert.primary_key().key().creation_time().duration_since(SystemTime::UNIX_EPOCH);
+        made.ok().and_then(|made| i64::try_from(made.as_secs()).ok()).map_or(Time(0), Time)
+    }
+
     /// Whether mail can be encrypted to it at `now`, and if not, why.
     pub fn usable(&self, now: Time) -> Result<(), Unusable> {
         self.recipients(now).map(|_| ())

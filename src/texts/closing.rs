@@ -46,6 +46,11 @@ pub enum Keep<'a> {
         /// When.
         invited: Time,
     },
+    /// A new invitation: the PIN of the last was tried too often.
+    Ask {
+        /// From whom; nothing when that account is gone.
+        inviter: Option<&'a Address>,
+    },
 }
 
 /// The warning before a mailbox closes.
@@ -57,6 +62,7 @@ pub fn warning(head: &Letterhead<'_>, facts: &Warning<'_>, language: Language) -
         Keep::Open { inviter, invited } => {
             (inviter.map(ToString::to_string).unwrap_or_default(), date(language, invited))
         }
+        Keep::Ask { inviter } => (inviter.map(ToString::to_string).unwrap_or_default(), String::new()),
     };
     let values = [
         ("recipient", (&recipient).into()),
@@ -90,6 +96,12 @@ pub fn warning(head: &Letterhead<'_>, facts: &Warning<'_>, language: Language) -
             blocks.push(Block::Paragraph(say("mail-warn-what-new")));
             blocks.push(Block::Paragraph(say(open)));
             blocks.push(Block::Paragraph(say(lost)));
+        }
+        Keep::Ask { inviter } => {
+            blocks.push(Block::Paragraph(say("mail-warn-what-new")));
+            blocks.push(Block::Paragraph(say("mail-warn-dead")));
+            let ask = if inviter.is_some() { "mail-warn-ask" } else { "mail-warn-ask-any" };
+            blocks.push(Block::Paragraph(say(ask)));
         }
     }
     blocks.push(Block::Paragraph(say("mail-warn-nothing")));
@@ -250,6 +262,8 @@ mod tests {
                 !mail.html.contains("href") && !mail.text.contains("/login"),
                 "no button that leads nowhere"
             );
+            let dead = warned(Keep::Ask { inviter: Some(&anna) }, language);
+            assert!(flat(&dead).contains("anna@weber-roth.example"), "{}", dead.text);
             let gone = by(None);
             assert!(flat(&gone).contains(&date(language, invited)), "{}", gone.text);
             assert!(!gone.text.contains('@') || !gone.text.contains("anna@"), "{}", gone.text);
@@ -282,6 +296,8 @@ mod tests {
                 warned(Keep::SignIn { login_url: LOGIN }, language),
                 warned(Keep::Open { inviter: Some(&anna), invited: CLOSES }, language),
                 warned(Keep::Open { inviter: None, invited: CLOSES }, language),
+                warned(Keep::Ask { inviter: Some(&anna) }, language),
+                warned(Keep::Ask { inviter: None }, language),
                 note_never_opened(&head(), &bob, CLOSES, CLOSES, language),
             ];
             for wrong in [Wrong::Backward, Wrong::Forward, Wrong::Jump] {

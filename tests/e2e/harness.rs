@@ -26,11 +26,16 @@ use guardpost::net::listen;
 use guardpost::net::listen::Service;
 use guardpost::net::tls::TlsClient;
 use guardpost::net::tls::self_signed;
+use guardpost::serve::control::SOCKET;
+use guardpost::serve::control::Trouble;
+use guardpost::serve::control::client;
+use guardpost::serve::control::request::Request;
 use guardpost::store::engine;
 use guardpost::store::place::Space;
 use guardpost::store::place::SpaceProbe;
 use guardpost::vault::OsRandom;
 use guardpost::vault::slot::Parameters;
+use serde_json::Value;
 use std::fs;
 use std::io;
 use std::io::Write;
@@ -46,6 +51,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 /// The name of the server; its portal is on the same.
 pub const HOST: &str = "mail.house.example";
@@ -54,26 +60,38 @@ pub const DOMAIN: &str = "house.example";
 /// The password of every account that a test does not think of.
 pub const PASSWORD: &str = "three grey horses, one cart";
 
-/// The machine's clock, put forward at will.
+/// The machine's clocks, put forward at will; the wall clock also back.
 #[derive(Default)]
-pub struct TestClock(AtomicI64);
+pub struct TestClock {
+    wall: AtomicI64,
+    boot: AtomicU64,
+}
 
 impl TestClock {
     /// Lets time pass.
     pub fn pass(&self, span: Duration) {
-        self.0.fetch_add(i64::try_from(span.as_secs()).unwrap(), Ordering::SeqCst);
+        self.set_wall(i64::try_from(span.as_secs()).unwrap());
+        self.boot.fetch_add(span.as_secs(), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, by so many seconds; the boot clock goes on as before.
+    pub fn set_wall(&self, by: i64) {
+        self.wall.fetch_add(by, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Time {
-        Time(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+        Time(SystemClock.now().0 + self.wall.load(Ordering::SeqCst))
     }
 
     fn running(&self) -> Duration {
-        SystemClock.running() + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+        SystemClock.running() + Duration::from_secs(self.boot.load(Ordering::SeqCst))
     }
 }
+
+/// Nothing in a test waits longer for the appliance.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An appliance with its directory; both go with it.
 pub struct House {
@@ -240,6 +258,23 @@ impl House {
     /// Alice, ready to read.
     pub async fn alice_reads(&self) -> Imap {
         self.imap("alice@house.example", PASSWORD).await
+    }
+
+    /// Waits until the appliance has looked at every mailbox with the time that it is now.
+    pub async fn look(&self) {
+        timeout(PATIENCE, self.flow().lives.look()).await.expect("it looks");
+    }
+
+    /// Lets time pass, and the appliance look.
+    pub async fn pass(&self, span: Duration) {
+        self.clock.pass(span);
+        self.look().await;
+    }
+
+    /// Asks what a command asks the running server.
+    pub async fn control(&self, request: &Request) -> Result<Value, Trouble> {
+        let stream = client::connect(&self.at("run").join(SOCKET)).await.unwrap().expect("it listens");
+        client::ask(stream, request).await
     }
 
     /// A browser without JavaScript, nothing in its jar.

@@ -24,6 +24,8 @@ mod browser;
 mod deletion;
 mod dns;
 mod imap;
+mod life;
+mod life_table;
 mod main_job;
 mod memory;
 mod notices;

@@ -130,19 +130,23 @@ pub struct FolderShown {
     pub bytes: u64,
 }
 
-/// A line of `mailbox list`.
+/// A line of `mailbox list`, and a further mailbox of the same address in `mailbox show`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct MailboxListed {
     /// As it was first written.
     pub address: String,
-    /// `unopened` or `open`.
+    /// `unopened`, `dead`, `unreachable`, `abandoned`, `open`, `former`, `former-new`, `closed` or `closed-new`.
     pub state: String,
     /// When it was made.
     pub created: String,
     /// When its password was chosen.
     pub opened: Option<String>,
-    /// Creation, sign-in, reply, arriving mail.
+    /// Creation, sign-in, an open session, reply, arriving mail.
     pub last_activity: String,
+    /// Without activity it closes then.
+    pub inactive_until: Option<String>,
+    /// A closed or unreachable one is deleted then.
+    pub kept_until: Option<String>,
     /// In all folders.
     pub messages: u64,
     /// At rest.
@@ -154,16 +158,28 @@ pub struct MailboxListed {
 pub struct MailboxShown {
     /// As it was first written.
     pub address: String,
-    /// `unopened` or `open`.
+    /// As in `mailbox list`.
     pub state: String,
     /// When it was made.
     pub created: String,
     /// When its password was chosen.
     pub opened: Option<String>,
-    /// Creation, sign-in, reply, arriving mail.
+    /// Creation, sign-in, an open session, reply, arriving mail.
     pub last_activity: String,
     /// Without activity it closes then.
-    pub inactive_until: String,
+    pub inactive_until: Option<String>,
+    /// Since when it is closed.
+    pub closed: Option<String>,
+    /// Since when its invitation is known to reach nobody.
+    pub unreachable: Option<String>,
+    /// A closed or unreachable one is deleted then.
+    pub kept_until: Option<String>,
+    /// Since when its address has a newer one.
+    pub superseded: Option<String>,
+    /// When it took the place of an older one.
+    pub supersedes: Option<String>,
+    /// Those that went out since the last activity.
+    pub warnings: Vec<WarningShown>,
     /// What its recipient reads.
     pub language: String,
     /// The account whose message made it.
@@ -178,6 +194,54 @@ pub struct MailboxShown {
     pub messages: u64,
     /// At rest.
     pub bytes: u64,
+    /// Further mailboxes of the address: a former one, closed ones.
+    pub others: Vec<MailboxListed>,
+}
+
+/// A warning of `mailbox show`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct WarningShown {
+    /// So many days before.
+    pub days: u16,
+    /// Handed over, or given up; else it is in the queue.
+    pub settled: bool,
+}
+
+/// What was done to one of the mailboxes of an address: `mailbox delete`, `mailbox reopen`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MailboxChanged {
+    /// Whose.
+    pub address: String,
+    /// A deleted one: what it was. A reopened one: what it is.
+    pub state: String,
+    /// The states of the others that the address has.
+    pub others: Vec<String>,
+}
+
+/// Both clocks: what `clock accept` shows and answers with.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Clock {
+    /// The wall clock now.
+    pub now: String,
+    /// The wall clock when it was noted last.
+    pub noted: Option<String>,
+    /// The boot clock: since this machine started.
+    pub up_seconds: u64,
+    /// Since its first start the server has run so long in all.
+    pub ran_seconds: u64,
+    /// Why nothing is warned, closed or deleted.
+    pub suspended: Option<ClockSuspended>,
+}
+
+/// A suspension of `clock accept`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ClockSuspended {
+    /// The wall clock when it was noticed.
+    pub since: String,
+    /// `backward` or `forward` at a start, `jump` while it ran.
+    pub why: String,
+    /// By so much.
+    pub by_seconds: u64,
 }
 
 /// An invitation of `mailbox show`.
@@ -306,7 +370,7 @@ pub struct SecretKey {
     pub passphrase: String,
 }
 
-/// What was done to one address: `account add|password`, `mailbox delete`, `key remove`.
+/// What was done to one address: `account add|password`, `key remove`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Changed {
     /// Whose.
@@ -418,6 +482,29 @@ mod tests {
         }
     }
 
+    fn mailbox_listed() -> MailboxListed {
+        MailboxListed {
+            address: text(),
+            state: text(),
+            created: text(),
+            opened: some(),
+            last_activity: text(),
+            inactive_until: some(),
+            kept_until: some(),
+            messages: 1,
+            bytes: 1,
+        }
+    }
+
+    fn mailbox_changed() -> Value {
+        json!(MailboxChanged { address: text(), state: text(), others: vec![text()] })
+    }
+
+    fn clock() -> Clock {
+        let suspended = ClockSuspended { since: text(), why: text(), by_seconds: 1 };
+        Clock { now: text(), noted: some(), up_seconds: 1, ran_seconds: 1, suspended: Some(suspended) }
+    }
+
     #[expect(clippy::too_many_lines, reason = "a table")]
     fn samples() -> Vec<(&'static str, Value)> {
         let changed = || json!(Changed { address: text() });
@@ -491,19 +578,10 @@ mod tests {
                     passphrase: text(),
                 }),
             ),
-            ("mailbox_delete", changed()),
-            (
-                "mailbox_list",
-                json!([MailboxListed {
-                    address: text(),
-                    state: text(),
-                    created: text(),
-                    opened: some(),
-                    last_activity: text(),
-                    messages: 1,
-                    bytes: 1,
-                }]),
-            ),
+            ("mailbox_delete", mailbox_changed()),
+            ("mailbox_reopen", mailbox_changed()),
+            ("clock_accept", json!(clock())),
+            ("mailbox_list", json!([mailbox_listed()])),
             (
                 "mailbox_show",
                 json!(MailboxShown {
@@ -512,7 +590,13 @@ mod tests {
                     created: text(),
                     opened: some(),
                     last_activity: text(),
-                    inactive_until: text(),
+                    inactive_until: some(),
+                    closed: some(),
+                    unreachable: some(),
+                    kept_until: some(),
+                    superseded: some(),
+                    supersedes: some(),
+                    warnings: vec![WarningShown { days: 1, settled: true }],
                     language: text(),
                     invited_by: some(),
                     correspondents: vec![text()],
@@ -525,6 +609,7 @@ mod tests {
                     fingerprint: text(),
                     messages: 1,
                     bytes: 1,
+                    others: vec![mailbox_listed()],
                 }),
             ),
             (

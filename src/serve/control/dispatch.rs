@@ -8,12 +8,14 @@ use crate::flow::account_keys::ChangeWish;
 use crate::flow::account_keys::OpenInvitation;
 use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
+use crate::flow::life::Clocks;
 use crate::flow::queue;
 use crate::flow::queue::QueueItem;
 use crate::flow::recovery::recovery_slot;
 use crate::flow::signing;
 use crate::openpgp::export;
 use crate::openpgp::fingerprint_text;
+use crate::policy::life::State;
 use crate::serve::control::Trouble;
 use crate::serve::control::TroubleKind;
 use crate::serve::control::answer;
@@ -24,11 +26,11 @@ use crate::store::Health;
 use crate::store::PAGE;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
+use crate::store::record::ClockTrouble;
 use crate::store::record::FolderRecord;
 use crate::store::record::InvitationState;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
@@ -38,7 +40,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Answers requests out of the flows, in a server or in a command of its own.
 pub struct Dispatcher {
@@ -105,7 +106,21 @@ impl Dispatcher {
             }
             R::MailboxList {} => self.mailbox_list().await,
             R::MailboxShow { address } => self.mailbox_show(&parse(&address)?).await,
-            R::MailboxDelete { address } => self.remove(&address, MailboxKind::Temporary).await,
+            R::MailboxDelete { address } => {
+                let address = parse(&address)?;
+                let (state, others) = flow.delete_mailbox(&address).await?;
+                self.mailbox_changed(&address, state, &others).await
+            }
+            R::MailboxReopen { address } => {
+                let address = parse(&address)?;
+                let record = flow.reopen_mailbox(&address).await?;
+                let state = flow.outlook(&record).await?.state;
+                let others = flow.mailboxes_at(&address).await?;
+                let others: Vec<_> = others.into_iter().filter(|other| other.id != record.id).collect();
+                self.mailbox_changed(&address, state, &others).await
+            }
+            R::ClockShow {} => json(clock(&flow.clocks().await?)),
+            R::ClockAccept {} => json(clock(&flow.accept_clock().await?)),
             R::QueueList {} => self.queue_list().await,
             R::QueueShow { id } => self.queue_show(queue_id(&id)?).await,
             R::QueueRetry { id } => {
@@ -226,31 +241,54 @@ impl Dispatcher {
         })
     }
 
-    async fn remove(&self, address: &str, kind: MailboxKind) -> Result<Value, Trouble> {
-        let address = parse(address)?;
-        self.flow.remove_mailbox(&address, kind).await?;
-        json(answer::Changed { address: address.to_string() })
-    }
-
     async fn mailbox_list(&self) -> Result<Value, Trouble> {
         let mut list = Vec::new();
         for record in self.flow.all_mailboxes(MailboxKind::Temporary).await? {
-            let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
-            list.push(answer::MailboxListed {
-                address: record.address.to_string(),
-                state: mailbox_state(record.state).into(),
-                created: record.created.to_string(),
-                opened: record.opened.map(|time| time.to_string()),
-                last_activity: record.last_activity.to_string(),
-                messages,
-                bytes,
-            });
+            list.push(self.mailbox_listed(&record).await?);
         }
         json(list)
     }
 
+    async fn mailbox_listed(&self, record: &MailboxRecord) -> Result<answer::MailboxListed, Trouble> {
+        let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+        let outlook = self.flow.outlook(record).await?;
+        Ok(answer::MailboxListed {
+            address: record.address.to_string(),
+            state: outlook.state.as_str().into(),
+            created: record.created.to_string(),
+            opened: said(record.opened),
+            last_activity: record.last_activity.to_string(),
+            inactive_until: said(outlook.closes),
+            kept_until: said(outlook.goes),
+            messages,
+            bytes,
+        })
+    }
+
+    async fn mailbox_changed(
+        &self,
+        address: &Address,
+        state: State,
+        others: &[Arc<MailboxRecord>],
+    ) -> Result<Value, Trouble> {
+        let mut left = Vec::new();
+        for record in others {
+            left.push(self.flow.outlook(record).await?.state.as_str().into());
+        }
+        json(answer::MailboxChanged {
+            address: address.to_string(),
+            state: state.as_str().into(),
+            others: left,
+        })
+    }
+
     async fn mailbox_show(&self, address: &Address) -> Result<Value, Trouble> {
-        let record = self.flow.mailbox_at(address, MailboxKind::Temporary).await?;
+        let mut found = self.flow.mailboxes_at(address).await?;
+        let record = found.remove(0);
+        let mut others = Vec::new();
+        for other in &found {
+            others.push(self.mailbox_listed(other).await?);
+        }
         let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
         let mut correspondents = Vec::new();
         for account in &record.correspondents {
@@ -263,15 +301,23 @@ impl Dispatcher {
             }
             None => None,
         };
-        let days = u64::from(self.flow.config().temporary_mailbox.inactivity_days);
-        let inactive_until = record.last_activity + Duration::from_secs(days * 86_400);
+        let outlook = self.flow.outlook(&record).await?;
+        let warnings = record.warnings.iter();
         json(answer::MailboxShown {
             address: record.address.to_string(),
-            state: mailbox_state(record.state).into(),
+            state: outlook.state.as_str().into(),
             created: record.created.to_string(),
-            opened: record.opened.map(|time| time.to_string()),
+            opened: said(record.opened),
             last_activity: record.last_activity.to_string(),
-            inactive_until: inactive_until.to_string(),
+            inactive_until: said(outlook.closes),
+            closed: said(record.closed.map(|closed| closed.at)),
+            unreachable: said(record.unreachable.map(|unreachable| unreachable.at)),
+            kept_until: said(outlook.goes),
+            superseded: said(record.superseded),
+            supersedes: said(record.supersedes),
+            warnings: warnings
+                .map(|sent| answer::WarningShown { days: sent.days, settled: sent.settled.is_some() })
+                .collect(),
             language: record.language.to_string(),
             invited_by,
             correspondents,
@@ -279,6 +325,7 @@ impl Dispatcher {
             fingerprint: fingerprint_text(&record.certificate.0),
             messages,
             bytes,
+            others,
         })
     }
 
@@ -487,11 +534,30 @@ const fn purpose(purpose: Purpose) -> &'static str {
     }
 }
 
-const fn mailbox_state(state: MailboxState) -> &'static str {
-    match state {
-        MailboxState::Unopened => "unopened",
-        MailboxState::Open => "open",
-        MailboxState::Closed => "closed",
+fn said(time: Option<Time>) -> Option<String> {
+    time.map(|time| time.to_string())
+}
+
+fn clock(clocks: &Clocks) -> answer::Clock {
+    let record = clocks.record.as_ref();
+    answer::Clock {
+        now: clocks.now.to_string(),
+        noted: said(record.map(|record| record.wall)),
+        up_seconds: clocks.running.as_secs(),
+        ran_seconds: record.map_or(0, |record| record.ran),
+        suspended: record.and_then(|record| record.suspended).map(|suspended| answer::ClockSuspended {
+            since: suspended.at.to_string(),
+            why: clock_trouble(suspended.why).into(),
+            by_seconds: suspended.by,
+        }),
+    }
+}
+
+const fn clock_trouble(trouble: ClockTrouble) -> &'static str {
+    match trouble {
+        ClockTrouble::Backward => "backward",
+        ClockTrouble::Forward => "forward",
+        ClockTrouble::Jump => "jump",
     }
 }
 

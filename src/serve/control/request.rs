@@ -157,6 +157,18 @@ pub enum Request {
         /// Which.
         address: String,
     },
+    /// Opens a closed temporary mailbox again.
+    #[serde(rename = "/mailbox/reopen")]
+    MailboxReopen {
+        /// Which.
+        address: String,
+    },
+    /// Both clocks, and whether the wall clock is believed.
+    #[serde(rename = "/clock/show")]
+    ClockShow {},
+    /// Takes the wall clock for right.
+    #[serde(rename = "/clock/accept")]
+    ClockAccept {},
     /// Every message in the queue.
     #[serde(rename = "/queue/list")]
     QueueList {},
@@ -227,6 +239,7 @@ impl Request {
             | Self::AccountKeyExport { .. }
             | Self::MailboxList {}
             | Self::MailboxShow { .. }
+            | Self::ClockShow {}
             | Self::QueueList {}
             | Self::QueueShow { .. }
             | Self::KeyList {}
@@ -243,6 +256,8 @@ impl Request {
             | Self::AccountKeyExportSecret { .. }
             | Self::AccountKeyImport { .. }
             | Self::MailboxDelete { .. }
+            | Self::MailboxReopen { .. }
+            | Self::ClockAccept {}
             | Self::QueueRetry { .. }
             | Self::QueueCancel { .. }
             | Self::KeyImport { .. }

@@ -37,6 +37,7 @@ use crate::store::spool::SpoolDir;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,8 @@ const AT_ONCE: usize = 1_000;
 const COPIED_AT_ONCE: usize = 250;
 /// What a watcher of a mailbox that is gone sees.
 const GONE: u64 = u64::MAX;
+/// A session that lasts is noted as activity this often.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A mailbox with its owner's key. Everything of it is wiped when the connection ends.
 pub(super) struct Mailbox {
@@ -58,6 +61,8 @@ pub(super) struct Mailbox {
     listed: Option<u64>,
     /// The counter when the mailbox was last seen to be open; nothing before the first look.
     checked: Option<u64>,
+    /// When the session was last noted as activity, by the boot clock.
+    noted: Duration,
     /// The message that was read last.
     last: Option<(Folder, Uid, Arc<Plain>)>,
     /// By which its owner sees and ends it.
@@ -77,13 +82,15 @@ impl Mailbox {
         let who = imap.flow.sign_in(user, password, &source, Realm::Everybody).await.map_err(no_sign_in)?;
         let place = imap.places.take(who.mailbox).ok_or(Trouble::TooManySessions)?;
         let changes = imap.flow.store.watch(who.mailbox);
-        let visit = imap.flow.visits.begin(who.mailbox, imap.flow.clock.running());
+        let running = imap.flow.clock.running();
+        let visit = imap.flow.visits.begin(who.mailbox, running);
         let mut mailbox = Self {
             imap: imap.clone(),
             who,
             changes,
             listed: None,
             checked: None,
+            noted: running,
             last: None,
             visit,
             _place: place,
@@ -92,10 +99,12 @@ impl Mailbox {
         Ok((mailbox, folders))
     }
 
-    /// Is it still there, and still opened by the same password?
+    /// Is it still there, and still opened by the same password? A session that lasts is noted once a day.
     pub(super) async fn is_open(&mut self) -> bool {
         let now = *self.changes.borrow();
-        if self.checked == Some(now) {
+        let running = self.imap.flow.clock.running();
+        let long = running.saturating_sub(self.noted) >= DAY;
+        if self.checked == Some(now) && !long {
             return true;
         }
         self.checked = Some(now);
@@ -103,7 +112,12 @@ impl Mailbox {
             return false;
         }
         match self.imap.flow.store.mailbox(self.who.mailbox).await {
-            Ok(Some(record)) => record.generation == self.who.generation,
+            Ok(Some(record)) if record.generation != self.who.generation => false,
+            Ok(Some(record)) if long => {
+                self.noted = running;
+                self.imap.flow.note_session(&record).await
+            }
+            Ok(Some(_)) => true,
             // The store's trouble is told when it is asked for something.
             Ok(None) => false,
             Err(_) => true,

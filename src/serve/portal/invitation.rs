@@ -60,6 +60,7 @@ pub fn conflict(chrome: &Chrome, state: &InvitationPage) -> Answer {
         InvitationPage::Open { .. }
         | InvitationPage::Replaced
         | InvitationPage::Dead
+        | InvitationPage::Expired { .. }
         | InvitationPage::Deleted { .. } => StatusCode::GONE,
     };
     closed(chrome, state, status)
@@ -86,6 +87,12 @@ fn closed(chrome: &Chrome, state: &InvitationPage, status: StatusCode) -> Answer
         InvitationPage::Dead => Notice::new(chrome, say("dead-title"), vec![say("dead-text")])
             .todo(vec![say("dead-do"), say("dead-not-you")])
             .answer(status),
+        InvitationPage::Expired { at } => {
+            let date = chrome.date(*at);
+            Notice::new(chrome, say("expired-title"), vec![chrome.put("expired-text", "date", &date)])
+                .todo(vec![say("expired-do"), say("expired-soon")])
+                .answer(status)
+        }
         InvitationPage::Deleted { at } => {
             let date = chrome.date(*at);
             Notice::new(chrome, say("deleted-title"), vec![chrome.put("deleted-text", "date", &date)])

@@ -1,0 +1,341 @@
+//! The worker that lets time do its work on temporary mailboxes: warnings, closing, deletion, and the end of traces.
+//!
+//! Once a minute it adds up the time that the appliance has run, judges the wall clock, and, if that is believed, asks
+//! the policy what is due for each mailbox. Whatever it does is one commit with the precondition that nothing happened
+//! to the mailbox in between.
+
+use crate::base::id::MailboxId;
+use crate::base::time::Time;
+use crate::flow::Flow;
+use crate::flow::life;
+use crate::flow::notes::Note;
+use crate::flow::notes::letterhead;
+use crate::flow::refusal::TakeError;
+use crate::flow::sealing::Place;
+use crate::policy::clock;
+use crate::policy::clock::Fault;
+use crate::policy::clock::Pair;
+use crate::policy::clock::Why;
+use crate::policy::closing;
+use crate::policy::closing::Due;
+use crate::policy::closing::Moment;
+use crate::policy::life::Event;
+use crate::policy::life::State;
+use crate::policy::life::Told;
+use crate::policy::life::next;
+use crate::policy::life::state;
+use crate::store::command::Command;
+use crate::store::command::DeleteIf;
+use crate::store::error::StoreError;
+use crate::store::record::ClockTrouble;
+use crate::store::record::LifeClock;
+use crate::store::record::MailboxRecord;
+use crate::store::record::Suspension;
+use crate::texts::closing as texts;
+use crate::texts::closing::ClockAlarm;
+use crate::texts::closing::Wrong;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How often the worker looks.
+const TICK: Duration = Duration::from_secs(60);
+/// Mailboxes read at once.
+const PAGE: usize = 250;
+/// Mailboxes in a row that nothing could be done for, before the rest waits for the next look.
+const TROUBLES: usize = 20;
+/// The link of a deleted mailbox says so for this long.
+const TRACES: Duration = Duration::from_secs(400 * 24 * 3600);
+/// How often old traces are looked for, by the boot clock.
+const PURGE: Duration = Duration::from_secs(3600);
+/// Traces removed at once.
+const PURGED: usize = 1_000;
+
+/// Wakes the worker, and tells when it has looked.
+#[derive(Debug, Default)]
+pub struct Bell {
+    notify: Notify,
+    asked: AtomicU64,
+    done: watch::Sender<u64>,
+    /// How often the clock was accepted. Held while it is judged and while it is accepted, so that no tick judges by
+    /// what was before an acceptance and writes after it.
+    pub(in crate::flow) accepted: Mutex<u64>,
+}
+
+impl Bell {
+    /// Asks the worker to look now; answers with the number of this wish.
+    pub fn ring(&self) -> u64 {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.notify.notify_one();
+        mine
+    }
+
+    /// Asks the worker to look now, and waits until a look that began after this has ended.
+    pub async fn look(&self) {
+        let mut done = self.done.subscribe();
+        let mine = self.ring();
+        // The sender lives as long as this bell.
+        let _ = done.wait_for(|looked| *looked >= mine).await;
+    }
+}
+
+/// The worker. There is one.
+pub struct Worker {
+    flow: Arc<Flow>,
+    /// What the clocks are compared with; nothing before the first tick.
+    begin: Option<Pair>,
+    /// The boot clock up to which running time was added.
+    counted: Duration,
+    /// Acceptances of the clock that were taken notice of.
+    accepted: u64,
+    /// When traces were looked for last, by the boot clock.
+    purged: Option<Duration>,
+}
+
+impl Worker {
+    /// A worker over these flows.
+    pub fn new(flow: Arc<Flow>) -> Self {
+        let counted = flow.clock.running();
+        Self { flow, begin: None, counted, accepted: 0, purged: None }
+    }
+
+    /// Looks now, every minute, and whenever the bell is rung, until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let flow = self.flow.clone();
+            let asked = flow.lives.asked.load(Ordering::SeqCst);
+            match self.look(&stop).await {
+                Ok(()) => {
+                    flow.lives.done.send_replace(asked);
+                }
+                Err(why) => tracing::error!(%why, "the lives of mailboxes cannot be looked after"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = flow.lives.notify.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// One look: the clock, then everything that is due.
+    async fn look(&mut self, stop: &CancellationToken) -> Result<(), TakeError> {
+        let now = Pair { wall: self.flow.clock.now(), boot: self.flow.clock.running() };
+        let clock = self.tick(now).await?;
+        if let Some(suspension) = clock.suspended {
+            if !clock.told {
+                self.alarm(suspension).await?;
+            }
+            return Ok(());
+        }
+        self.sweep(Moment { wall: now.wall, ran: clock.ran }, stop).await?;
+        self.purge(now).await
+    }
+
+    /// Adds the running time, judges the clock, and writes both down.
+    async fn tick(&mut self, now: Pair) -> Result<LifeClock, StoreError> {
+        let accepted = self.flow.lives.accepted.lock().await;
+        if *accepted != self.accepted {
+            // An admin has accepted the clock: it is compared with itself from here on.
+            (self.accepted, self.begin) = (*accepted, Some(now));
+        }
+        let stored = self.flow.store.life_clock().await?;
+        let is_suspended = stored.as_ref().is_some_and(|stored| stored.suspended.is_some());
+        let fault = match (self.begin, &stored) {
+            (Some(begin), _) => begin.judge(now),
+            (None, Some(stored)) => clock::at_start(stored.wall, now.wall),
+            (None, None) => None,
+        };
+        let suspend = fault.filter(|_| !is_suspended).map(|fault| suspension(fault, now.wall));
+        let ran_more = now.boot.saturating_sub(self.counted).as_secs();
+        let tick = Command::Tick { wall: now.wall, ran_more, suspend };
+        self.flow.store.commit(vec![tick]).await?;
+        drop(accepted);
+        self.counted += Duration::from_secs(ran_more);
+        self.begin.get_or_insert(now);
+        if let Some(Suspension { at, why, by }) = suspend {
+            tracing::error!(
+                ?why,
+                by,
+                %at,
+                "the clock is not believed: nothing closes or goes until guardpost clock accept"
+            );
+        }
+        let clock = self.flow.store.life_clock().await?;
+        clock.ok_or(StoreError::Damaged { what: "the clock of mailboxes' lives" })
+    }
+
+    /// Tells the postmaster of every domain, once for each suspension.
+    async fn alarm(&self, suspension: Suspension) -> Result<(), TakeError> {
+        let flow = &*self.flow;
+        let config = flow.config();
+        let mut accounts = BTreeMap::new();
+        for domain in &config.domains {
+            if let Some(account) = flow.postmaster(&domain.name).await? {
+                accounts.entry(account).or_insert(domain);
+            }
+        }
+        let facts = ClockAlarm {
+            host: config.hostname.as_str(),
+            at: suspension.at,
+            wrong: match suspension.why {
+                ClockTrouble::Backward => Wrong::Backward,
+                ClockTrouble::Forward => Wrong::Forward,
+                ClockTrouble::Jump => Wrong::Jump,
+            },
+            by: suspension.by,
+        };
+        let mut commands = Vec::new();
+        for (account, domain) in accounts {
+            let Some(receiver) = flow.receiver(account).await? else { continue };
+            let text = texts::alarm_clock(&letterhead(domain), &facts, receiver.record.language);
+            let letter = flow.letter_to(&config, domain, &receiver.record.address, &text)?;
+            let delivery = flow.delivery(&receiver, letter, Place::default()).await?;
+            commands.push(Command::Deliver(delivery));
+        }
+        if commands.is_empty() {
+            // Nobody is there to be told; whoever is made next is.
+            return Ok(());
+        }
+        commands.iter_mut().for_each(unlimited);
+        commands.push(Command::NoteSuspensionTold);
+        flow.commit_taking(commands).await.map(drop)
+    }
+
+    /// Goes through all mailboxes, a page at a time, and does what is due.
+    async fn sweep(&self, now: Moment, stop: &CancellationToken) -> Result<(), TakeError> {
+        let rules = life::rules(&self.flow.config());
+        let mut troubles = 0;
+        let mut after = None;
+        loop {
+            let page = self.flow.store.mailboxes(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for record in &page {
+                let due = life::due(record, &rules, now);
+                if due == Due::Nothing {
+                    continue;
+                }
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                match self.act(record, due, now.wall).await {
+                    Ok(()) => troubles = 0,
+                    // Something happened to it in between; the next look sees what.
+                    Err(TakeError::Store(StoreError::Refused { why, .. })) => {
+                        tracing::debug!(mailbox = %record.id, %why, ?due, "not done");
+                    }
+                    Err(why) => {
+                        tracing::warn!(mailbox = %record.id, %why, ?due, "what is due could not be done");
+                        troubles += 1;
+                        if troubles >= TROUBLES {
+                            return Err(why);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn act(&self, record: &MailboxRecord, due: Due, now: Time) -> Result<(), TakeError> {
+        match due {
+            Due::Nothing => Ok(()),
+            Due::Warn { days, last, closes } => {
+                let event = if last { Event::WarnLast } else { Event::WarnFirst };
+                match next(self.state(record).await?, event).told {
+                    Told::Warning => self.flow.warn(record, days, closes).await,
+                    _ => Ok(()),
+                }
+            }
+            Due::Close => self.close(record, now).await,
+            Due::Delete => self.delete(record, now).await,
+        }
+    }
+
+    async fn state(&self, record: &MailboxRecord) -> Result<State, StoreError> {
+        Ok(state(&self.flow.life_facts(record).await?))
+    }
+
+    async fn close(&self, record: &MailboxRecord, now: Time) -> Result<(), TakeError> {
+        let step = next(self.state(record).await?, Event::Inactive);
+        let mut commands = Vec::new();
+        if step.told == Told::NeverOpened {
+            for account in &record.correspondents {
+                commands.extend(self.never_opened(*account, record, now).await);
+            }
+        }
+        commands.push(Command::CloseMailbox {
+            mailbox: record.id,
+            now,
+            not_active_since: record.last_activity,
+        });
+        self.flow.commit_taking(commands).await?;
+        tracing::info!(mailbox = %record.id, state = step.next.as_str(), "temporary mailbox closed");
+        Ok(())
+    }
+
+    /// A correspondent who cannot be told does not keep the mailbox open.
+    async fn never_opened(&self, account: MailboxId, record: &MailboxRecord, now: Time) -> Option<Command> {
+        let note =
+            Note::NeverOpened { recipient: record.address.clone(), closed: now, goes: now + closing::GRACE };
+        match self.flow.note(account, note).await {
+            Ok(mut command) => {
+                command.iter_mut().for_each(unlimited);
+                command
+            }
+            Err(why) => {
+                tracing::error!(mailbox = %account, %why, "a sender could not be told of a closed mailbox");
+                None
+            }
+        }
+    }
+
+    async fn delete(&self, record: &MailboxRecord, now: Time) -> Result<(), TakeError> {
+        let only = match (record.closed, record.unreachable) {
+            (Some(closed), _) => DeleteIf::StillClosedSince(closed.at),
+            (None, Some(unreachable)) => DeleteIf::StillUnreachableSince(unreachable.at),
+            (None, None) => return Ok(()),
+        };
+        let state = self.state(record).await?;
+        if next(state, Event::Over).next != State::Deleted {
+            return Ok(());
+        }
+        let delete = Command::DeleteMailbox { mailbox: record.id, now, only: Some(only) };
+        self.flow.store.commit(vec![delete]).await?;
+        tracing::info!(mailbox = %record.id, state = state.as_str(), "temporary mailbox deleted");
+        Ok(())
+    }
+
+    /// Forgets the traces of mailboxes that are gone for long.
+    async fn purge(&mut self, now: Pair) -> Result<(), TakeError> {
+        if self.purged.is_some_and(|purged| now.boot.saturating_sub(purged) < PURGE) {
+            return Ok(());
+        }
+        let purge = Command::PurgeTraces { before: now.wall - TRACES, limit: PURGED };
+        self.flow.store.commit(vec![purge]).await?;
+        self.purged = Some(now.boot);
+        Ok(())
+    }
+}
+
+fn suspension(fault: Fault, at: Time) -> Suspension {
+    let why = match fault.why {
+        Why::Backward => ClockTrouble::Backward,
+        Why::Forward => ClockTrouble::Forward,
+        Why::Jump => ClockTrouble::Jump,
+    };
+    Suspension { at, why, by: fault.by.as_secs() }
+}
+
+/// What the appliance itself has to tell is not kept out by a full mailbox.
+fn unlimited(command: &mut Command) {
+    if let Command::Deliver(delivery) = command {
+        (delivery.quota_bytes, delivery.quota_messages) = (None, None);
+    }
+}
