@@ -134,6 +134,10 @@ search-all = { $n ->
     [one] Die 1 Nachricht hier wurde durchsucht.
    *[other] Alle { $n } Nachrichten wurden durchsucht.
 }
+search-looked = { $n ->
+    [one] 1 Nachricht wurde angesehen.
+   *[other] { $n } Nachrichten wurden angesehen.
+}
 search-stopped = Nicht alles wurde durchsucht: Die Zeit war um. { $n } von { $all } Nachrichten wurden angesehen, die neuesten zuerst. Um in allen zu suchen, speichern Sie alles unter „Export“ und suchen dort.
 search-cut = { $n ->
     [one] 1 Nachricht ist sehr lang: Nur ihr Anfang wurde durchsucht.

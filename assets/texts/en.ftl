@@ -137,6 +137,10 @@ search-all = { $n ->
     [one] The 1 message here was searched.
    *[other] All { $n } messages were searched.
 }
+search-looked = { $n ->
+    [one] 1 message was looked at.
+   *[other] { $n } messages were looked at.
+}
 search-stopped = Not everything was searched: the time was up. { $n } of { $all } messages were looked at, the newest first. To search in all of them, save everything under “Export” and search there.
 search-cut = { $n ->
     [one] 1 message is very long: only the first part of it was searched.

@@ -85,6 +85,8 @@ fn results<'a>(chrome: &'a Chrome, typed: &str, found: &Found, now: crate::base:
             notes.push(
                 chrome.words("search-stopped", &[("n", found.searched.into()), ("all", found.all.into())]),
             );
+        } else {
+            notes.push(chrome.count("search-looked", "n", &found.all));
         }
         if found.cut > 0 {
             notes.push(chrome.count("search-cut", "n", &found.cut));
