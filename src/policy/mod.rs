@@ -18,4 +18,4 @@ pub mod tag;
 pub mod tls;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;

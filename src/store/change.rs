@@ -322,9 +322,9 @@ pub(crate) fn check_supersede(old: &MailboxRecord, new: &NewMailbox) -> Result<(
     Ok(check_current(old)?)
 }
 
-/// The address has a newer mailbox.
+/// The address has a newer mailbox. From now on only inactivity ends this one, whether its invitation came back or not.
 pub(crate) fn supersede(record: &mut MailboxRecord, now: Time) {
-    record.superseded = Some(now);
+    (record.superseded, record.unreachable) = (Some(now), None);
     record.asked_new.clear();
 }
 

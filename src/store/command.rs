@@ -37,7 +37,7 @@ pub enum Command {
     /// Refused ([`Refusal::AddressTaken`]) if the address has one, or the id is used already.
     CreateMailbox(Box<NewMailbox>),
     /// A newer mailbox for an address that has one. The old one becomes the address's former mailbox: it keeps its
-    /// slots, keys, messages and invitation, and whoever asked for the new one is forgotten.
+    /// slots, keys, messages and invitation and is not unreachable any more; whoever asked for the new one is forgotten.
     ///
     /// Refused ([`Refusal::NotCurrent`]) unless `old` is the temporary mailbox that the address has now, and
     /// ([`Refusal::AddressTaken`]) if the address has a former one already, or the new id is used.

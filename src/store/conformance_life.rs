@@ -199,7 +199,7 @@ fn closing_ends_what_is_signed_in_and_calls_back_what_is_in_the_queue() {
         assert!(stage.ask(stage.store().shred_key(closed.slots[0].shred)).is_some(), "its key stays");
         assert_eq!(closed.warnings.len(), 1, "a warning that never went out is no warning");
         let told = closed.notices.clone().unwrap();
-        assert_eq!((told.waiting, told.senders.len(), told.today), (None, 0, 1));
+        assert_eq!((told.waiting, told.senders.len(), told.messages, told.today), (None, 0, 0, 1));
         assert_eq!(places(stage, 2), (None, None));
         for (n, there) in [(1, false), (2, false), (3, false), (4, false), (5, true), (6, true)] {
             assert_eq!(stage.ask(stage.store().queued(queue(n))).is_some(), there, "{n}");
@@ -348,7 +348,9 @@ fn what_reaches_nobody_is_noted_until_renewal_or_first_use() {
         stage.ok(Command::CompleteFirstUse(first));
         assert_eq!(record(stage, 2).unreachable, None);
         assert_eq!(stage.refused(mark(2, 5, 5_400)), Refusal::NotOpen, "opened by now");
+        stage.ok(mark(4, 4, 5_350));
         stage.ok(supersede(14, 4, 1));
+        assert_eq!(record(stage, 4).unreachable, None, "it ends as others do");
         assert_eq!(stage.refused(mark(4, 4, 5_400)), Refusal::NotOpen, "superseded");
         assert_eq!(stage.refused(mark(9, 4, 5_400)), Refusal::NotOpen);
     });

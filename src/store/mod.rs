@@ -32,6 +32,8 @@ pub mod model;
 pub mod place;
 mod poison;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod random;
 pub mod record;
 #[cfg(test)]

@@ -477,6 +477,7 @@ fn check_lives(disk: &Disk, mailboxes: &[&MailboxRecord]) {
     let (mut current, mut former) = (0, 0);
     for record in mailboxes {
         assert_eq!(record.closed.is_some(), record.state == MailboxState::Closed);
+        assert!(record.unreachable.is_none() || (record.opened, record.superseded) == (None, None));
         let (index, address) = (disk.index(), record.address.key());
         let place = match (record.closed, record.superseded) {
             (Some(_), _) => None,
