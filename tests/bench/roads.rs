@@ -1,22 +1,30 @@
 //! Acknowledged messages a second, memory, and the first page of a large mailbox: the real binary, real sockets.
 //!
 //! Two limits are measured beside it in the same run: the encryption alone on the same cores, and the same bytes
-//! appended to a file with an fdatasync for every batch of 256.
+//! appended to a file with an fdatasync for every batch of 256. The load shares the cores with the server; what it
+//! costs is measured too, beside the server and against a server that does nothing.
 
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a measurement ends by panicking and prints what it found"
 )]
+
+mod load;
+mod page;
+mod process;
 
 use guardpost::base::address::Address;
 use guardpost::base::time::Time;
 use guardpost::openpgp::encrypt::encrypt_bytes;
 use guardpost::openpgp::generate::generate;
+use load::SIZE;
+use load::SPAN;
+use load::Sink;
+use load::Smtp;
+use page::Pages;
 use std::fs::File;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -25,60 +33,86 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
-/// How long each figure is measured.
-const SPAN: Duration = Duration::from_secs(5);
-/// Octets of one message.
-const SIZE: usize = 4 << 10;
 /// Messages between two syncs of the bare file.
 const BATCH: usize = 256;
 const PASSWORD: &str = "measured at some length";
 
 fn main() {
+    if std::env::args().any(|argument| argument == load::SINK) {
+        return Sink::serve();
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let house = House::start(dir.path());
-    println!("idle memory                       {:>8} KiB resident (goal: below 40 MiB)", house.resident());
+    let idle = process::resident(house.process());
+    println!("idle memory                       {idle:>8} KiB resident (goal: below 40 MiB)");
     large_message(&house);
-    let (encryption, appending) = limits(dir.path());
-    println!("limit: encryption alone           {encryption:>8.0} messages/s");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (encryption, each) = encryption(cores);
+    println!(
+        "limit: encryption alone           {encryption:>8.0} messages/s on {cores} cores; CPU a message: {each:.0} us"
+    );
+    let appending = appending(dir.path());
     println!("limit: append, fdatasync per {BATCH}  {appending:>8.0} messages/s");
     let limit = encryption.min(appending);
+    let sink = Sink::start();
+    let nothing = load::rate(sink.port, sink.process(), 50);
+    drop(sink);
+    println!(
+        "the load against a null sink, 50  {:>8.0} messages/s; CPU a message: load {:.0} us, sink {:.0} us",
+        nothing.messages, nothing.load, nothing.server
+    );
     for sessions in [1, 10, 50] {
-        let rate = house.rate(sessions);
+        let rate = load::rate(house.smtp, house.process(), sessions);
         println!(
-            "acknowledged, {sessions:>2} sessions         {rate:>8.0} messages/s, {:.2} of the lower limit",
-            rate / limit
+            "acknowledged, {sessions:>2} sessions         {:>8.0} messages/s, {:.2} of the lower limit; \
+             CPU a message: server {:.0} us, load {:.0} us, {:.2} of it the encryption",
+            rate.messages,
+            rate.messages / limit,
+            rate.server,
+            rate.load,
+            each / (rate.server + rate.load)
         );
     }
-    first_page(&house);
-    println!("memory after the load             {:>8} KiB resident", house.resident());
+    println!("memory after the load             {:>8} KiB resident", process::resident(house.process()));
+    tell("IMAP", &page::by_imap(house.imap, "alice@example.org", PASSWORD));
+    println!("memory after the list             {:>8} KiB resident", process::resident(house.process()));
+    drop(house);
+    tell("portal", &page::by_portal());
+}
+
+fn tell(road: &str, pages: &Pages) {
+    for (time, took) in [("first time", pages.first), ("again", pages.again)] {
+        println!(
+            "{road}: newest 40 of {:>6}, {time:<10} {:>6.1} ms (goal: below 150 ms after the first time)",
+            pages.total,
+            took.as_secs_f64() * 1_000.0
+        );
+    }
 }
 
 /// 25 MiB through the door: what it costs in memory above idle.
 fn large_message(house: &House) {
-    let idle = house.resident();
-    house.forget_peak();
+    let idle = process::resident(house.process());
+    process::forget_peak(house.process());
     let line = [b"x".repeat(76).as_slice(), b"\r\n"].concat();
     let mut client = Smtp::open(house.smtp);
     client.send_message(line.iter().copied().cycle().take(25 * 1_000_000 / 78 * 78));
-    let peak = house.peak();
-    println!("25 MB message, peak above idle    {:>8} KiB (goal: below 100 MiB)", peak.saturating_sub(idle));
+    let peak = process::peak(house.process()).saturating_sub(idle);
+    println!("25 MB message, peak above idle    {peak:>8} KiB (goal: below 100 MiB)");
 }
 
-/// Messages a second: encrypted on every core, and appended with grouped syncs.
-fn limits(dir: &Path) -> (f64, f64) {
+/// Messages a second, encrypted on every core and thrown away, and the CPU time of each, microseconds.
+fn encryption(cores: usize) -> (f64, f64) {
     let address = Address::parse("alice@example.org").expect("an address");
     let key = generate(&address, Time(1_700_000_000)).expect("a key");
     let text = vec![b'x'; SIZE];
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let count = AtomicU64::new(0);
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), process::cpu(std::process::id()));
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
@@ -89,7 +123,14 @@ fn limits(dir: &Path) -> (f64, f64) {
             });
         }
     });
-    let encryption = count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    let messages = count.load(Ordering::Relaxed) as f64;
+    let (took, spent) = (start.elapsed(), process::cpu(std::process::id()) - before);
+    (messages / took.as_secs_f64(), spent.as_secs_f64() * 1e6 / messages)
+}
+
+/// Messages a second, appended to a file with a sync for every batch.
+fn appending(dir: &Path) -> f64 {
+    let text = vec![b'x'; SIZE];
     let mut file = File::create(dir.join("appended")).expect("a file");
     let start = Instant::now();
     let mut appended = 0;
@@ -100,26 +141,7 @@ fn limits(dir: &Path) -> (f64, f64) {
         file.sync_data().expect("a sync");
         appended += BATCH;
     }
-    (encryption, appended as f64 / start.elapsed().as_secs_f64())
-}
-
-/// A list of the newest forty of at least 10,000 messages, the first time and again.
-fn first_page(house: &House) {
-    let mut imap = Imap::open(house.imap, &house.certificate);
-    imap.say(&format!("LOGIN alice@example.org \"{PASSWORD}\""));
-    let selected = imap.say("SELECT INBOX");
-    let total: usize = selected
-        .lines()
-        .find_map(|line| line.strip_prefix("* ")?.strip_suffix(" EXISTS")?.parse().ok())
-        .expect("EXISTS");
-    for time in ["first time", "again"] {
-        let start = Instant::now();
-        imap.say(&format!("FETCH {}:{total} (FLAGS ENVELOPE)", total.saturating_sub(39).max(1)));
-        println!(
-            "newest 40 of {total:>6}, {time:<10}   {:>8.1} ms (goal: below 150 ms after the first time)",
-            start.elapsed().as_secs_f64() * 1_000.0
-        );
-    }
+    appended as f64 / start.elapsed().as_secs_f64()
 }
 
 /// The binary at work in a directory.
@@ -127,7 +149,6 @@ struct House {
     child: Child,
     smtp: u16,
     imap: u16,
-    certificate: Vec<u8>,
 }
 
 impl House {
@@ -162,8 +183,7 @@ impl House {
         add.stdin.take().expect("its input").write_all(format!("{PASSWORD}\n").as_bytes()).expect("taken");
         assert!(add.wait().expect("its end").success(), "the account was not made");
         let child = guardpost().arg("serve").spawn().expect("the binary");
-        let certificate = made.cert.der().to_vec();
-        let house = Self { child, smtp, imap, certificate };
+        let house = Self { child, smtp, imap };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", smtp)).is_err() {
             assert!(start.elapsed() < Duration::from_secs(30), "it did not start");
@@ -172,58 +192,8 @@ impl House {
         house
     }
 
-    /// Acknowledged messages a second over so many connections.
-    fn rate(&self, sessions: usize) -> f64 {
-        let (count, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let start = Instant::now();
-        let threads: Vec<_> = (0..sessions)
-            .map(|_| {
-                let (count, done, port) = (count.clone(), done.clone(), self.smtp);
-                std::thread::spawn(move || {
-                    let mut client = Smtp::open(port);
-                    for sent in 1.. {
-                        if done.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        // A session takes 1,000 RCPT commands.
-                        if sent % 900 == 0 {
-                            client = Smtp::open(port);
-                        }
-                        client.send_message(
-                            std::iter::repeat_n(b'x', 70).chain(*b"\r\n").cycle().take(SIZE / 72 * 72),
-                        );
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                })
-            })
-            .collect();
-        while start.elapsed() < SPAN {
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-        let rate = count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
-        done.store(true, Ordering::Relaxed);
-        for thread in threads {
-            thread.join().expect("a client");
-        }
-        rate
-    }
-
-    fn status(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
-        let line = status.lines().find(|line| line.starts_with(field)).expect("a field");
-        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
-    }
-
-    fn resident(&self) -> u64 {
-        self.status("VmRSS:")
-    }
-
-    fn peak(&self) -> u64 {
-        self.status("VmHWM:")
-    }
-
-    fn forget_peak(&self) {
-        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("Linux");
+    fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -237,90 +207,4 @@ impl Drop for House {
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its number").port()
-}
-
-/// A client that pipelines, as real ones do (RFC 2920).
-struct Smtp {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
-}
-
-impl Smtp {
-    fn open(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        stream.set_nodelay(true).expect("a socket");
-        let reader = BufReader::new(stream.try_clone().expect("a socket"));
-        let mut client = Self { stream, reader };
-        client.expect("220");
-        client.stream.write_all(b"EHLO client.example\r\n").expect("sent");
-        client.expect("250");
-        client
-    }
-
-    fn send_message(&mut self, body: impl Iterator<Item = u8>) {
-        self.stream
-            .write_all(b"MAIL FROM:<bob@example.net>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n")
-            .expect("sent");
-        for code in ["250", "250", "354"] {
-            self.expect(code);
-        }
-        let mut text =
-            b"From: bob@example.net\r\nTo: alice@example.org\r\nSubject: measured\r\n\r\n".to_vec();
-        text.extend(body);
-        text.extend_from_slice(b".\r\n");
-        self.stream.write_all(&text).expect("sent");
-        self.expect("250");
-    }
-
-    fn expect(&mut self, code: &str) {
-        loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line).expect("a reply");
-            assert!(line.starts_with(code), "{line}");
-            if line.as_bytes().get(3) == Some(&b' ') {
-                return;
-            }
-        }
-    }
-}
-
-/// A client for one command after the other.
-struct Imap {
-    stream: rustls::StreamOwned<rustls::ClientConnection, TcpStream>,
-}
-
-impl Imap {
-    fn open(port: u16, certificate: &[u8]) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate.to_vec().into()).expect("a root");
-        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let name = "localhost".try_into().expect("a name");
-        let connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        let mut imap = Self { stream: rustls::StreamOwned::new(connection, socket) };
-        imap.until("* OK");
-        imap
-    }
-
-    fn say(&mut self, command: &str) -> String {
-        self.stream.write_all(format!("a {command}\r\n").as_bytes()).expect("sent");
-        self.until("a OK")
-    }
-
-    /// Reads up to the line that begins so.
-    fn until(&mut self, last: &str) -> String {
-        let mut text = Vec::new();
-        let mut buffer = [0; 16 << 10];
-        loop {
-            let got = self.stream.read(&mut buffer).expect("an answer");
-            assert!(got > 0, "the connection ended");
-            text.extend_from_slice(buffer.get(..got).unwrap_or_default());
-            let said = String::from_utf8_lossy(&text);
-            if said.ends_with("\r\n") && said.lines().any(|line| line.starts_with(last)) {
-                return said.into_owned();
-            }
-            assert!(!said.contains("\r\na NO") && !said.contains("\r\na BAD"), "{said}");
-        }
-    }
 }
