@@ -12,6 +12,7 @@ use guardpost::openpgp::decrypt::DecryptError;
 use guardpost::openpgp::decrypt::Limits;
 use guardpost::openpgp::decrypt::Protection;
 use guardpost::openpgp::decrypt::decrypt_bytes;
+use guardpost::openpgp::encrypt::Addressed;
 use guardpost::openpgp::encrypt::Form;
 use guardpost::openpgp::encrypt::encrypt;
 use guardpost::openpgp::export;
@@ -21,6 +22,7 @@ use guardpost::openpgp::import::ImportError;
 use guardpost::openpgp::import::import;
 use guardpost::vault::os_random;
 use guardpost::vault::passphrase;
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -136,6 +138,38 @@ fn gpg_opens_our_messages_with_the_exported_key() {
         assert_eq!(kinds.len(), 4, "{packets}");
         assert!(packets.contains("mdc_method: 2"), "SEIPD version 1: {packets}");
     }
+}
+
+/// A message and its summary are under one session key: each is whole without the other.
+#[test]
+fn gpg_opens_each_message_of_one_session_key() {
+    let gpg = Gpg::new();
+    let key = key("alice@x.example");
+    let passphrase = take_along(&gpg, &key);
+    let addressed = Addressed::to(&[&key.parsed], now()).unwrap();
+    let mut keys = Vec::new();
+    let mut ciphertexts = Vec::new();
+    for plain in [text(4_096), text(4_096), text(100)] {
+        let sealed = addressed.encrypt_bytes(&plain).unwrap().into_inner();
+        let file = gpg.file("message", &sealed);
+        let opened =
+            gpg.try_run(&["--passphrase", passphrase.expose(), "--show-session-key", "--decrypt", &file]);
+        assert!(opened.status.success() && opened.stdout == plain, "{} octets", plain.len());
+        let said = String::from_utf8(opened.stderr).unwrap();
+        keys.push(said.lines().find(|line| line.contains("session key:")).unwrap().to_owned());
+        ciphertexts.push(sealed);
+    }
+    assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "one session key");
+    let (one, other) = (&ciphertexts[0], &ciphertexts[1]);
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    assert!(same < 120, "the same text twice is alike in the packets in front alone, not in {same} octets");
+    let blocks: HashSet<&[u8]> = one.windows(16).skip(120).collect();
+    assert!(!other.windows(16).skip(120).any(|block| blocks.contains(block)));
+    let next = Addressed::to(&[&key.parsed], now()).unwrap().encrypt_bytes(b"next").unwrap().into_inner();
+    let file = gpg.file("message", &next);
+    let opened =
+        gpg.try_run(&["--passphrase", passphrase.expose(), "--show-session-key", "--decrypt", &file]);
+    assert!(!String::from_utf8(opened.stderr).unwrap().contains(keys[0].rsplit(' ').next().unwrap()));
 }
 
 #[test]

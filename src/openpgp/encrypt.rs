@@ -2,18 +2,28 @@
 
 use crate::base::time::Time;
 use crate::openpgp::certificate::Certificate;
+use crate::openpgp::certificate::Recipients;
 use crate::openpgp::certificate::Unusable;
 use crate::openpgp::fingerprint_text;
+use sequoia_openpgp::Packet;
+use sequoia_openpgp::crypto::SessionKey;
+use sequoia_openpgp::packet::PKESK;
+use sequoia_openpgp::packet::pkesk::PKESK3;
+use sequoia_openpgp::packet::pkesk::PKESK6;
+use sequoia_openpgp::serialize::Serialize;
 use sequoia_openpgp::serialize::stream::Armorer;
 use sequoia_openpgp::serialize::stream::Encryptor;
 use sequoia_openpgp::serialize::stream::LiteralWriter;
 use sequoia_openpgp::serialize::stream::Message;
-use sequoia_openpgp::serialize::stream::Recipient;
+use sequoia_openpgp::types::AEADAlgorithm;
+use sequoia_openpgp::types::Features;
 use sequoia_openpgp::types::SymmetricAlgorithm;
+use std::fmt;
 use std::io;
 use std::io::Read;
 use std::io::Write;
 use thiserror::Error;
+use zeroize::Zeroize;
 
 /// Something that holds a whole OpenPGP ciphertext and nothing else.
 ///
@@ -74,18 +84,12 @@ pub enum EncryptError {
 /// Peak memory does not depend on the length. What was written before an error is to be thrown away.
 pub fn encrypt<R: Read, W: Write + Send + Sync>(
     recipients: &[&Certificate],
-    mut plaintext: R,
+    plaintext: R,
     sink: W,
     now: Time,
     form: Form,
 ) -> Result<Sealed<W>, EncryptError> {
-    let mut sink = Watched { sink, failed: None };
-    let result = write_message(recipients, &mut plaintext, &mut sink, now, form);
-    match (result, sink.failed) {
-        (Ok(()), _) => Ok(Sealed(sink.sink)),
-        (Err(EncryptError::Failed), Some(trouble)) => Err(EncryptError::Write(trouble)),
-        (Err(error), _) => Err(error),
-    }
+    Addressed::to(recipients, now)?.encrypt(plaintext, sink, form)
 }
 
 /// Encrypts something small, for the store.
@@ -94,60 +98,131 @@ pub fn encrypt_bytes(
     plaintext: &[u8],
     now: Time,
 ) -> Result<Sealed<Vec<u8>>, EncryptError> {
-    encrypt(recipients, plaintext, Vec::with_capacity(plaintext.len() + 512), now, Form::Binary)
+    Addressed::to(recipients, now)?.encrypt_bytes(plaintext)
 }
 
-fn write_message(
-    recipients: &[&Certificate],
-    plaintext: &mut dyn Read,
-    sink: &mut (impl Write + Send + Sync),
-    now: Time,
-    form: Form,
-) -> Result<(), EncryptError> {
-    let mut all = Vec::with_capacity(recipients.len());
-    for certificate in recipients {
-        let found = certificate.recipients(now).map_err(|why| EncryptError::Unusable {
-            fingerprint: fingerprint_text(certificate.fingerprint()),
-            why,
-        })?;
-        all.push(found);
-    }
-    let chosen: Vec<Recipient<'_>> = all
-        .iter()
-        .flat_map(|found| {
-            let features = &found.features;
-            found.keys.iter().map(move |key| Recipient::new(features.clone(), key.key_handle(), key))
-        })
-        .collect();
-    if chosen.is_empty() {
-        return Err(EncryptError::NoRecipients);
-    }
-    let failed = |_| EncryptError::Failed;
-    let mut message = Message::new(sink);
-    if form == Form::Armored {
-        message = Armorer::new(message).build().map_err(failed)?;
-    }
-    let message = Encryptor::for_recipients(message, chosen)
-        .symmetric_algo(SymmetricAlgorithm::AES256)
-        .build()
-        .map_err(failed)?;
-    let mut message = LiteralWriter::new(message).build().map_err(failed)?;
-    copy(plaintext, &mut message)?;
-    message.finalize().map_err(failed)
+/// A session key that is encrypted to its recipients already: the dear part of a small message, done once for
+/// messages that belong together, as a message and its own summary do.
+///
+/// Each of them is whole: the same PKESK packets in front, then an encrypted packet of its own. Two messages under
+/// one session key tell no more than under two. In SEIPDv1 the first block is random (RFC 9580 §5.13.1), and so is
+/// what CFB goes on from: to use a key for many messages that begin with a random block is what CFB is made for.
+/// SEIPDv2 derives a key of its own for each from a random salt (§5.13.2). What differs is that whoever learns the
+/// session key learns all of them: so it is for what says the same, to the same recipients.
+pub struct Addressed {
+    session_key: SessionKey,
+    /// The session key, encrypted to every recipient: PKESK packets.
+    packets: Vec<u8>,
+    aead: Option<AEADAlgorithm>,
 }
+
+impl Addressed {
+    /// Makes a session key and encrypts it to all of `recipients`, each of which must be usable at `now`.
+    pub fn to(recipients: &[&Certificate], now: Time) -> Result<Self, EncryptError> {
+        let mut all = Vec::with_capacity(recipients.len());
+        for certificate in recipients {
+            let found = certificate.recipients(now).map_err(|why| EncryptError::Unusable {
+                fingerprint: fingerprint_text(certificate.fingerprint()),
+                why,
+            })?;
+            all.push(found);
+        }
+        let seipdv2 = |found: &Recipients| found.features.as_ref().is_some_and(Features::supports_seipdv2);
+        let aead = all.iter().all(seipdv2).then(AEADAlgorithm::default);
+        let failed = |_| EncryptError::Failed;
+        let length = SYMMETRIC.key_size().map_err(failed)?;
+        let session_key = SessionKey::new(length).map_err(failed)?;
+        let mut packets = Vec::with_capacity(256);
+        for key in all.iter().flat_map(|found| &found.keys) {
+            let pkesk = match aead {
+                Some(_) => PKESK::from(PKESK6::for_recipient(&session_key, key).map_err(failed)?),
+                None => PKESK3::for_recipient(SYMMETRIC, &session_key, key).map_err(failed)?.into(),
+            };
+            Packet::from(pkesk).serialize(&mut packets).map_err(failed)?;
+        }
+        if packets.is_empty() {
+            return Err(EncryptError::NoRecipients);
+        }
+        Ok(Self { session_key, packets, aead })
+    }
+
+    /// One whole message. Peak memory does not depend on the length. What was written before an error is to be
+    /// thrown away.
+    pub fn encrypt<R: Read, W: Write + Send + Sync>(
+        &self,
+        mut plaintext: R,
+        sink: W,
+        form: Form,
+    ) -> Result<Sealed<W>, EncryptError> {
+        let mut sink = Watched { sink, failed: None };
+        let result = self.write_message(&mut plaintext, &mut sink, form);
+        match (result, sink.failed) {
+            (Ok(()), _) => Ok(Sealed(sink.sink)),
+            (Err(EncryptError::Failed), Some(trouble)) => Err(EncryptError::Write(trouble)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// One whole message of something small, for the store.
+    pub fn encrypt_bytes(&self, plaintext: &[u8]) -> Result<Sealed<Vec<u8>>, EncryptError> {
+        let room = Vec::with_capacity(plaintext.len() + self.packets.len() + 256);
+        self.encrypt(plaintext, room, Form::Binary)
+    }
+
+    fn write_message(
+        &self,
+        plaintext: &mut dyn Read,
+        sink: &mut (impl Write + Send + Sync),
+        form: Form,
+    ) -> Result<(), EncryptError> {
+        let failed = |_| EncryptError::Failed;
+        let mut message = Message::new(sink);
+        if form == Form::Armored {
+            message = Armorer::new(message).build().map_err(failed)?;
+        }
+        message.write_all(&self.packets).map_err(|_| EncryptError::Failed)?;
+        let encryptor = Encryptor::with_session_key(message, SYMMETRIC, self.session_key.clone());
+        let mut encryptor = encryptor.map_err(failed)?;
+        if let Some(aead) = self.aead {
+            encryptor = encryptor.aead_algo(aead);
+        }
+        let mut message = LiteralWriter::new(encryptor.build().map_err(failed)?).build().map_err(failed)?;
+        copy(plaintext, &mut message)?;
+        message.finalize().map_err(failed)
+    }
+}
+
+impl fmt::Debug for Addressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Addressed(..)")
+    }
+}
+
+/// What every message is encrypted with.
+const SYMMETRIC: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
+
+/// Read at once, octets.
+const PIECE: usize = 32 << 10;
 
 fn copy(plaintext: &mut dyn Read, message: &mut Message<'_>) -> Result<(), EncryptError> {
-    let mut piece = zeroize::Zeroizing::new(vec![0; 32 << 10]);
-    loop {
-        let length = match plaintext.read(&mut piece) {
-            Ok(0) => return Ok(()),
-            Ok(length) => length,
-            Err(trouble) if trouble.kind() == io::ErrorKind::Interrupted => continue,
-            Err(trouble) => return Err(EncryptError::Read(trouble)),
-        };
-        let piece = piece.get(..length).unwrap_or_default();
-        message.write_all(piece).map_err(|_| EncryptError::Failed)?;
-    }
+    let mut piece = vec![0; PIECE];
+    // To wipe all of it would cost more than to encrypt a small message.
+    let mut used = 0;
+    let copied = loop {
+        match plaintext.read(&mut piece) {
+            Ok(0) => break Ok(()),
+            Ok(length) => {
+                used = used.max(length);
+                if message.write_all(piece.get(..length).unwrap_or_default()).is_err() {
+                    break Err(EncryptError::Failed);
+                }
+            }
+            Err(trouble) if trouble.kind() == io::ErrorKind::Interrupted => {}
+            Err(trouble) => break Err(EncryptError::Read(trouble)),
+        }
+    };
+    piece.get_mut(..used).unwrap_or_default().zeroize();
+    copied
 }
 
 /// Remembers what the sink said, which the library wraps into errors of its own.
@@ -187,6 +262,10 @@ mod tests {
     use crate::openpgp::decrypt::Limits;
     use crate::openpgp::decrypt::decrypt;
     use crate::openpgp::generate::generate;
+    use crate::openpgp::secret_key::SecretKey;
+    use crate::openpgp::system_time;
+    use sequoia_openpgp::Profile;
+    use sequoia_openpgp::cert::CertBuilder;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering;
@@ -230,6 +309,49 @@ mod tests {
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    /// Of SEIPD version 1 and 2: whole each for itself, and refused when a bit of it is another.
+    #[test]
+    fn messages_of_one_session_key_stand_alone() {
+        let old = generate(&Address::parse("alice@x.example").unwrap(), NOW).unwrap();
+        let new = CertBuilder::new()
+            .set_profile(Profile::RFC4880)
+            .and_then(|builder| builder.set_features(Features::empty().set_seipdv1().set_seipdv2()))
+            .unwrap()
+            .set_creation_time(system_time(NOW))
+            .add_userid("<bob@x.example>")
+            .add_transport_encryption_subkey()
+            .generate()
+            .unwrap()
+            .0;
+        let new_key = SecretKey::new(&new).unwrap();
+        let new = Certificate::new(new.strip_secret_key_material());
+        let cases = [
+            (vec![&old.parsed], &old.secret_key, 1),
+            (vec![&new], &new_key, 2),
+            (vec![&old.parsed, &new], &new_key, 1),
+        ];
+        for (recipients, reader, version) in cases {
+            let addressed = Addressed::to(&recipients, NOW).unwrap();
+            for text in [&b"the body"[..], b"the summary", b""] {
+                let sealed = addressed.encrypt_bytes(text).unwrap().into_inner();
+                let open = |sealed: &[u8]| {
+                    let mut plain = Vec::new();
+                    let limits = Limits::for_input(sealed.len() as u64);
+                    decrypt(&[reader], sealed, &mut plain, &limits).map(|_| plain)
+                };
+                assert_eq!(open(&sealed).unwrap(), text);
+                let container = sealed.get(addressed.packets.len()..).unwrap();
+                assert!(container.len() < 190, "one octet is the length");
+                assert_eq!(container.get(2), Some(&version), "version of the encrypted packet");
+                for at in addressed.packets.len() + 3..sealed.len() {
+                    let mut changed = sealed.clone();
+                    changed[at] ^= 1;
+                    assert!(open(&changed).is_err(), "octet {at}");
+                }
+            }
         }
     }
 
