@@ -2,6 +2,7 @@
 
 use crate::base::id::MailboxId;
 use crate::base::id::MessageId;
+use crate::base::limits::BODY_INLINE;
 use crate::base::random::bytes;
 use crate::base::time::Time;
 use crate::base::wipe;
@@ -13,9 +14,8 @@ use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::mime::summary::Summary;
 use crate::openpgp::certificate::Certificate;
+use crate::openpgp::encrypt::Addressed;
 use crate::openpgp::encrypt::Form;
-use crate::openpgp::encrypt::encrypt;
-use crate::openpgp::encrypt::encrypt_bytes;
 use crate::store::body::Bodies;
 use crate::store::body::Body;
 use crate::store::command::Delivery;
@@ -46,6 +46,12 @@ impl Composed {
         Assembled::new(self.spool.reader(), self.pieces.iter().cloned())
     }
 
+    /// It is so small that nothing of it is in a file, nor will be once it is sealed.
+    fn is_small(&self) -> bool {
+        let length: u64 = self.pieces.iter().map(Piece::length).sum();
+        self.spool.in_memory().is_some() && length <= SMALL
+    }
+
     /// The same with fields in front.
     pub fn behind(&self, fields: &[u8]) -> Self {
         let mut pieces = Vec::with_capacity(self.pieces.len() + 1);
@@ -66,6 +72,10 @@ impl Composed {
         Self { spool: self.spool.clone(), pieces }
     }
 }
+
+/// A message of so many octets is sealed where it is: its ciphertext stays within the limit of an inline body, no
+/// disk is waited for, and to wake another thread would take as long as a part of the work.
+const SMALL: u64 = BODY_INLINE as u64 - (2 << 10);
 
 /// Whom a message is sealed to.
 #[derive(Clone, Debug)]
@@ -153,7 +163,11 @@ impl Flow {
             None => message,
         };
         let certificate = receiver.lies_under().clone();
-        let laid = blocking(move || lay(&bodies, &certificate, &message, now)).await?;
+        let laid = if message.is_small() {
+            lay(&bodies, &certificate, &message, now)?
+        } else {
+            blocking(move || lay(&bodies, &certificate, &message, now)).await?
+        };
         Ok(self.address_delivery(receiver, laid, place))
     }
 
@@ -192,14 +206,15 @@ fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time
     let mut scanned =
         Scanned { source: message.reader(), scanner: Scanner::new(own_limits()), trouble: None };
     let writer = bodies.begin()?;
-    let sealed = encrypt(&[certificate], &mut scanned, writer, now, Form::Binary);
+    let addressed = Addressed::to(&[certificate], now).map_err(TakeError::internal)?;
+    let sealed = addressed.encrypt(&mut scanned, writer, Form::Binary);
     if let Some(problem) = scanned.trouble.take() {
         return Err(TakeError::Malformed(problem));
     }
     let body = sealed.map_err(TakeError::internal)?.into_inner().finish()?;
     let structure = scanned.scanner.finish().map_err(|problem| TakeError::Malformed(problem.to_string()))?;
     let summary = Summary::gather(&mut message.reader(), &structure).map_err(TakeError::internal)?;
-    let summary = encrypt_bytes(&[certificate], &summary.write(), now).map_err(TakeError::internal)?;
+    let summary = addressed.encrypt_bytes(&summary.write()).map_err(TakeError::internal)?;
     Ok(Laid { body, summary: summary.into_inner(), size: structure.size })
 }
 
