@@ -104,7 +104,6 @@ impl Bodies {
             inline: BODY_INLINE,
             buffer: Vec::new(),
             file: None,
-            digest: Sha256::new(),
             length: 0,
         })
     }
@@ -113,7 +112,7 @@ impl Bodies {
     pub fn begin_file(&self) -> Result<BodyWriter, StoreError> {
         let mut writer = self.begin()?;
         writer.inline = 0;
-        writer.file = Some(create(&self.temporary(writer.id))?);
+        writer.file = Some(Hashed::create(&self.temporary(writer.id))?);
         Ok(writer)
     }
 
@@ -201,20 +200,36 @@ pub struct BodyWriter {
     /// Stays in memory up to this many octets.
     inline: usize,
     buffer: Vec<u8>,
-    file: Option<File>,
-    digest: Sha256,
+    file: Option<Hashed>,
     length: u64,
+}
+
+/// A file with the digest of what was written to it.
+#[derive(Debug)]
+struct Hashed {
+    file: File,
+    digest: Sha256,
+}
+
+impl Hashed {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: create(path)?, digest: Sha256::new() })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.file.write_all(bytes)
+    }
 }
 
 impl BodyWriter {
     /// Ends it: inline, or a file that is on disk, synced.
     pub fn finish(mut self) -> Result<Body, StoreError> {
-        let Some(file) = self.file.take() else {
+        let Some(mut hashed) = self.file.take() else {
             return Ok(Body::Inline(std::mem::take(&mut self.buffer)));
         };
-        self.settle(&file).inspect_err(|_| self.discard())?;
-        let digest = std::mem::replace(&mut self.digest, Sha256::new());
-        Ok(Body::File { id: self.id, length: self.length, sha256: digest.finish() })
+        self.settle(&mut hashed).inspect_err(|_| self.discard())?;
+        Ok(Body::File { id: self.id, length: self.length, sha256: hashed.digest.finish() })
     }
 
     /// Octets so far.
@@ -227,10 +242,10 @@ impl BodyWriter {
         self.id
     }
 
-    fn settle(&mut self, mut file: &File) -> Result<(), StoreError> {
-        file.write_all(&self.buffer)?;
+    fn settle(&self, hashed: &mut Hashed) -> Result<(), StoreError> {
+        hashed.append(&self.buffer)?;
         let path = self.bodies.path(self.id);
-        let synced = file.sync_data();
+        let synced = hashed.file.sync_data();
         synced.inspect_err(|_| self.bodies.poison.set("a body file could not be synced"))?;
         fs::rename(self.bodies.temporary(self.id), &path)?;
         let synced = path.parent().map_or(Ok(()), sync_dir);
@@ -240,12 +255,12 @@ impl BodyWriter {
     /// Writes the buffer out when it holds more than it may.
     fn overflow(&mut self) -> io::Result<()> {
         if self.file.is_none() && self.buffer.len() > self.inline {
-            self.file = Some(create(&self.bodies.temporary(self.id))?);
+            self.file = Some(Hashed::create(&self.bodies.temporary(self.id))?);
         }
-        if let Some(file) = &mut self.file
+        if let Some(hashed) = &mut self.file
             && self.buffer.len() >= FRAME
         {
-            file.write_all(&self.buffer)?;
+            hashed.append(&self.buffer)?;
             self.buffer.clear();
         }
         Ok(())
@@ -267,7 +282,6 @@ impl Write for BodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(FRAME);
         let bytes = bytes.get(..taken).unwrap_or(bytes);
-        self.digest.update(bytes);
         self.buffer.extend_from_slice(bytes);
         self.length += taken as u64;
         self.overflow()?;
