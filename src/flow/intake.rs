@@ -171,8 +171,8 @@ impl Flow {
             spool: arrived.spool.clone(),
             pieces: vec![Piece::Own(own.into()), Piece::Came(header.body..arrived.spool.length())],
         };
-        let place = Place { message_id: header.message_id.clone(), ..Place::default() };
-        Ok(Command::Deliver(self.delivery(receiver, message, place).await?))
+        // Nothing asks whether a message from outside came before: no row for its Message-ID.
+        Ok(Command::Deliver(self.delivery(receiver, message, Place::default()).await?))
     }
 
     /// What came encrypted is answered encrypted.
