@@ -14,6 +14,7 @@ use crate::app::ground;
 use crate::app::ground::Surroundings;
 use crate::app::keys;
 use crate::app::log::Logging;
+use crate::app::runtime;
 use crate::base::address::Address;
 use crate::base::base32;
 use crate::base::random::bytes;
@@ -87,8 +88,7 @@ pub struct Options {
 
 /// Runs until Ctrl-C.
 pub fn run(options: Options) -> Result<ExitCode, AppError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(AppError::file("threads"))?.block_on(async {
+    runtime::start()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::file("signals"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(AppError::file("signals"))?;
         let demo = Demo::start(&options).await?;

@@ -11,5 +11,6 @@ pub mod key_backup;
 pub mod keys;
 pub mod log;
 pub mod rotation;
+mod runtime;
 pub mod serve;
 pub mod settings;

@@ -8,8 +8,8 @@ use crate::app::ground;
 use crate::app::ground::Surroundings;
 use crate::app::hardening;
 use crate::app::log::Logging;
+use crate::app::runtime;
 use crate::app::settings::Settings;
-use crate::base::wipe;
 use crate::config::Config;
 use crate::flow::delivery::Courier;
 use crate::net::listen;
@@ -29,10 +29,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, AppError> {
     ground::become_owner(&config.data_dir)?;
     let logging = Logging::begin(&config.log, &config.privacy, &OsRandom);
     hardening::forbid_dumps();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().on_thread_park(wipe::stack).build();
-    let runtime = runtime.map_err(AppError::file("threads"))?;
-    runtime.block_on(serve(settings, config, &logging))?;
+    runtime::start()?.block_on(serve(settings, config, &logging))?;
     Ok(ExitCode::SUCCESS)
 }
 
