@@ -28,6 +28,7 @@ use std::sync::RwLock;
 use std::sync::RwLockReadGuard;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -38,6 +39,15 @@ const SEGMENT: usize = 4 << 20;
 const CACHE: u64 = 32 << 20;
 /// How often sled writes on its own, milliseconds.
 const FLUSH_EVERY: u64 = 500;
+/// Octets that are read between two settlings of the cache.
+const SETTLE: usize = 128 << 10;
+/// Accesses to one page that fill its list in sled's cache.
+const FILLING: usize = 65;
+/// A value of so many octets is read together with as many neighbours on its page; of smaller ones that is not
+/// worth counting.
+const LARGE: usize = 2 << 10;
+/// See [`LARGE`].
+const NEIGHBOURS: usize = 8;
 
 /// A key and what is stored under it, in clear.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
@@ -83,6 +93,8 @@ pub(crate) struct Disk {
     broken: AtomicBool,
     /// Odd while a flush is under way.
     flushing: AtomicU64,
+    /// Octets read since the cache was settled.
+    unsettled: AtomicUsize,
     /// Taken to write by each batch, to read by readings of more than one row.
     still: RwLock<()>,
 }
@@ -130,6 +142,7 @@ impl Disk {
             poison,
             broken: AtomicBool::new(false),
             flushing: AtomicU64::new(0),
+            unsettled: AtomicUsize::new(0),
             still: RwLock::new(()),
         };
         disk.check_blobs(dir)?;
@@ -245,9 +258,24 @@ impl Disk {
         })
     }
 
+    /// Keeps sled's cache within its bounds while much is read.
+    ///
+    /// sled counts accesses in 256 lists by the number of the page, and looks at what one of them holds only when
+    /// it has 64 accesses in it. Until then nothing is given back: someone who reads every page once, with 16
+    /// messages on a page, keeps the whole store in memory. So one page's list is filled after so many octets; the
+    /// pages are spread over the lists evenly, and each list has its turn.
+    fn settle(&self, key: &[u8], octets: usize) -> Result<(), StoreError> {
+        if self.unsettled.fetch_add(octets, Ordering::Relaxed) + octets < SETTLE {
+            return Ok(());
+        }
+        self.unsettled.store(0, Ordering::Relaxed);
+        (0..FILLING).try_for_each(|_| self.holds(key).map(drop))
+    }
+
     /// Opens a raw row.
     pub(crate) fn pair(&self, (key, sealed): (sled::IVec, sled::IVec)) -> Result<Pair, StoreError> {
         let value = self.opened(&key, &sealed)?;
+        self.settle(&key, sealed.len())?;
         Ok((key.to_vec(), value))
     }
 }
@@ -263,8 +291,11 @@ impl Drop for Disk {
 
 impl Source for Disk {
     fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let sealed = self.guarded(|| self.db.get(key))?;
-        sealed.map(|sealed| self.opened(key, &sealed)).transpose()
+        let Some(sealed) = self.guarded(|| self.db.get(key))? else { return Ok(None) };
+        if sealed.len() >= LARGE {
+            self.settle(key, sealed.len() * NEIGHBOURS)?;
+        }
+        self.opened(key, &sealed).map(Some)
     }
 
     fn holds(&self, key: &[u8]) -> Result<bool, StoreError> {
@@ -324,6 +355,63 @@ fn trouble(error: sled::Error) -> StoreError {
         sled::Error::Unsupported(_) => StoreError::Damaged { what: "the settings of the store" },
         sled::Error::CollectionNotFound(_) | sled::Error::ReportableBug(_) => {
             StoreError::Damaged { what: "the store broke off" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sample::keys;
+    use std::process::Command;
+
+    const ALONE: &str = "GUARDPOST_TEST_ALONE";
+
+    fn resident() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Looked at in a process of its own: what other tests keep in memory is not counted.
+    #[test]
+    fn what_was_read_once_is_not_kept() {
+        if std::env::var_os(ALONE).is_some() {
+            return read_all_once();
+        }
+        let this = std::env::current_exe().unwrap();
+        let name = "store::disk::tests::what_was_read_once_is_not_kept";
+        let alone = Command::new(this).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&alone.stdout);
+        assert!(alone.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    fn read_all_once() {
+        const ROWS: u32 = 24_576;
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("store");
+        Disk::make(&at, &keys(), Rows::new()).unwrap();
+        let disk = Disk::open(&at, &keys(), Poison::default()).unwrap();
+        let before = resident();
+        for first in (0..ROWS).step_by(256) {
+            let rows = (first..first + 256).map(|n| (n.to_be_bytes().to_vec(), Some(vec![7; 6 << 10])));
+            disk.write(rows.collect()).unwrap();
+        }
+        let written = resident();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = disk.page(&[], after.as_deref(), 1_000).unwrap();
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+        }
+        let listed = resident();
+        for n in (0..ROWS).step_by(5) {
+            assert!(disk.fetch(&n.to_be_bytes()).unwrap().is_some());
+        }
+        let fetched = resident();
+        println!("{before} KiB, {written} written, {listed} listed, {fetched} fetched");
+        for kib in [written, listed, fetched] {
+            assert!(kib < before + (90 << 10), "{before}, {written}, {listed}, {fetched} KiB of 144 MiB");
         }
     }
 }
