@@ -381,7 +381,8 @@ mod tests {
         }
         let this = std::env::current_exe().unwrap();
         let name = "store::disk::tests::what_was_read_once_is_not_kept";
-        let alone = Command::new(this).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let alone =
+            Command::new(this).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
         let said = String::from_utf8_lossy(&alone.stdout);
         assert!(alone.status.success() && said.contains("1 passed"), "{said}");
     }

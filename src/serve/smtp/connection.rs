@@ -122,10 +122,14 @@ impl Connection {
     }
 
     /// The next line; `None` when the connection is over, whatever there was to say said.
+    ///
+    /// Whether the house is nearly full is looked at again and again: who came before it was is not waited for
+    /// longer than who came after. A piece of a line prolongs nothing.
     async fn line(&mut self, stop: &CancellationToken) -> io::Result<Option<Line>> {
         let waits = self.smtp.waits;
-        let wait = if self.smtp.gate.stressed() { waits.stressed } else { waits.command };
-        let deadline = self.end.min(Instant::now() + wait);
+        let begun = Instant::now();
+        let deadline = self.end.min(begun + waits.command);
+        let mut look = begun + waits.stressed;
         loop {
             let (used, line) = self.lines.take(&self.input);
             self.consume(used);
@@ -148,7 +152,7 @@ impl Connection {
             let event = tokio::select! {
                 () = changed => Event::Changed,
                 () = stop.cancelled(), if self.lines.is_empty() => Event::Stop,
-                read = timeout_at(deadline, self.fill()) => Event::Read(read.ok()),
+                read = timeout_at(deadline.min(look), self.fill()) => Event::Read(read.ok()),
             };
             self.who = hold;
             match event {
@@ -161,6 +165,9 @@ impl Connection {
                     if read? == 0 {
                         return Ok(None);
                     }
+                }
+                Event::Read(None) if Instant::now() < deadline && !self.smtp.gate.stressed() => {
+                    look += waits.stressed;
                 }
                 Event::Read(None) => {
                     self.say(&reply::TIMED_OUT);
