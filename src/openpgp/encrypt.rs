@@ -4,6 +4,8 @@ use crate::base::time::Time;
 use crate::openpgp::certificate::Certificate;
 use crate::openpgp::certificate::Recipients;
 use crate::openpgp::certificate::Unusable;
+use crate::openpgp::container;
+use crate::openpgp::container::SYMMETRIC;
 use crate::openpgp::fingerprint_text;
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::crypto::SessionKey;
@@ -17,7 +19,6 @@ use sequoia_openpgp::serialize::stream::LiteralWriter;
 use sequoia_openpgp::serialize::stream::Message;
 use sequoia_openpgp::types::AEADAlgorithm;
 use sequoia_openpgp::types::Features;
-use sequoia_openpgp::types::SymmetricAlgorithm;
 use std::fmt;
 use std::io;
 use std::io::Read;
@@ -181,14 +182,36 @@ impl Addressed {
             message = Armorer::new(message).build().map_err(failed)?;
         }
         message.write_all(&self.packets).map_err(|_| EncryptError::Failed)?;
+        let mut first = Scratch::new();
+        first.fill(plaintext)?;
+        if first.is_full() || self.aead.is_some() {
+            return self.stream(first, plaintext, message);
+        }
+        container::write(&self.session_key, first.bytes(), &mut message).map_err(failed)?;
+        message.finalize().map_err(failed)
+    }
+
+    /// What does not fit into memory at once, as the library streams it.
+    fn stream(
+        &self,
+        mut piece: Scratch,
+        plaintext: &mut dyn Read,
+        message: Message<'_>,
+    ) -> Result<(), EncryptError> {
+        let failed = |_| EncryptError::Failed;
         let encryptor = Encryptor::with_session_key(message, SYMMETRIC, self.session_key.clone());
         let mut encryptor = encryptor.map_err(failed)?;
         if let Some(aead) = self.aead {
             encryptor = encryptor.aead_algo(aead);
         }
         let mut message = LiteralWriter::new(encryptor.build().map_err(failed)?).build().map_err(failed)?;
-        copy(plaintext, &mut message)?;
-        message.finalize().map_err(failed)
+        loop {
+            message.write_all(piece.bytes()).map_err(|_| EncryptError::Failed)?;
+            if !piece.is_full() {
+                return message.finalize().map_err(failed);
+            }
+            piece.fill(plaintext)?;
+        }
     }
 }
 
@@ -198,31 +221,51 @@ impl fmt::Debug for Addressed {
     }
 }
 
-/// What every message is encrypted with.
-const SYMMETRIC: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
-
-/// Read at once, octets.
+/// Read at once, octets. What is smaller is encrypted in one piece.
 const PIECE: usize = 32 << 10;
 
-fn copy(plaintext: &mut dyn Read, message: &mut Message<'_>) -> Result<(), EncryptError> {
-    let mut piece = vec![0; PIECE];
-    // To wipe all of it would cost more than to encrypt a small message.
-    let mut used = 0;
-    let copied = loop {
-        match plaintext.read(&mut piece) {
-            Ok(0) => break Ok(()),
-            Ok(length) => {
-                used = used.max(length);
-                if message.write_all(piece.get(..length).unwrap_or_default()).is_err() {
-                    break Err(EncryptError::Failed);
-                }
+/// A piece of plaintext. Wiped as far as it was used: to wipe all of it would cost more than to encrypt a small
+/// message.
+struct Scratch {
+    room: Vec<u8>,
+    length: usize,
+    used: usize,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self { room: vec![0; PIECE], length: 0, used: 0 }
+    }
+
+    /// Takes from the front of `plaintext` until it is full or there is no more.
+    fn fill(&mut self, plaintext: &mut dyn Read) -> Result<(), EncryptError> {
+        self.length = 0;
+        while !self.is_full() {
+            match plaintext.read(self.room.get_mut(self.length..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(read) => self.length += read,
+                Err(trouble) if trouble.kind() == io::ErrorKind::Interrupted => {}
+                Err(trouble) => return Err(EncryptError::Read(trouble)),
             }
-            Err(trouble) if trouble.kind() == io::ErrorKind::Interrupted => {}
-            Err(trouble) => break Err(EncryptError::Read(trouble)),
+            self.used = self.used.max(self.length);
         }
-    };
-    piece.get_mut(..used).unwrap_or_default().zeroize();
-    copied
+        Ok(())
+    }
+
+    /// There may be more.
+    fn is_full(&self) -> bool {
+        self.length >= self.room.len()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.room.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.room.get_mut(..self.used).unwrap_or_default().zeroize();
+    }
 }
 
 /// Remembers what the sink said, which the library wraps into errors of its own.

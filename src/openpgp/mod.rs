@@ -9,6 +9,7 @@
 pub mod addressed;
 pub mod armor;
 pub mod certificate;
+mod container;
 pub mod decrypt;
 pub mod encrypt;
 pub mod export;
