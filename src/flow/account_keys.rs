@@ -30,6 +30,7 @@ use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::FormerKey;
 use crate::store::record::InvitationState;
+use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
@@ -125,7 +126,8 @@ impl Flow {
 
     /// A new password, key and unlock key for an account whose password is lost. What was before is shut.
     ///
-    /// Mail that goes to a certificate of the account's own still does: its secret key never was here.
+    /// Mail that goes to a certificate of the account's own still does: its secret key never was here. The new key
+    /// covers it then.
     pub async fn reset_account(
         &self,
         address: &Address,
@@ -134,7 +136,7 @@ impl Flow {
         let record = self.mailbox_at(address, MailboxKind::Account).await?;
         let new = chosen(new, address)?;
         let key = self.store.key(record.id, &record.certificate).await?;
-        let ours = key.is_none_or(|key| key.wrapped_secret.is_some());
+        let own = key.filter(|key| key.wrapped_secret.is_none());
         let invitations = self.open_invitations(record.id).await?;
         let folders = self.store.folders(record.id).await?;
         let now = self.clock.now();
@@ -147,17 +149,21 @@ impl Flow {
             Ok::<_, AdminError>((fresh, slot.map_err(AdminError::internal)?))
         });
         let (fresh, slot) = made.await??;
+        let made = fresh.record.fingerprint.clone();
         let reset = Reset {
             account: record.id,
             generation: record.generation,
             certificate: record.certificate.clone(),
             slot,
-            key: ours.then_some(fresh.record),
+            key: Some(fresh.record),
             now,
         };
-        let fingerprint =
-            reset.key.as_ref().map_or_else(|| record.certificate.clone(), |key| key.fingerprint.clone());
-        self.change_account(&record, Command::ResetAccount(Box::new(reset))).await?;
+        let mut commands = vec![Command::ResetAccount(Box::new(reset))];
+        if let Some(own) = &own {
+            commands.push(Command::PutOwnCertificate { mailbox: record.id, key: KeyRecord::clone(own) });
+        }
+        let fingerprint = own.map_or(made, |own| own.fingerprint.clone());
+        self.change_account_by(&record, commands).await?;
         tracing::warn!(mailbox = %record.id, "account reset");
         if let Some(now) = self.store.mailbox(record.id).await? {
             self.keep_recovery(&now, &Unlocked::new(&now, fresh.muk)).await;
@@ -354,7 +360,15 @@ impl Flow {
 
     /// One commit; of two at once one wins. Everything that was signed in ends with it.
     async fn change_account(&self, record: &MailboxRecord, change: Command) -> Result<(), AdminError> {
-        let done = self.store.commit(vec![change]).await;
+        self.change_account_by(record, vec![change]).await
+    }
+
+    async fn change_account_by(
+        &self,
+        record: &MailboxRecord,
+        commands: Vec<Command>,
+    ) -> Result<(), AdminError> {
+        let done = self.store.commit(commands).await;
         self.sign_in_cache.forget(record.id);
         match done {
             Err(StoreError::Refused { why: Refusal::NotCurrent, .. }) => Err(AdminError::Changed),

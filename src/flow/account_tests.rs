@@ -255,6 +255,10 @@ async fn a_reset_leaves_mail_to_a_certificate_of_its_own() {
     let done = world.flow.reset_account(&alice(), &secret(SECOND)).await.unwrap();
     assert_eq!(done.fingerprint, own);
     assert_eq!(world.record().await.certificate, own);
+    world.hello().await;
+    let who = world.sign_in(SECOND).await.unwrap();
+    let shown = world.folder(&who, Folder::INBOX).await;
+    assert!(shown.last().unwrap().contains("multipart/encrypted"), "PGP/MIME under the new key: {shown:?}");
     world.change(SECOND, THIRD, NEW_KEY).await.unwrap();
     assert_ne!(world.record().await.certificate, own, "asked for, it is a key of ours again");
 }
