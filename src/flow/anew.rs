@@ -6,6 +6,7 @@ use crate::base::time::Time;
 use crate::flow::carry_out::Deed;
 use crate::flow::controls::asking;
 use crate::flow::invitation::expiry;
+use crate::flow::life::facts;
 use crate::flow::new_mailbox::Invite;
 use crate::flow::notes::Note;
 use crate::flow::notes::letterhead;
@@ -14,7 +15,6 @@ use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
 use crate::policy::life;
 use crate::policy::life::Event;
-use crate::policy::life::Facts;
 use crate::policy::tag;
 use crate::store::command::Command;
 use crate::store::record::Folder;
@@ -45,14 +45,8 @@ impl Deed<'_> {
         let account = self.who.mailbox;
         let meant =
             record.asked_new.iter().any(|asked| asked.account == account && now.since(asked.at) <= MEANT);
-        let facts = Facts {
-            opened: record.opened.is_some(),
-            superseded: record.superseded.is_some(),
-            unreachable: record.unreachable.is_some(),
-            ..Facts::default()
-        };
         let event = if meant { Event::NewAgain } else { Event::New };
-        match life::next(life::state(&facts), event).told {
+        match life::next(life::state(&facts(&record)), event).told {
             life::Told::MadeAnew => self.supersede(old, now).await,
             life::Told::WhatWouldBeLost => {
                 let folders = self.flow.store.folders(record.id).await?;

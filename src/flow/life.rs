@@ -98,8 +98,10 @@ impl Flow {
         let Some(invitation) = record.invitation else { return Ok(known) };
         let Some(invitation) = self.store.invitation(invitation).await? else { return Ok(known) };
         let inviter = self.store.mailbox(invitation.sender).await?;
+        // A vault that was reset since holds what nobody opens.
+        let reads = inviter.is_some_and(|inviter| inviter.is_readable_since(invitation.created));
         let entry = self.store.vault_entry(invitation.sender, record.id).await?;
-        Ok(Facts { dead: is_dead(&invitation), abandoned: inviter.is_none() || entry.is_none(), ..known })
+        Ok(Facts { dead: is_dead(&invitation), abandoned: !reads || entry.is_none(), ..known })
     }
 
     /// What is ahead of a temporary mailbox.

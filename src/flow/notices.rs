@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::invitation::Told;
 use crate::flow::invitation::Writer;
+use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::policy::notice;
 use crate::policy::notice::Facts;
@@ -180,9 +181,13 @@ impl Flow {
         }
         let mut told = told(notices.clone());
         let mut commands = Vec::new();
-        if verdict == Verdict::Now
-            && let Some(mail) = self.notice_of_many(&record, &notices, since).await?
-        {
+        if verdict == Verdict::Never {
+            // Two came back while these waited: who wrote them learns that nobody is told.
+            for sender in &notices.senders {
+                let note = Note::NotTold { recipient: record.address.clone() };
+                commands.extend(self.note(*sender, note).await?);
+            }
+        } else if let Some(mail) = self.notice_of_many(&record, &notices, since).await? {
             sent(&mut told, now, &mail);
             commands.push(mail);
         }

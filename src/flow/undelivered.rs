@@ -5,18 +5,17 @@ use crate::base::address::Address;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::flow::Flow;
+use crate::flow::life::facts;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
 use crate::policy::life;
 use crate::policy::life::Event;
-use crate::policy::life::Facts;
 use crate::policy::life::Told;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
-use crate::store::record::MailboxState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,13 +45,7 @@ impl Flow {
             let note = Note::Undelivered { recipient, reason, opened: false };
             return Ok(self.note(mail.owner, note).await?.into_iter().collect());
         };
-        let facts = Facts {
-            closed: record.state == MailboxState::Closed,
-            opened: record.opened.is_some(),
-            superseded: record.superseded.is_some(),
-            unreachable: record.unreachable.is_some(),
-            ..Facts::default()
-        };
+        let facts = facts(record);
         let told = match returned::is_bad_address(mail.status) {
             true => life::next(life::state(&facts), Event::Returned).told,
             // Somewhere on the way, or a policy: the address may be right.

@@ -5,21 +5,18 @@ use crate::config::section::PinRule;
 use crate::flow::carry_out::Deed;
 use crate::flow::controls::asking;
 use crate::flow::draft::PinWish;
-use crate::flow::first_use::PIN_TRIES;
 use crate::flow::invitation::Told;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Receiver;
 use crate::policy::life;
 use crate::policy::life::Event;
-use crate::policy::life::Facts;
 use crate::policy::life::State;
 use crate::policy::tag::Invite;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::InvitationRecord;
-use crate::store::record::InvitationState;
 use crate::store::record::MailboxRecord;
 use crate::texts::mail::PinNews;
 use crate::vault::mailbox_key::VaultEntry;
@@ -112,21 +109,9 @@ impl Deed<'_> {
         let sealed = store.vault_entry(mine, record.id).await?;
         let entry = sealed.and_then(|sealed| self.who.vault_entry(record.id, &sealed));
         let entry = entry.filter(|entry| entry.invitation == id);
-        let inviter = store.mailbox(theirs).await?;
-        // A vault that was reset since holds what nobody opens.
-        let reads = inviter.as_ref().is_some_and(|inviter| inviter.is_readable_since(invitation.created));
-        let abandoned = match () {
-            () if mine == theirs => entry.is_none(),
-            () => !reads || store.vault_entry(theirs, record.id).await?.is_none(),
-        };
-        let inviter = inviter.map(|inviter| inviter.address.clone());
-        let spent = invitation.has_pin && invitation.tries >= PIN_TRIES;
-        let facts = Facts {
-            unreachable: record.unreachable.is_some(),
-            dead: spent || invitation.state != InvitationState::Open,
-            abandoned,
-            ..Facts::default()
-        };
+        let inviter = store.mailbox(theirs).await?.map(|inviter| inviter.address.clone());
+        let mut facts = self.flow.life_facts(record).await?;
+        facts.abandoned |= mine == theirs && entry.is_none();
         Ok(Waiting { state: life::state(&facts), mine: entry.is_some(), invitation, inviter, entry })
     }
 

@@ -4,6 +4,9 @@
 //! What was seen is put in the words of the file and compared with its line, so a changed cell fails. An event is an arm
 //! of [`Stage::meet`]; a state one of [`Stage::bring_to`].
 
+#[path = "life_mail.rs"]
+mod mail;
+
 use crate::harness::DOMAIN;
 use crate::harness::House;
 use crate::harness::PASSWORD;

@@ -21,6 +21,9 @@ use crate::renewal::sent;
 use crate::renewal::told;
 use crate::renewal::unfolded;
 use guardpost::net::listen::Service;
+use guardpost::store::command::Command;
+use guardpost::store::record::MailboxKind;
+use guardpost::store::record::NoticeRecord;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -250,4 +253,30 @@ async fn who_has_no_pin_can_say_so_once_a_day() {
     assert_eq!(house.world.taken().len(), 1, "nothing of it leaves");
     let pin = told_pin(&house).await;
     first_use(&mut bob, &first_link, &pin).await;
+}
+
+/// What waited when the second notice came back is not forgotten: whoever wrote it learns that nobody was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_notice_learns_that_there_is_none() {
+    let mut house = House::new().await;
+    let (mut bob, first_link, pin) = invite(&house).await;
+    first_use(&mut bob, &first_link, &pin).await;
+    let record = house.flow().all_mailboxes(MailboxKind::Temporary).await.unwrap().remove(0);
+    let waits = NoticeRecord {
+        waiting: Some(house.flow().clock.now()),
+        senders: record.correspondents.clone(),
+        messages: 1,
+        returned: 2,
+        ..NoticeRecord::default()
+    };
+    let put =
+        Command::PutNotices { mailbox: record.id, notices: Some(waits), expected: record.notices.clone() };
+    house.flow().store.commit(vec![put]).await.unwrap();
+    house.stop().await;
+    house.start().await;
+    told(&house, ALICE, &["is not told of your message by mail"]).await;
+    let record = house.flow().all_mailboxes(MailboxKind::Temporary).await.unwrap().remove(0);
+    let notices = record.notices.clone().unwrap();
+    assert_eq!((notices.waiting, notices.returned, notices.messages), (None, 2, 0));
+    assert!(house.flow().store.queue(None, 10).await.unwrap().is_empty());
 }

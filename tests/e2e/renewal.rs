@@ -206,6 +206,7 @@ async fn a_pin_is_not_left_out_in_silence() {
     sent(&house, ALICE, "[secure] Without", "X-Guardpost-PIN: none\r\n").await;
     house.world.wait_for(1).await;
     let pin = "X-Guardpost-PIN: blue-heron-47\r\n";
+    assert_eq!(crate::life_table::cell("unopened", "mail-other-pin").told, "554");
     let ways = ["<bob@far.example>", "without a PIN", "[secure new]"];
     refused(&house, CAROL, "[secure] With", pin, &[ways[0], ways[1], ways[2], "ask <alice@house.example>"])
         .await;
