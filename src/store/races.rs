@@ -7,9 +7,14 @@ use crate::store::command::DeleteIf;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
+use crate::store::record::Folder;
+use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
+use crate::store::record::Uid;
 use crate::store::sample::*;
 use std::fmt::Write;
+use std::sync::Arc;
+use tokio::sync::Barrier;
 
 /// What may happen, each by its word.
 const DEEDS: [&str; 15] = [
@@ -145,4 +150,75 @@ fn of_two_deeds_on_one_mailbox_the_first_wins() {
     let said = table(Stage::disk);
     assert_eq!(said, table(Stage::model));
     golden::compare("mailbox_races.txt", &said);
+}
+
+/// Gives all of `lists` to the store at once; answers with how many went through.
+fn at_once(stage: &Stage, lists: Vec<Vec<Command>>) -> usize {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    let begin = Arc::new(Barrier::new(lists.len()));
+    let tasks: Vec<_> = lists
+        .into_iter()
+        .map(|list| {
+            let (store, begin) = (stage.store(), Arc::clone(&begin));
+            runtime.spawn(async move {
+                begin.wait().await;
+                store.commit(list).await
+            })
+        })
+        .collect();
+    let ends = tasks.into_iter().map(|task| runtime.block_on(task).unwrap());
+    ends.filter(|end| match end {
+        Ok(_) => true,
+        Err(StoreError::Refused { .. }) => false,
+        Err(other) => panic!("{other}"),
+    })
+    .count()
+}
+
+#[test]
+fn of_many_at_once_one_wins() {
+    on_each(|stage| {
+        stage.ok(account(1));
+        for n in 2..12 {
+            stage.ok(temporary(n, 1));
+            // A notice for the same message: only one goes out.
+            assert_eq!(at_once(stage, (0..16).map(|_| vec![notices(n, Some(1), None)]).collect()), 1);
+            // The recipient opens it while its sender renews the invitation, each many times.
+            let uses = (0..8).map(|round| vec![first_use(n, 20 + round)]);
+            let renewals = (0..8).map(|round| vec![renewal(n, n, 100 + 8 * n + round, 1)]);
+            assert_eq!(at_once(stage, uses.chain(renewals).collect()), 1);
+            let newer = (0..8).map(|round| match named(temporary(120 + 8 * n + round, 1), n) {
+                Command::CreateMailbox(new) => {
+                    vec![Command::SupersedeMailbox { new, old: mailbox(n), now: Time(6_000) }]
+                }
+                other => vec![other],
+            });
+            assert_eq!(at_once(stage, newer.collect()), 1);
+            // It closes while mail comes in and its sender reads it again: the mail is in it, or it is refused.
+            let record = stage.ask(stage.store().mailbox(mailbox(n))).unwrap();
+            let mail = || {
+                let mut list = deed("mail", n, &record.certificate, "open");
+                list.push(Command::NoteActivity {
+                    mailbox: mailbox(n),
+                    at: Time(9_000),
+                    correspondent: None,
+                });
+                list
+            };
+            let closing = Command::CloseMailbox {
+                mailbox: mailbox(n),
+                now: Time(9_000),
+                not_active_since: record.last_activity,
+            };
+            let mut both: Vec<_> = (0..8).map(|_| mail()).collect();
+            both.insert(4, vec![closing]);
+            let through = at_once(stage, both);
+            let after = stage.ask(stage.store().mailbox(mailbox(n))).unwrap();
+            let messages = stage.ask(stage.store().messages(mailbox(n), Folder::INBOX, Uid(0), 99)).len();
+            match after.state {
+                MailboxState::Closed => assert_eq!((through, messages), (1, 0)),
+                _ => assert_eq!((through, messages), (8, 8)),
+            }
+        }
+    });
 }
