@@ -97,7 +97,6 @@ impl Appliance {
             stop_workers: CancellationToken::new(),
         };
         appliance.start_workers(control, courier);
-        appliance.workers.spawn(tell_recovery(appliance.flow.clone()));
         for bound in bound {
             appliance.open(bound, &config)?;
         }
@@ -134,7 +133,12 @@ impl Appliance {
         self.portal.reload(&config);
         self.flow.reconfigure(config);
         self.flow.set_recovery(recovery);
-        self.workers.spawn(tell_recovery(self.flow.clone()));
+        let flow = self.flow.clone();
+        self.workers.spawn(async move {
+            if let Err(error) = flow.account_round().await {
+                tracing::error!(%error, "accounts could not be looked after; tried again in a minute");
+            }
+        });
         Ok(())
     }
 
@@ -168,6 +172,7 @@ impl Appliance {
         self.workers.spawn(expiry::Worker::new(self.flow.clone()).run(stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
+        self.workers.spawn(self.flow.clone().look_after_accounts(stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());
         self.workers.spawn(async move { portal.sweep(stop).await });
     }
@@ -223,15 +228,6 @@ async fn tell_validation(flow: Arc<Flow>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TEST_AGAIN) => {}
         }
-    }
-}
-
-/// Every account learns who else can open it.
-async fn tell_recovery(flow: Arc<Flow>) {
-    match flow.tell_recovery().await {
-        Ok(0) => {}
-        Ok(accounts) => tracing::info!(accounts, "told of the recovery certificate"),
-        Err(error) => tracing::error!(%error, "not every account was told of the recovery certificate"),
     }
 }
 

@@ -30,7 +30,6 @@ use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::FormerKey;
 use crate::store::record::InvitationState;
-use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
@@ -136,7 +135,7 @@ impl Flow {
         let record = self.mailbox_at(address, MailboxKind::Account).await?;
         let new = chosen(new, address)?;
         let key = self.store.key(record.id, &record.certificate).await?;
-        let own = key.filter(|key| key.wrapped_secret.is_none());
+        let ours = key.is_none_or(|key| key.wrapped_secret.is_some());
         let invitations = self.open_invitations(record.id).await?;
         let folders = self.store.folders(record.id).await?;
         let now = self.clock.now();
@@ -149,21 +148,17 @@ impl Flow {
             Ok::<_, AdminError>((fresh, slot.map_err(AdminError::internal)?))
         });
         let (fresh, slot) = made.await??;
-        let made = fresh.record.fingerprint.clone();
         let reset = Reset {
             account: record.id,
             generation: record.generation,
             certificate: record.certificate.clone(),
             slot,
-            key: Some(fresh.record),
+            key: fresh.record,
+            keeps_certificate: !ours,
             now,
         };
-        let mut commands = vec![Command::ResetAccount(Box::new(reset))];
-        if let Some(own) = &own {
-            commands.push(Command::PutOwnCertificate { mailbox: record.id, key: KeyRecord::clone(own) });
-        }
-        let fingerprint = own.map_or(made, |own| own.fingerprint.clone());
-        self.change_account_by(&record, commands).await?;
+        let fingerprint = if ours { reset.key.fingerprint.clone() } else { record.certificate.clone() };
+        self.change_account(&record, Command::ResetAccount(Box::new(reset))).await?;
         tracing::warn!(mailbox = %record.id, "account reset");
         if let Some(now) = self.store.mailbox(record.id).await? {
             self.keep_recovery(&now, &Unlocked::new(&now, fresh.muk)).await;
@@ -360,15 +355,7 @@ impl Flow {
 
     /// One commit; of two at once one wins. Everything that was signed in ends with it.
     async fn change_account(&self, record: &MailboxRecord, change: Command) -> Result<(), AdminError> {
-        self.change_account_by(record, vec![change]).await
-    }
-
-    async fn change_account_by(
-        &self,
-        record: &MailboxRecord,
-        commands: Vec<Command>,
-    ) -> Result<(), AdminError> {
-        let done = self.store.commit(commands).await;
+        let done = self.store.commit(vec![change]).await;
         self.sign_in_cache.forget(record.id);
         match done {
             Err(StoreError::Refused { why: Refusal::NotCurrent, .. }) => Err(AdminError::Changed),

@@ -11,8 +11,10 @@ use crate::flow::sign_in::slot_parts;
 use crate::openpgp::decrypt;
 use crate::openpgp::generate::generate;
 use crate::openpgp::secret_key::SecretKey;
+use crate::store::record::ClockTrouble;
 use crate::store::record::MailboxRecord;
 use crate::store::record::SlotKind;
+use crate::store::record::Suspension;
 use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::password::Password;
 use crate::vault::slot;
@@ -257,8 +259,10 @@ async fn a_reset_leaves_mail_to_a_certificate_of_its_own() {
     assert_eq!(world.record().await.certificate, own);
     world.hello().await;
     let who = world.sign_in(SECOND).await.unwrap();
+    let listed = world.flow.list(&who, Folder::INBOX, Uid(0), 10).await.unwrap();
+    assert!(listed.last().unwrap().summary.is_some(), "it lies under the new key");
     let shown = world.folder(&who, Folder::INBOX).await;
-    assert!(shown.last().unwrap().contains("multipart/encrypted"), "PGP/MIME under the new key: {shown:?}");
+    assert!(shown[0].contains("multipart/encrypted") && !shown[0].contains("marker"), "{}", shown[0]);
     world.change(SECOND, THIRD, NEW_KEY).await.unwrap();
     assert_ne!(world.record().await.certificate, own, "asked for, it is a key of ours again");
 }
@@ -339,7 +343,7 @@ async fn a_recovery_certificate_opens_what_signs_in_and_everybody_is_told() {
 }
 
 #[tokio::test]
-async fn a_temporary_mailbox_is_never_opened_by_the_recovery_certificate() {
+async fn no_command_leads_to_a_temporary_mailbox() {
     let world = World::new().await;
     let now = world.flow.clock.now();
     let made = generate(&address("offline@example.net"), now).unwrap();
@@ -376,4 +380,24 @@ async fn the_old_password_opens_no_slot_after_a_change() {
     let guess = Secret::new([0; 32]);
     let opener = Opener::Password(&stretched);
     assert!(slot::open(&parts, opener, &world.flow.keys.pepper, &guess, &before.sealed).is_err());
+}
+
+/// Thirty days are over by the wall clock: it must be believed before anything goes.
+#[tokio::test]
+async fn nothing_that_was_shut_goes_while_the_clock_is_not_believed() {
+    let world = World::new().await;
+    world.flow.reset_account(&alice(), &secret(SECOND)).await.unwrap();
+    world.pass(REOPENABLE + Duration::from_secs(1));
+    let now = world.flow.clock.now();
+    let tick = |wall: Time, suspend: Option<Suspension>| Command::Tick { wall, ran_more: 60, suspend };
+    let round = async |commands: Vec<Command>| {
+        world.flow.store.commit(commands).await.unwrap();
+        world.flow.account_round().await.unwrap()
+    };
+    assert_eq!(round(Vec::new()).await, 0, "no clock was written yet");
+    assert_eq!(round(vec![tick(now - REOPENABLE, None)]).await, 0, "a jump that nobody has judged");
+    let jump = Suspension { at: now, why: ClockTrouble::Forward, by: 2_592_001 };
+    assert_eq!(round(vec![tick(now, Some(jump))]).await, 0, "suspended");
+    assert_eq!(round(vec![Command::AcceptClock { wall: now }]).await, 1, "an admin has accepted it");
+    assert!(world.record().await.account.unwrap().shut.is_empty());
 }

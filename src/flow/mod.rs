@@ -3,6 +3,7 @@
 //! A flow asks the rooms below, gets verdicts, and carries them out in one commit of the store.
 
 pub mod account_keys;
+pub mod account_life;
 pub mod accounts;
 mod anew;
 pub mod append;

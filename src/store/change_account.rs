@@ -78,11 +78,13 @@ pub(crate) fn reset(record: &mut MailboxRecord, reset: Reset, shred: ShredRef) -
         return Err(Refusal::NotCurrent.into());
     }
     let since = record.key_since();
+    let new = &reset.key.fingerprint;
     let mut keys = std::mem::take(&mut record.former);
-    if let Some(key) = &reset.key {
-        keys.retain(|former| *former != key.fingerprint);
-        let before = std::mem::replace(&mut record.certificate, key.fingerprint.clone());
-        keys.insert(0, before);
+    keys.retain(|former| former != new);
+    if reset.keeps_certificate {
+        record.former.extend((*new != record.certificate).then(|| new.clone()));
+    } else {
+        keys.insert(0, std::mem::replace(&mut record.certificate, new.clone()));
     }
     let slots = std::mem::replace(&mut record.slots, vec![slot(reset.slot, shred)]);
     record.generation = record.generation.saturating_add(1);
@@ -92,7 +94,7 @@ pub(crate) fn reset(record: &mut MailboxRecord, reset: Reset, shred: ShredRef) -
     part.since = Some(reset.now);
     fits(record)?;
     let mut changed = Changed::slots(Vec::new());
-    changed.keys.extend(reset.key);
+    changed.keys.push(reset.key);
     Ok(changed)
 }
 

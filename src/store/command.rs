@@ -533,8 +533,11 @@ pub struct Reset {
     pub certificate: Fingerprint,
     /// The only slot from now on, of a new MUK.
     pub slot: NewSlot,
-    /// The new key; `None` leaves mail to a certificate whose secret key never was here.
-    pub key: Option<KeyRecord>,
+    /// The new key.
+    pub key: KeyRecord,
+    /// Mail stays encrypted to the certificate of now, whose secret key never was here; the new key is what it lies
+    /// under.
+    pub keeps_certificate: bool,
     /// Now.
     pub now: Time,
 }

@@ -533,10 +533,10 @@ fn a_reset_may_leave_mail_to_a_certificate_of_its_own() {
         let public = KeyRecord { wrapped_secret: None, ..key(4) };
         stage.ok(Command::PutOwnCertificate { mailbox: mailbox(1), key: public });
         let mut bare = reset_of(1, 0, 4, 8, 5_000);
-        bare.key = None;
+        bare.keeps_certificate = true;
         stage.ok(Command::ResetAccount(Box::new(bare)));
         let record = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
-        assert_eq!((record.certificate.clone(), record.former.len()), (print(4), 0));
+        assert_eq!((record.certificate.clone(), record.former.clone()), (print(4), vec![print(8)]));
         assert_eq!(record.account.as_ref().unwrap().shut[0].keys, [print(1)]);
         assert_eq!(
             stage.ok(Command::DestroyShut { account: mailbox(1), before: Time(9_000) }),
@@ -544,6 +544,7 @@ fn a_reset_may_leave_mail_to_a_certificate_of_its_own() {
         );
         assert!(stage.ask(stage.store().key(mailbox(1), &print(1))).is_none());
         assert!(stage.ask(stage.store().key(mailbox(1), &print(4))).is_some(), "in use");
+        assert_eq!(*stage.ask(stage.store().key(mailbox(1), &print(8))).unwrap(), key(8));
     });
 }
 
@@ -553,8 +554,9 @@ fn an_account_takes_only_so_many_generations() {
         stage.ok(account(1));
         let mut generation = 0;
         let refused = loop {
-            let mut more = reset_of(1, generation, 1, 8, 5_000 + i64::from(generation));
-            (more.key, more.slot.sealed) = (None, vec![1; 1_000]);
+            let of = if generation == 0 { 1 } else { 8 };
+            let mut more = reset_of(1, generation, of, 8, 5_000 + i64::from(generation));
+            more.slot.sealed = vec![1; 1_000];
             match stage.commit(vec![Command::ResetAccount(Box::new(more))]) {
                 Ok(_) => generation += 1,
                 Err(error) => break error,
@@ -564,7 +566,7 @@ fn an_account_takes_only_so_many_generations() {
         assert!(matches!(refused, StoreError::Refused { why: Refusal::OverQuota, .. }), "{refused}");
         assert!(generation > 5, "{generation}");
         stage.ok(Command::DestroyShut { account: mailbox(1), before: Time(9_000) });
-        stage.ok(reset(1, generation, 1, 9, 9_000));
+        stage.ok(reset(1, generation, 8, 9, 9_000));
     });
 }
 

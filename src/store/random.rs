@@ -186,7 +186,11 @@ fn account_command([_, a, b, c, d]: Op, now: i64) -> Command {
             });
             Command::ChangePassword(Box::new(change))
         }
-        1 => reset(of, generation, old, new, now),
+        1 => {
+            let mut reset = reset_of(of, generation, old, new, now);
+            reset.keeps_certificate = c % 5 == 0;
+            Command::ResetAccount(Box::new(reset))
+        }
         2 => reopen(of, 1 + generation % 2, of, 91),
         3 => Command::DestroyShut { account: mailbox(of), before: Time(now - i64::from(c % 4)) },
         4 => Command::PutRecovery { account: mailbox(of), generation, slot: recovery_slot(60 + c % 3) },

@@ -287,7 +287,8 @@ pub(crate) fn reset_of(n: u8, generation: u32, old: u8, new: u8, now: i64) -> Re
         generation,
         certificate: print(old),
         slot: slot(new, SlotKind::Password),
-        key: Some(key(new)),
+        key: key(new),
+        keeps_certificate: false,
         now: Time(now),
     }
 }

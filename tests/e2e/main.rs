@@ -17,6 +17,7 @@ mod peer;
 mod plain_browser;
 mod zones;
 
+mod account;
 mod anew;
 mod bad_input;
 #[allow(deprecated, reason = "raw commands are all that is needed")]
