@@ -376,7 +376,7 @@ fn gpg(home: &Path, arguments: &[&str], input: &str) -> String {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("gpg");
+        .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let ended = child.wait_with_output().unwrap();
     assert!(ended.status.success(), "gpg {arguments:?}");

@@ -215,13 +215,16 @@ mod tests {
     /// A disk in memory that knows what would survive a power cut.
     #[derive(Clone, Default)]
     struct Tried {
-        /// What programs see; for each file, what of it is synced.
-        live: RefCell<BTreeMap<PathBuf, (Vec<u8>, Vec<u8>)>>,
+        /// What programs see.
+        live: RefCell<BTreeMap<PathBuf, Seen>>,
         /// What is found after a power cut.
         durable: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
         /// Deeds until the end.
         left: Cell<usize>,
     }
+
+    /// A file: what programs see of it, and what of it is synced.
+    type Seen = (Vec<u8>, Vec<u8>);
 
     /// How it ends at a deed.
     #[derive(Clone, Copy, Debug)]
@@ -238,10 +241,9 @@ mod tests {
 
     impl Tried {
         fn count(&self) -> io::Result<()> {
-            match self.left.get().checked_sub(1) {
-                Some(left) => Ok(self.left.set(left)),
-                None => Err(io::ErrorKind::BrokenPipe.into()),
-            }
+            let left = self.left.get().checked_sub(1).ok_or(io::ErrorKind::BrokenPipe)?;
+            self.left.set(left);
+            Ok(())
         }
 
         fn end(&self, how: End) {
@@ -349,40 +351,40 @@ mod tests {
 
     #[test]
     fn ended_at_any_deed_the_key_in_its_place_opens() {
-        for moves in [true, false] {
+        for (moves, all) in [(true, 9), (false, 7)] {
             for how in [End::Killed, End::Half, End::PowerCut, End::NamesOnly] {
-                for deeds in 0.. {
-                    let places = places(moves);
-                    let (tried, old, store) = made(&places);
-                    tried.left.set(deeds);
-                    let done = steps(&places, &With(&tried, how), &OsRandom);
-                    if done.is_ok() {
-                        assert_eq!(deeds, if moves { 9 } else { 7 }, "every deed was the last one once");
-                        break;
-                    }
-                    tried.end(how);
-                    let about = format!("moves {moves}, {how:?} after {deeds}");
-                    assert_eq!(start(&tried, &places), store, "{about}");
-                    // Whoever goes on later gets to the end, with a start in between or without.
-                    tried.left.set(usize::MAX);
-                    let again = steps(&places, &With(&tried, how), &OsRandom);
-                    match again {
-                        Ok(_) => {}
-                        Err(AppError::RotationWaits { .. }) if !moves => {}
-                        // The new key was in its place: the start has settled it, and this is another rotation.
-                        other => panic!("{about}: {other:?}"),
-                    }
-                    assert_eq!(start(&tried, &places), store, "{about}, once more");
-                    let keyring = tried.get(&places.keyring).unwrap();
-                    if moves {
-                        assert!(keyring::open(&old, &keyring).is_err(), "{about}: the old key is over");
-                    } else {
-                        let waits = MasterKey::read(&tried.get(&places.fresh).unwrap()).unwrap();
-                        assert!(keyring::open(&waits, &keyring).is_ok(), "{about}: the new key opens");
-                    }
-                }
+                let ended = (0..).find(|deeds| !ended_after(*deeds, moves, how));
+                assert_eq!(ended, Some(all), "every deed was the last one once");
             }
         }
+    }
+
+    /// Ends a rotation after so many deeds and goes on later; false when it got to its end.
+    fn ended_after(deeds: usize, moves: bool, how: End) -> bool {
+        let places = places(moves);
+        let (tried, old, store) = made(&places);
+        tried.left.set(deeds);
+        if steps(&places, &With(&tried, how), &OsRandom).is_ok() {
+            return false;
+        }
+        tried.end(how);
+        let about = format!("moves {moves}, {how:?} after {deeds}");
+        assert_eq!(start(&tried, &places), store, "{about}");
+        tried.left.set(usize::MAX);
+        match steps(&places, &With(&tried, how), &OsRandom) {
+            Ok(_) => {}
+            Err(AppError::RotationWaits { .. }) if !moves => {}
+            other => panic!("{about}: {other:?}"),
+        }
+        assert_eq!(start(&tried, &places), store, "{about}, once more");
+        let keyring = tried.get(&places.keyring).unwrap();
+        if moves {
+            assert!(keyring::open(&old, &keyring).is_err(), "{about}: the old key is over");
+        } else {
+            let waits = MasterKey::read(&tried.get(&places.fresh).unwrap()).unwrap();
+            assert!(keyring::open(&waits, &keyring).is_ok(), "{about}: the new key opens");
+        }
+        true
     }
 
     #[test]

@@ -148,7 +148,7 @@ async fn a_new_key_keeps_old_mail_readable_and_new_mail_from_the_old_key() {
     world.hello().await;
     let after = world.record().await;
     assert_ne!(after.certificate, before.certificate);
-    assert_eq!(after.former, [before.certificate.clone()]);
+    assert_eq!(after.former, std::slice::from_ref(&before.certificate));
     let who = world.sign_in(SECOND).await.unwrap();
     assert_eq!(world.folder(&who, Folder::INBOX).await.len(), 3);
     assert!(

@@ -62,48 +62,19 @@ impl Dispatcher {
         use Request as R;
         let flow = &*self.flow;
         match request {
-            R::AccountAdd { address, password } => {
-                let record = flow.add_account(&parse(&address)?, &password.secret()).await?;
-                json(answer::Changed { address: record.address.to_string() })
-            }
-            R::AccountList {} => self.account_list().await,
-            R::AccountShow { address } => self.account_show(&parse(&address)?).await,
-            R::AccountPassword { address, old, new, keep_app_passwords, new_key } => {
-                let (address, wish) = (parse(&address)?, ChangeWish { keep_app_passwords, new_key });
-                flow.change_password(&address, old.secret(), &new.secret(), wish).await?;
-                json(answer::Changed { address: address.to_string() })
-            }
-            R::AccountReset { address, new } => self.account_reset(&parse(&address)?, new).await,
-            R::AccountReopen { address, old, new } => {
-                let address = parse(&address)?;
-                flow.reopen_account(&address, old.secret(), new.secret()).await?;
-                json(answer::Changed { address: address.to_string() })
-            }
-            R::AccountRecovery { address } => self.account_recovery(&parse(&address)?).await,
-            R::AccountRecover { address, code, new } => {
-                let address = parse(&address)?;
-                flow.recover_account(&address, &code.secret(), &new.secret()).await?;
-                json(answer::Changed { address: address.to_string() })
-            }
-            R::AccountInvitations { address } => json(self.invitations_of(&parse(&address)?).await?),
-            R::AccountRemove { address } => self.account_remove(&parse(&address)?).await,
-            R::AccountKeyExport { address } => self.export_certificate(&parse(&address)?).await,
-            R::AccountKeyExportSecret { address, password } => {
-                let address = parse(&address)?;
-                let exported = flow.export_secret_key(&address, password.secret()).await?;
-                let record = flow.mailbox_at(&address, MailboxKind::Account).await?;
-                json(answer::SecretKey {
-                    address: record.address.to_string(),
-                    fingerprint: fingerprint_text(&record.certificate.0),
-                    secret_key: exported.file.expose().clone(),
-                    passphrase: exported.passphrase.expose().clone(),
-                })
-            }
-            R::AccountKeyImport { address, file } => {
-                let address = parse(&address)?;
-                flow.import_own_certificate(&address, decode(&file)?).await?;
-                self.export_certificate(&address).await
-            }
+            request @ (R::AccountAdd { .. }
+            | R::AccountList {}
+            | R::AccountShow { .. }
+            | R::AccountPassword { .. }
+            | R::AccountReset { .. }
+            | R::AccountReopen { .. }
+            | R::AccountRecovery { .. }
+            | R::AccountRecover { .. }
+            | R::AccountInvitations { .. }
+            | R::AccountRemove { .. }
+            | R::AccountKeyExport { .. }
+            | R::AccountKeyExportSecret { .. }
+            | R::AccountKeyImport { .. }) => self.account(request).await,
             R::MailboxList {} => self.mailbox_list().await,
             R::MailboxShow { address } => self.mailbox_show(&parse(&address)?).await,
             R::MailboxDelete { address } => {
@@ -158,6 +129,56 @@ impl Dispatcher {
                 json(answer::DnsRecords { lines: signing::zone_lines(&*flow.store, &config).await? })
             }
             R::Health {} => json(answer::Health { store: health(flow.store.health()).into() }),
+        }
+    }
+
+    async fn account(&self, request: Request) -> Result<Value, Trouble> {
+        use Request as R;
+        let flow = &*self.flow;
+        match request {
+            R::AccountAdd { address, password } => {
+                let record = flow.add_account(&parse(&address)?, &password.secret()).await?;
+                json(answer::Changed { address: record.address.to_string() })
+            }
+            R::AccountList {} => self.account_list().await,
+            R::AccountShow { address } => self.account_show(&parse(&address)?).await,
+            R::AccountPassword { address, old, new, keep_app_passwords, new_key } => {
+                let (address, wish) = (parse(&address)?, ChangeWish { keep_app_passwords, new_key });
+                flow.change_password(&address, old.secret(), &new.secret(), wish).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountReset { address, new } => self.account_reset(&parse(&address)?, new).await,
+            R::AccountReopen { address, old, new } => {
+                let address = parse(&address)?;
+                flow.reopen_account(&address, old.secret(), new.secret()).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountRecovery { address } => self.account_recovery(&parse(&address)?).await,
+            R::AccountRecover { address, code, new } => {
+                let address = parse(&address)?;
+                flow.recover_account(&address, &code.secret(), &new.secret()).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            R::AccountInvitations { address } => json(self.invitations_of(&parse(&address)?).await?),
+            R::AccountRemove { address } => self.account_remove(&parse(&address)?).await,
+            R::AccountKeyExport { address } => self.export_certificate(&parse(&address)?).await,
+            R::AccountKeyExportSecret { address, password } => {
+                let address = parse(&address)?;
+                let exported = flow.export_secret_key(&address, password.secret()).await?;
+                let record = flow.mailbox_at(&address, MailboxKind::Account).await?;
+                json(answer::SecretKey {
+                    address: record.address.to_string(),
+                    fingerprint: fingerprint_text(&record.certificate.0),
+                    secret_key: exported.file.expose().clone(),
+                    passphrase: exported.passphrase.expose().clone(),
+                })
+            }
+            R::AccountKeyImport { address, file } => {
+                let address = parse(&address)?;
+                flow.import_own_certificate(&address, decode(&file)?).await?;
+                self.export_certificate(&address).await
+            }
+            _ => Err(Trouble::usage("not about an account")),
         }
     }
 
