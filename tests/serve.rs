@@ -181,3 +181,37 @@ fn a_second_service_on_the_same_data_is_turned_away() {
     let (healthy, said) = command(&service.dir, &["check"], "");
     assert!(healthy, "the first goes on: {said}");
 }
+
+#[test]
+fn accounts_are_reset_over_the_socket_and_the_master_key_only_without_it() {
+    let mut service = Service::start();
+    let add = ["account", "add", "alice@example.org", "--password-stdin"];
+    assert!(command(&service.dir, &add, &format!("{PASSWORD}\n")).0);
+    let password = ["account", "password", "alice@example.org", "--password-stdin"];
+    let with = |more: &[&str], lines: &[&str]| {
+        let lines = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        command(&service.dir, &[&password[..], more].concat(), &lines)
+    };
+    let second = "another good password";
+    let (done, said) = with(&["--new-key"], &[PASSWORD, second]);
+    assert!(done, "{said}");
+    let (done, said) = with(&["--reset", "--yes", "--json"], &[PASSWORD]);
+    assert!(done && said.contains("reopen_until"), "{said}");
+    let (done, said) = with(&["--reopen"], &[second, PASSWORD]);
+    assert!(done, "{said}");
+    let (done, said) = command(&service.dir, &["account", "recovery", "alice@example.org"], "");
+    assert!(!done && said.contains("no recovery certificate"), "{said}");
+
+    let before = fs::read(service.dir.path().join("master.key")).unwrap();
+    let refused = guardpost(&service.dir, &["master-key", "rotate"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the server runs"), "{refused:?}");
+    assert_eq!(fs::read(service.dir.path().join("master.key")).unwrap(), before);
+    service.signal("-TERM");
+    assert!(service.child.wait().unwrap().success());
+    let (done, said) = command(&service.dir, &["master-key", "rotate"], "");
+    assert!(done, "{said}");
+    assert_ne!(fs::read(service.dir.path().join("master.key")).unwrap(), before);
+    let (_, list) = command(&service.dir, &["account", "list", "--json"], "");
+    assert_eq!(serde_json::from_str::<Value>(&list).unwrap()[0]["address"], "alice@example.org");
+}

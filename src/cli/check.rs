@@ -12,6 +12,7 @@ use crate::base::time::Time;
 use crate::config::Config;
 use crate::net::tls::CertificateFiles;
 use crate::net::tls::Certificates;
+use crate::openpgp::fingerprint_text;
 use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
 use crate::serve::control::answer::Finding;
@@ -42,6 +43,7 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     findings.ok("configuration", format!("{} is complete", settings.file.display()));
     let has_keys = findings.master_key(&config);
     findings.certificate(&config, SystemClock.now());
+    findings.recovery(&config, SystemClock.now());
     if has_keys {
         findings.store(&config);
     }
@@ -178,6 +180,24 @@ impl Findings {
             if !facts.iter().any(|fact| fact.covers(&host)) {
                 self.error(about, format!("none is for {host}"));
             }
+        }
+    }
+
+    /// Who else can open every account.
+    fn recovery(&mut self, config: &Config, now: Time) {
+        let about = "recovery certificate";
+        let certificate = match keys::recovery_certificate(config, now) {
+            Ok(None) => return self.ok(about, "off: an account opens with its password only"),
+            Ok(Some(certificate)) => certificate,
+            Err(error) => return self.error(about, error.to_string()),
+        };
+        let name = fingerprint_text(&certificate.fingerprint().0);
+        if let Some(why) = certificate.trouble(now) {
+            self.error(about, format!("{name}: {why}; no account gets it, those that have it keep it"));
+        } else if let Some(end) = certificate.expires(now).filter(|end| *end < now + SOON) {
+            self.warning(about, format!("{name}: expires on {end}; no account gets it then"));
+        } else {
+            self.ok(about, format!("{name}: its secret key opens every account that has signed in since"));
         }
     }
 

@@ -20,6 +20,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::flow::sign_in::slot_parts;
 use crate::openpgp::armor;
 use crate::openpgp::certificate::Certificate;
+use crate::openpgp::certificate::Unusable;
 use crate::openpgp::encrypt;
 use crate::openpgp::import;
 use crate::openpgp::import::ImportError;
@@ -52,8 +53,15 @@ pub struct RecoveryCertificate {
 
 impl RecoveryCertificate {
     /// From the file that `[accounts] recovery_certificate` names.
+    ///
+    /// One whose time is over, or has not begun, is taken: what was encrypted to it stays, and a server must not
+    /// stay down for it. Nothing new is encrypted to it then.
     pub fn read(file: &[u8], now: Time) -> Result<Self, ImportError> {
-        let certificate = import::certificate(file, now)?;
+        let certificate = import::certificate(file)?;
+        match certificate.usable(now) {
+            Ok(()) | Err(Unusable::Expired | Unusable::NotYetValid) => {}
+            Err(why) => return Err(ImportError::Unusable(why)),
+        }
         let fingerprint = Fingerprint(certificate.fingerprint().to_vec());
         Ok(Self { certificate, fingerprint })
     }
@@ -61,6 +69,16 @@ impl RecoveryCertificate {
     /// Of the certificate.
     pub const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
+    }
+
+    /// Why nothing can be encrypted to it now, if so.
+    pub fn trouble(&self, now: Time) -> Option<Unusable> {
+        self.certificate.usable(now).err()
+    }
+
+    /// When its time is over.
+    pub fn expires(&self, now: Time) -> Option<Time> {
+        self.certificate.expires(now)
     }
 }
 

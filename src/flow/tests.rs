@@ -45,7 +45,6 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-#[path = "account_tests.rs"]
 mod accounts;
 
 const PASSWORD: &str = "alice likes long passwords";

@@ -77,23 +77,23 @@ impl ImportError {
     }
 }
 
-/// Reads a certificate, binary or armored, whomever it names. Costs as [`import`] does.
-pub fn certificate(file: &[u8], now: Time) -> Result<Certificate, ImportError> {
+/// Reads a certificate, binary or armored, whomever it names and whether or not it can be used now. Costs as
+/// [`import`] does.
+pub fn certificate(file: &[u8]) -> Result<Certificate, ImportError> {
     if file.len() > CERTIFICATE {
         return Err(ImportError::TooLarge { size: file.len() });
     }
     // A certificate at which the library ends with a panic is none.
     let cert =
         catch_unwind(|| only_one(file).and_then(stripped)).unwrap_or(Err(ImportError::NotACertificate))?;
-    let parsed = Certificate::new(cert);
-    parsed.usable(now).map_err(ImportError::Unusable)?;
-    Ok(parsed)
+    Ok(Certificate::new(cert))
 }
 
 /// Reads a certificate, binary or armored, that is to be used for `address`. Costs up to a tenth of a second: for
 /// a blocking thread.
 pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, ImportError> {
-    let parsed = certificate(file, now)?;
+    let parsed = certificate(file)?;
+    parsed.usable(now).map_err(ImportError::Unusable)?;
     if !parsed.names(&address.key(), now) {
         return Err(ImportError::WrongAddress { address: address.clone(), named: parsed.addresses() });
     }

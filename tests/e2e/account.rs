@@ -143,3 +143,40 @@ async fn an_account_that_was_reset_cannot_tell_again_until_it_is_reopened() {
     assert_eq!(inbox.len(), 2, "old and new, all of it readable");
     assert!(inbox.iter().all(|note| field(note, "Subject").is_some()));
 }
+
+/// Whoever has every octet of the disk from now on, and the old password: what opened with it has no key any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_drops_is_nowhere_on_the_disk() {
+    let mut house = House::new().await;
+    let slots = |house: &House| {
+        let (flow, address) = (house.flow().clone(), alice());
+        async move {
+            let record = flow.mailbox_at(&address, MailboxKind::Account).await.unwrap();
+            let mut keys = Vec::new();
+            for slot in record.all_slots() {
+                keys.push(*flow.store.shred_key(slot.shred).await.unwrap().unwrap().expose());
+            }
+            keys
+        }
+    };
+    let holds = |house: &House, key: &[u8; 32]| {
+        house.data().iter().any(|(_, octets)| octets.windows(32).any(|window| window == key))
+    };
+    let first = slots(&house).await;
+    assert!(first.len() == 1 && holds(&house, &first[0]), "it can be found");
+    let wish = ChangeWish { new_key: true, ..ChangeWish::default() };
+    house.flow().change_password(&alice(), secret(PASSWORD), &secret(SECOND), wish).await.unwrap();
+    let second = slots(&house).await;
+    assert!(!holds(&house, &first[0]) && holds(&house, &second[0]));
+    house.flow().reset_account(&alice(), &secret(PASSWORD)).await.unwrap();
+    let both = slots(&house).await;
+    assert!(both.len() == 2 && both.iter().all(|key| holds(&house, key)), "shut with all its slots");
+    house.stop().await;
+    house.clock.pass(guardpost::flow::account_keys::REOPENABLE + std::time::Duration::from_secs(60));
+    house.start().await;
+    assert_eq!(house.flow().destroy_shut_generations().await.unwrap(), 1);
+    let left = slots(&house).await;
+    assert_eq!(left.len(), 1);
+    let gone: Vec<_> = both.iter().filter(|key| !left.contains(key)).collect();
+    assert!(gone.len() == 1 && !holds(&house, gone[0]) && holds(&house, &left[0]));
+}

@@ -419,7 +419,7 @@ pub struct Health {
 pub struct Finding {
     /// `ok`, `warning` or `error`.
     pub level: String,
-    /// `configuration`, `master key`, `certificate`, `store`, `dns`, `disk`, `clock`.
+    /// `configuration`, `master key`, `certificate`, `recovery certificate`, `store`, `dns`, `disk`, `clock`.
     pub about: String,
     /// What was found, and what to do about it.
     pub finding: String,

@@ -401,3 +401,25 @@ async fn nothing_that_was_shut_goes_while_the_clock_is_not_believed() {
     assert_eq!(round(vec![Command::AcceptClock { wall: now }]).await, 1, "an admin has accepted it");
     assert!(world.record().await.account.unwrap().shut.is_empty());
 }
+
+#[tokio::test]
+async fn a_recovery_certificate_whose_time_is_over_stops_nothing() {
+    let world = World::new().await;
+    let now = world.flow.clock.now();
+    let made = generate(&address("offline@example.net"), now).unwrap();
+    let certificate = RecoveryCertificate::read(&made.certificate, now).unwrap();
+    assert!(certificate.trouble(now).is_none());
+    let early = now - Duration::from_secs(24 * 3600);
+    let read = RecoveryCertificate::read(&made.certificate, early).unwrap();
+    assert!(read.trouble(early).is_some(), "not valid yet");
+    world.flow.set_recovery(Some(certificate));
+    world.sign_in(PASSWORD).await.unwrap();
+    let slot = world.record().await;
+    world.flow.sign_in_cache.forget(world.alice.mailbox);
+    world.clock.0.store(-24 * 3600, Ordering::SeqCst);
+    assert!(world.sign_in(PASSWORD).await.is_ok());
+    assert_eq!(recovery_slot(&world.record().await), recovery_slot(&slot), "what is there stays");
+    for junk in [&b"junk"[..], b"", &made.certificate[..40]] {
+        assert!(RecoveryCertificate::read(junk, now).is_err());
+    }
+}
