@@ -1,10 +1,17 @@
 //! What a process still holds when its visitors have gone: its whole writable memory is read and searched.
 
+use crate::harness::HOST;
 use crate::harness::House;
 use crate::mail_client::Imap;
 use crate::mail_client::Smtp;
+use crate::main_job::BOB;
+use crate::main_job::BOBS_PASSWORD;
+use crate::main_job::first_use;
+use crate::main_job::invite;
+use crate::main_job::letter;
 use crate::markers::contains;
 use crate::peer::Plan;
+use crate::plain_browser::Browser;
 use data_encoding::BASE64;
 use guardpost::app::ground;
 use guardpost::base::id::SlotId;
@@ -27,6 +34,7 @@ use std::fs;
 use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -50,9 +58,18 @@ struct Service {
 }
 
 impl Service {
-    /// Serves the data of this house, which has been stopped.
-    fn start(config: &Path) -> Self {
-        let mut child = guardpost(config, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    /// Serves the data of this house, which has been stopped, with its portal at this port of the configuration.
+    fn start(house: &House, https: u16) -> Self {
+        let config = house.at("guard.toml");
+        let listen = house.configuration(https).replace("= []", "= [\"127.0.0.1:0\"]");
+        let listen = match https {
+            1 => listen,
+            port => listen.replace("https = [\"127.0.0.1:0\"]", &format!("https = [\"127.0.0.1:{port}\"]")),
+        };
+        let text = format!("{listen}[log]\nformat = \"json\"\n[dns]\ntrust = \"none\"\n");
+        Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"));
+        fs::write(&config, text).unwrap();
+        let mut child = guardpost(&config, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut ports = Vec::new();
         loop {
@@ -124,13 +141,13 @@ fn guardpost(config: &Path, arguments: &[&str]) -> Command {
 /// A secret by its name.
 type Needle = (&'static str, Vec<u8>);
 
-/// Alice's unlock key and every stretch of her secret key that her certificate does not have.
-async fn keys(house: &House) -> Vec<Needle> {
+/// The unlock key of a mailbox and stretches of its secret key that its certificate does not have.
+async fn keys(house: &House, address: &str, password: &str) -> Vec<Needle> {
     let config = Arc::new(house.config(1));
     let flow = ground::open(config, &house.surroundings()).await.unwrap();
     let source = Source { ip: crate::harness::LOOPBACK, device: None };
-    let password = Secret::new(PASSWORD.to_owned());
-    let who = flow.sign_in(ALICE, password, &source, Realm::Accounts).await.unwrap();
+    let password = Secret::new(password.to_owned());
+    let who = flow.sign_in(address, password, &source, Realm::Everybody).await.unwrap();
     let record = flow.store.mailbox(who.mailbox).await.unwrap().unwrap();
     let key = flow.store.key(who.mailbox, &record.certificate).await.unwrap().unwrap();
     let wrapped = key.wrapped_secret.as_deref().unwrap();
@@ -198,19 +215,15 @@ async fn nothing_of_a_visit_stays_in_memory() {
     let mut house = House::empty(Plan::default(), "").await;
     house.add_account(ALICE, PASSWORD).await;
     house.stop().await;
-    let file = house.at("guard.toml");
-    let any = house.configuration(1).replace("= []", "= [\"127.0.0.1:0\"]");
-    let text = format!("{any}[log]\nformat = \"json\"\n[dns]\ntrust = \"none\"\n");
-    Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"));
-    fs::write(&file, text).unwrap();
-    let keys = keys(&house).await;
-    let service = Service::start(&file);
+    let keys = keys(&house, ALICE, PASSWORD).await;
+    let service = Service::start(&house, 1);
     if !service.is_readable() {
         return;
     }
 
     let mut smtp = Smtp::connect(service.port("smtp"), false).await;
-    assert!(smtp.send("carl@far.example", &[ALICE], &message(BODY)).await.is(250, "2.0.0"));
+    let reply = smtp.send("carl@far.example", &[ALICE], &message(BODY)).await;
+    assert!(reply.is(250, "2.0.0"), "{reply:?}");
     assert_eq!(smtp.ask("QUIT").await.code, 221);
     let mut imap = Imap::connect(service.port("imaps")).await;
     imap.sign_in(ALICE, PASSWORD).await.unwrap();
@@ -243,5 +256,45 @@ async fn nothing_of_a_visit_stays_in_memory() {
     assert_eq!(submission.ask("QUIT").await.code, 221);
     assert!(submission.is_closed().await);
     drop((smtp, imap, submission));
+    assert_eq!(after_a_moment(&service, &needles), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_visit_to_the_portal_stays_in_memory() {
+    let mut house = House::new().await;
+    let (mut browser, link, pin) = invite(&house).await;
+    first_use(&mut browser, &link, &pin).await;
+    let text = letter(&format!("[secure] {SUBJECT}"), BODY, "");
+    assert!(house.alice_sends().await.send(ALICE, &[BOB], &text).await.is(250, "2.0.0"));
+    house.stop().await;
+    let mut needles = keys(&house, BOB, BOBS_PASSWORD).await;
+    // The portal's address is in its configuration: a port that is free now.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let service = Service::start(&house, port);
+    if !service.is_readable() {
+        return;
+    }
+
+    let mut bob = Browser::new(HOST, port);
+    let page = bob.post("/login", &[("address", BOB), ("password", BOBS_PASSWORD)]).await;
+    assert_eq!(page.location(), "/mailbox");
+    let cookie = bob.cookie("__Host-gp").unwrap().to_owned();
+    let list = bob.get("/mailbox").await;
+    assert!(list.words().contains(SUBJECT), "{}", list.words());
+    let message = list.link("/mailbox/inbox/").unwrap();
+    assert!(bob.get(&message).await.words().contains(BODY));
+    assert!(bob.get(&format!("{message}/raw")).await.text().contains(BODY));
+    let search = bob.post("/mailbox/search", &[("q", "Hawthorn")]).await;
+    assert!(search.words().contains(SUBJECT), "{}", search.words());
+    assert_eq!(bob.post("/logout", &[]).await.status, 303);
+
+    needles.extend([
+        ("password", BOBS_PASSWORD.into()),
+        ("session cookie", cookie.into_bytes()),
+        ("subject", SUBJECT.into()),
+        ("body", BODY.into()),
+    ]);
+    let host = [("host name", HOST.into())];
+    assert!(!found(&service.memory(), &host).is_empty(), "what is there is found");
     assert_eq!(after_a_moment(&service, &needles), []);
 }
