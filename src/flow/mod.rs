@@ -58,6 +58,8 @@ pub mod zip;
 #[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;
 
 use crate::base::random::Random;
