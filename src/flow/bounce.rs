@@ -114,6 +114,10 @@ pub(in crate::flow) async fn settle(
                 // Cancelled in the meantime, or the lease was lost: there is nothing to note.
                 settled.remove(index);
             }
+            // Nobody is told anything: what was delivered is not delivered again because a count cannot be kept.
+            Err(StoreError::DiskLow) if reporting && settled.iter().all(|line| line.told.is_none()) => {
+                reporting = false;
+            }
             Err(StoreError::Refused { why, .. }) => {
                 let stale = matches!(why, Refusal::NotCurrent | Refusal::NotOpen | Refusal::AlreadyDone);
                 reporting = stale && round + 2 < ROUNDS;

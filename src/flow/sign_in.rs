@@ -204,13 +204,8 @@ impl Flow {
         };
         match opened {
             Some((record, muk)) if admitted(record.id) => {
-                self.note_activity(&record, None).await.map_err(|why| match why {
-                    // It was closed or removed a moment ago.
-                    StoreError::Refused { .. } => SignInError::Wrong,
-                    why => why.into(),
-                })?;
+                self.note_sign_in(&record).await?;
                 self.budgets.succeeded(record.id, source.ip, now);
-                self.forget_notices(&record).await?;
                 let who = Unlocked::new(&record, muk);
                 self.keep_recovery(&record, &who).await;
                 Ok(Arc::new(who))
@@ -222,6 +217,23 @@ impl Flow {
                 }
                 Err(SignInError::Wrong)
             }
+        }
+    }
+
+    /// What a sign-in changes in the mailbox's record; a full disk keeps nobody from reading.
+    async fn note_sign_in(&self, record: &MailboxRecord) -> Result<(), SignInError> {
+        let noted = async {
+            self.note_activity(record, None).await?;
+            self.forget_notices(record).await
+        };
+        match noted.await {
+            Err(StoreError::DiskLow) => {
+                tracing::warn!(mailbox = %record.id, "a sign-in could not be noted: the disk is full");
+                Ok(())
+            }
+            // It was closed or removed a moment ago.
+            Err(StoreError::Refused { .. }) => Err(SignInError::Wrong),
+            result => Ok(result?),
         }
     }
 

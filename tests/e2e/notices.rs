@@ -280,3 +280,28 @@ async fn who_waits_for_a_notice_learns_that_there_is_none() {
     assert_eq!((notices.waiting, notices.returned, notices.messages), (None, 2, 0));
     assert!(house.flow().store.queue(None, 10).await.unwrap().is_empty());
 }
+
+/// A disk that is full keeps new mail out, and nobody from reading what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_no_recipient_out() {
+    let house = House::new().await;
+    let (mut bob, first_link, pin) = invite(&house).await;
+    first_use(&mut bob, &first_link, &pin).await;
+    sent(&house, ALICE, "[secure] One", "").await;
+    house.world.wait_for(2).await;
+    sent(&house, ALICE, "[secure] Two", "").await;
+    house.clock.pass(DAY);
+    house.free.store(128 << 20, Ordering::SeqCst);
+    let mut bob = house.browser();
+    let signed_in = bob.post("/login", &[("address", BOB), ("password", BOBS_PASSWORD)]).await;
+    assert_eq!(signed_in.location(), "/mailbox");
+    let list = bob.get("/mailbox").await.words();
+    assert!(list.contains("One") && list.contains("Two"), "{list}");
+    let messages = house.imap(BOB, BOBS_PASSWORD).await.messages("INBOX").await;
+    assert_eq!(messages.len(), 3);
+    assert!(!crate::renewal::send(&house, ALICE, "[secure] Three", "").await.is(250, "2.0.0"));
+    house.free.store(1 << 40, Ordering::SeqCst);
+    house.flow().notices.ring();
+    let text = text_of(&house, 3).await;
+    assert!(text.contains("There is a new message in your mailbox"), "told once there is room: {text}");
+}
