@@ -208,6 +208,38 @@ fn a_store_that_was_set_back_is_not_started_unless_it_is_wanted() {
 }
 
 #[test]
+fn a_deleted_mailbox_does_not_come_back_with_the_rows_of_yesterday() {
+    let scratch = scratch();
+    let (dir, old) = (scratch.path().join("data"), scratch.path().join("old"));
+    filled(&dir);
+    let engine = open(&dir).unwrap();
+    commit(&engine, vec![first_use(2, 3), close(2, 9_000)]).unwrap();
+    drop(engine);
+    copy(&dir.join("store"), &old);
+    let engine = open(&dir).unwrap();
+    let delete = || Command::DeleteMailbox { mailbox: mailbox(2), now: Time(9_700), only: None };
+    commit(&engine, vec![delete()]).unwrap();
+    drop(engine);
+    fs::remove_dir_all(dir.join("store")).unwrap();
+    copy(&old, &dir.join("store"));
+    assert!(matches!(open(&dir), Err(StoreError::Behind)));
+
+    let accept = Options { accept_rollback: true, ..options() };
+    let engine = Engine::open(&dir, &keys(), accept).unwrap();
+    commit(&engine, vec![Command::ReopenMailbox { mailbox: mailbox(2), now: Time(9_800) }]).unwrap();
+    let record = runtime().block_on(engine.mailbox(mailbox(2))).unwrap().unwrap();
+    assert!(record.slots.is_empty(), "its row is back, and nothing opens it");
+    let account = runtime().block_on(engine.mailbox(mailbox(1))).unwrap().unwrap();
+    let key = runtime().block_on(engine.shred_key(account.slots[0].shred)).unwrap();
+    assert_eq!(key.map(|key| *key.expose()), Some(shred(1)), "what was not deleted opens as before");
+    commit(&engine, vec![delete()]).unwrap();
+    drop(engine);
+    let stage = Stage::at(&dir).unwrap();
+    assert!(stage.ask(stage.store().mailbox(mailbox(2))).is_none());
+    crate::store::random::check_rows(stage.disk_rows());
+}
+
+#[test]
 fn a_lost_store_beside_its_mark_is_not_made_anew() {
     let scratch = scratch();
     let dir = scratch.path().join("data");
