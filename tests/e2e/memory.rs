@@ -203,7 +203,6 @@ fn after_a_moment(service: &Service, needles: &[Needle]) -> Vec<(&'static str, u
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         let left = found(&service.memory(), needles);
-        println!("left: {left:?}");
         if left.is_empty() || Instant::now() > until {
             return left;
         }
