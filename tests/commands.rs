@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use guardpost::app::ground;
+use guardpost::app::ground::Surroundings;
+use guardpost::config::Config;
+use guardpost::store::command::Command::Tick;
+use guardpost::store::record::ClockTrouble;
+use guardpost::store::record::Suspension;
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -10,6 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -232,6 +239,55 @@ fn the_rest_answers_on_an_empty_store() {
         assert!(dns.out().contains(want), "{want} in {}", dns.out());
     }
     assert_eq!(site.run(&["dns"], "").out(), dns.out(), "the same keys again");
+}
+
+/// Makes the store of a site believe its clock no more, as a start 100 days too early does.
+fn suspend(site: &Site) {
+    let config = Config::from_text(&fs::read_to_string(site.path("guard.toml")).unwrap()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let flow = ground::open(Arc::new(config), &Surroundings::default()).await.unwrap();
+        let now = flow.clock.now();
+        let suspend = Suspension { at: now, why: ClockTrouble::Backward, by: 100 * 86_400 };
+        let tick = Tick { wall: now, ran_more: 60, suspend: Some(suspend) };
+        flow.store.commit(vec![tick]).await.unwrap();
+    });
+}
+
+#[test]
+fn a_clock_that_is_not_believed_is_said_and_accepted() {
+    let site = Site::with_master_key();
+    let add = ["account", "add", "alice@example.org", "--password-stdin"];
+    assert_eq!(site.run(&add, &format!("{PASSWORD}\n")).code(), 0);
+    let nothing = site.run(&["clock", "accept", "--yes"], "");
+    assert_eq!(nothing.code(), 1);
+    assert!(nothing.err().contains("nothing to accept"), "{}", nothing.err());
+    assert!(site.run(&["mailbox", "list"], "").err().is_empty());
+
+    suspend(&site);
+    let check = site.run(&["check"], "");
+    assert_eq!(check.code(), 1, "{}", check.out());
+    assert!(check.out().contains("guardpost clock accept"), "{}", check.out());
+    let list = site.run(&["mailbox", "list"], "");
+    assert_eq!((list.code(), list.out().as_str()), (0, "none\n"));
+    assert!(list.err().contains("guardpost clock accept"), "{}", list.err());
+    let asked = site.run(&["clock", "accept"], "");
+    assert_eq!(asked.code(), 2, "nobody to ask");
+    for shown in
+        ["now:", "up seconds:", "ran seconds: 60", "why:", "backward", "by seconds: 8640000", "--yes"]
+    {
+        let flat = asked.err().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(shown), "{shown} in {}", asked.err());
+    }
+    let accepted = site.run(&["clock", "accept", "--yes", "--json"], "");
+    assert_eq!(accepted.code(), 0, "{}", accepted.err());
+    assert_eq!(accepted.json()["suspended"]["why"], "backward", "what it was");
+    assert_eq!(site.run(&["clock", "accept", "--yes"], "").code(), 1, "once");
+    assert_eq!(site.run(&["check"], "").code(), 0);
+    assert!(site.run(&["mailbox", "list"], "").err().is_empty());
+    for command in ["reopen", "delete"] {
+        assert_eq!(site.run(&["mailbox", command, "bob@x.example", "--yes"], "").code(), 1);
+    }
 }
 
 #[test]

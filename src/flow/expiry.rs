@@ -50,6 +50,8 @@ const TICK: Duration = Duration::from_secs(60);
 const PAGE: usize = 250;
 /// Mailboxes in a row that nothing could be done for, before the rest waits for the next look.
 const TROUBLES: usize = 20;
+/// What one look does at most before the clocks are looked at again; the rest follows at once.
+const DEEDS: usize = 500;
 /// The link of a deleted mailbox says so for this long.
 const TRACES: Duration = Duration::from_secs(400 * 24 * 3600);
 /// How often old traces are looked for, by the boot clock.
@@ -85,6 +87,14 @@ impl Bell {
     }
 }
 
+/// What a look leaves.
+enum Left {
+    /// Nothing that could be done now.
+    Nothing,
+    /// More is due.
+    More,
+}
+
 /// The worker. There is one.
 pub struct Worker {
     flow: Arc<Flow>,
@@ -111,9 +121,10 @@ impl Worker {
             let flow = self.flow.clone();
             let asked = flow.lives.asked.load(Ordering::SeqCst);
             match self.look(&stop).await {
-                Ok(()) => {
+                Ok(Left::Nothing) => {
                     flow.lives.done.send_replace(asked);
                 }
+                Ok(Left::More) => continue,
                 Err(why) => tracing::error!(%why, "the lives of mailboxes cannot be looked after"),
             }
             tokio::select! {
@@ -125,17 +136,20 @@ impl Worker {
     }
 
     /// One look: the clock, then everything that is due.
-    async fn look(&mut self, stop: &CancellationToken) -> Result<(), TakeError> {
+    async fn look(&mut self, stop: &CancellationToken) -> Result<Left, TakeError> {
         let now = Pair { wall: self.flow.clock.now(), boot: self.flow.clock.running() };
         let clock = self.tick(now).await?;
         if let Some(suspension) = clock.suspended {
-            if !clock.told {
-                self.alarm(suspension).await?;
+            if !clock.told
+                && let Err(why) = self.alarm(suspension).await
+            {
+                tracing::error!(%why, "the postmasters could not be told of the clock yet");
             }
-            return Ok(());
+            return Ok(Left::Nothing);
         }
-        self.sweep(Moment { wall: now.wall, ran: clock.ran }, stop).await?;
-        self.purge(now).await
+        let left = self.sweep(Moment { wall: now.wall, ran: clock.ran }, stop).await?;
+        self.purge(now).await?;
+        Ok(left)
     }
 
     /// Adds the running time, judges the clock, and writes both down.
@@ -209,24 +223,24 @@ impl Worker {
     }
 
     /// Goes through all mailboxes, a page at a time, and does what is due.
-    async fn sweep(&self, now: Moment, stop: &CancellationToken) -> Result<(), TakeError> {
+    async fn sweep(&self, now: Moment, stop: &CancellationToken) -> Result<Left, TakeError> {
         let rules = life::rules(&self.flow.config());
-        let mut troubles = 0;
+        let (mut deeds, mut troubles) = (0, 0);
         let mut after = None;
         loop {
             let page = self.flow.store.mailboxes(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { return Ok(Left::Nothing) };
             after = Some(last.id);
             for record in &page {
                 let due = life::due(record, &rules, now);
                 if due == Due::Nothing {
                     continue;
                 }
-                if stop.is_cancelled() {
-                    return Ok(());
+                if stop.is_cancelled() || deeds >= DEEDS {
+                    return Ok(Left::More);
                 }
                 match self.act(record, due, now.wall).await {
-                    Ok(()) => troubles = 0,
+                    Ok(()) => (deeds, troubles) = (deeds + 1, 0),
                     // Something happened to it in between; the next look sees what.
                     Err(TakeError::Store(StoreError::Refused { why, .. })) => {
                         tracing::debug!(mailbox = %record.id, %why, ?due, "not done");

@@ -46,13 +46,20 @@ pub(in crate::flow) fn facts(record: &MailboxRecord) -> Facts {
 pub(in crate::flow) fn life(record: &MailboxRecord) -> Life {
     let ended = record.closed.or(record.unreachable);
     let warnings = record.warnings.iter();
+    // The store knows the running time of its last tick: whatever was noted may have happened so much later.
+    let later = |ran: u64| ran.saturating_add(TICKS);
     Life {
         state: life::state(&facts(record)),
         active: record.last_activity,
-        warnings: warnings.map(|sent| Warning { days: sent.days, settled: sent.settled }).collect(),
-        ended: ended.map(|ended| Moment { wall: ended.at, ran: ended.ran }),
+        warnings: warnings
+            .map(|sent| Warning { days: sent.days, settled: sent.settled.map(later) })
+            .collect(),
+        ended: ended.map(|ended| Moment { wall: ended.at, ran: later(ended.ran) }),
     }
 }
+
+/// Between two ticks of the running time, seconds, and some more for one that is late.
+const TICKS: u64 = 120;
 
 /// The rules of `[temporary_mailbox]`.
 pub(in crate::flow) fn rules(config: &Config) -> Rules {
