@@ -164,7 +164,9 @@ impl Flow {
         };
         let certificate = receiver.lies_under().clone();
         let laid = if message.is_small() {
-            lay(&bodies, &certificate, &message, now)?
+            let laid = lay(&bodies, &certificate, &message, now);
+            wipe::stack();
+            laid?
         } else {
             blocking(move || lay(&bodies, &certificate, &message, now)).await?
         };
