@@ -1,8 +1,8 @@
 //! The encrypted packet of a small message, written in one piece.
 //!
-//! The library's own writers keep 4 MiB for each of the two packets of a message, however small it is: to ask for
-//! them and to give them back took a quarter of the time of a small message, and left holes in memory that nothing
-//! else fitted into. Their product is the same but for the lengths, which are written as one here.
+//! The library's own writers keep 4 MiB for each of the two packets of a message, however small it is: asked for,
+//! wiped and given back with every message, they leave holes in memory that nothing else fits into. Their product is
+//! the same but for the lengths, which are written as one here.
 
 use sequoia_openpgp::Result;
 use sequoia_openpgp::crypto;
