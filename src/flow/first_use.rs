@@ -274,7 +274,7 @@ impl Flow {
                 Ok((invitation, token))
             }
             _ => {
-                self.budgets.failed(source.ip, None, self.clock.running());
+                self.budgets.failed(source.ip, self.clock.running());
                 Err(FirstUseError::WrongToken)
             }
         }

@@ -95,15 +95,14 @@ impl Flow {
     ) -> Result<Secret<String>, OwnKeyError> {
         let now = self.clock.running();
         let paused = |retry_after| SignInError::Paused { retry_after };
-        self.budgets.network(source.ip, now).map_err(paused)?;
+        let mut guess = self.budgets.begin(source.ip, now).await.map_err(paused)?;
         let record = self.store.mailbox(who.mailbox).await?;
         let record = record.filter(|record| record.generation == who.generation);
         let record = record.ok_or(OwnKeyError::SignIn(SignInError::Wrong))?;
+        guess.at([(record.id, self.device(&record, source))], now);
         let opened = self.try_password(std::slice::from_ref(&record), password).await?;
-        let device = self.device(&record, source);
-        let now = self.clock.running();
-        if opened.is_none() || !self.budgets.mailbox(record.id, device, source.ip, now) {
-            self.budgets.failed(source.ip, Some((record.id, device)), now);
+        if opened.is_none() || !guess.admits(record.id) {
+            guess.wrong(self.clock.running());
             tracing::info!(mailbox = %record.id, "key download refused: wrong password");
             return Err(SignInError::Wrong.into());
         }

@@ -51,6 +51,7 @@ use std::time::Instant;
 use tokio::sync::Barrier;
 
 mod counted;
+mod guessing;
 
 use counted::Counted;
 
@@ -102,7 +103,7 @@ fn source(round: usize) -> Source {
 
 fn arrived(flow: &Flow, from: &str, to: &str, subject: &str, marker: &str) -> Arrived {
     let message = format!(
-        "From: {from}\r\nTo: {to}\r\nSubject: {subject} hello\r\nMessage-ID: <{marker}@example.org>\r\n\
+        "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{marker}@example.org>\r\n\
          Date: Sun, 22 Nov 2026 03:33:13 +0000\r\n\r\n{marker}\r\n"
     );
     let mut spool = flow.spools.begin();

@@ -186,32 +186,31 @@ impl Flow {
         source: &Source,
         realm: Realm,
     ) -> Result<Arc<Unlocked>, SignInError> {
-        self.budgets
-            .network(source.ip, self.clock.running())
+        let mut guess = self
+            .budgets
+            .begin(source.ip, self.clock.running())
+            .await
             .map_err(|retry_after| SignInError::Paused { retry_after })?;
         let address = Address::parse(address.trim()).ok().map(|address| address.key());
         let records = self.sign_in_records(address.as_ref(), realm).await?;
+        let devices = records.iter().map(|record| (record.id, self.device(record, source)));
+        guess.at(devices, self.clock.running());
         let known = records.iter().find_map(|record| Some((record.clone(), self.recall(record, &password)?)));
         let opened = match known {
             Some(known) => Some(known),
             None => self.try_password(&records, password).await?,
         };
         let now = self.clock.running();
-        let devices: Vec<_> = records.iter().map(|record| (record.id, self.device(record, source))).collect();
-        let admitted = |mailbox: MailboxId| {
-            let device = devices.iter().find(|(of, _)| *of == mailbox).and_then(|(_, device)| *device);
-            self.budgets.mailbox(mailbox, device, source.ip, now)
-        };
         match opened {
-            Some((record, muk)) if admitted(record.id) => {
+            Some((record, muk)) if guess.admits(record.id) => {
                 self.note_sign_in(&record).await?;
-                self.budgets.succeeded(record.id, source.ip, now);
+                guess.right(record.id, now);
                 let who = Unlocked::new(&record, muk);
                 self.keep_recovery(&record, &who).await;
                 Ok(Arc::new(who))
             }
             _ => {
-                self.budgets.failed(source.ip, devices, now);
+                guess.wrong(now);
                 for record in &records {
                     tracing::info!(mailbox = %record.id, "sign-in refused");
                 }

@@ -59,6 +59,11 @@ impl Bucket {
         self.whole_at = after.min(now.saturating_add(rate.every.saturating_mul(rate.burst)));
     }
 
+    /// Gives back `count` that were spent for nothing.
+    pub fn give_back(&mut self, rate: Rate, count: u32) {
+        self.whole_at = self.whole_at.saturating_sub(rate.every.saturating_mul(count));
+    }
+
     /// Spends `count` if they fit.
     pub fn take(&mut self, rate: Rate, count: u32, now: Duration) -> Result<(), Wait> {
         self.fits(rate, count, now)?;
@@ -92,7 +97,19 @@ impl<Key: Clone + Eq + Hash> Budgets<Key> {
 
     /// May `key` go on?
     pub fn fits(&self, key: &Key, now: Duration) -> Result<(), Wait> {
-        self.buckets.get(key).map_or(Ok(()), |bucket| bucket.fits(self.rate, 1, now))
+        self.fit(key, 1, now)
+    }
+
+    /// May `key` go on `count` times?
+    pub fn fit(&self, key: &Key, count: u32, now: Duration) -> Result<(), Wait> {
+        self.buckets.get(key).copied().unwrap_or_default().fits(self.rate, count, now)
+    }
+
+    /// Gives back one of `key`'s that was spent for nothing.
+    pub fn give_back(&mut self, key: &Key) {
+        if let Some(bucket) = self.buckets.get_mut(key) {
+            bucket.give_back(self.rate, 1);
+        }
     }
 
     /// Spends one of `key`'s.
