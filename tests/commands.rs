@@ -227,6 +227,37 @@ fn certificates_of_others_are_kept() {
 }
 
 #[test]
+fn certificates_of_destinations_are_stored_two_at_most() {
+    let site = Site::with_master_key();
+    let add =
+        |site: &Site, input: &str| site.run(&["certificate", "add", "Partner.Example", "-", "--json"], input);
+    let made = |name: &str| {
+        let now = guardpost::base::time::Clock::now(&guardpost::app::clock::SystemClock);
+        guardpost::net::tls::self_signed(&[name.into()], now).unwrap().certificate
+    };
+    let (one, two) = (made("one.example"), made("two.example"));
+    let added = add(&site, &one);
+    assert_eq!(added.code(), 0, "{}", added.err());
+    assert_eq!(
+        (&added.json()["domain"], &added.json()["kind"]),
+        (&"partner.example".into(), &"certificate".into())
+    );
+    assert_eq!(add(&site, &one).code(), 0, "it is there already");
+    assert_eq!(add(&site, &two).code(), 0);
+    let third = add(&site, &made("three.example"));
+    assert!(third.code() == 1 && third.err().contains("two are stored"), "{}", third.err());
+    assert_eq!(add(&site, "hello").code(), 1);
+    let list = site.run(&["certificate", "list", "--json"], "").json();
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+    assert_eq!(list[0]["fingerprint"].as_str().unwrap().len(), 95);
+    assert_eq!(site.run(&["certificate", "remove", "partner.example"], "").code(), 2, "it asks");
+    let removed = site.run(&["certificate", "remove", "partner.example", "--yes", "--json"], "");
+    assert_eq!(removed.json()["removed"], 2);
+    assert_eq!(site.run(&["certificate", "remove", "partner.example", "--yes"], "").code(), 1);
+    assert_eq!(site.run(&["certificate", "add", "not a domain", "-"], &one).code(), 2);
+}
+
+#[test]
 fn the_rest_answers_on_an_empty_store() {
     let site = Site::with_master_key();
     assert_eq!(site.run(&["queue", "list", "--json"], "").json(), serde_json::json!([]));

@@ -13,6 +13,7 @@ use crate::flow::expiry;
 use crate::flow::notices;
 use crate::flow::queue::Worker;
 use crate::flow::signing;
+use crate::flow::stored_certificates;
 use crate::net::gate::Gate;
 use crate::net::gate::GateLimits;
 use crate::net::listen;
@@ -165,7 +166,7 @@ impl Appliance {
 
     fn start_workers(&self, control: ControlSocket, courier: Courier) {
         let stop = &self.stop_workers;
-        let dispatcher = Arc::new(Dispatcher::new(self.flow.clone()));
+        let dispatcher = Arc::new(Dispatcher::new(self.flow.clone(), courier.clone()));
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
@@ -173,6 +174,7 @@ impl Appliance {
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
         self.workers.spawn(self.flow.clone().look_after_accounts(stop.clone()));
+        self.workers.spawn(stored_certificates::warn_of_ends(self.flow.clone(), stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());
         self.workers.spawn(async move { portal.sweep(stop).await });
     }

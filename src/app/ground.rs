@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::section::DnsTrust;
 use crate::flow::Flow;
 use crate::flow::Ground;
+use crate::flow::delivery::Courier;
 use crate::net::dial::Dialer;
 use crate::net::dns;
 use crate::net::dns::Dns;
@@ -151,8 +152,10 @@ fn open_disk(
 pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
-    // Commands look up no names.
-    let around = Surroundings { dns: Some(Arc::new(Table::default())), ..Surroundings::default() };
+    // All other commands look up no names.
+    let looks_up = matches!(request, Request::CertificateFetch { .. });
+    let dns = (!looks_up).then(|| Arc::new(Table::default()) as Arc<dyn Dns>);
+    let around = Surroundings { dns, ..Surroundings::default() };
     runtime.block_on(async {
         let flow = open(Arc::new(config.clone()), &around).await.map_err(|error| match error {
             AppError::File { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -160,7 +163,7 @@ pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
             }
             other => other,
         })?;
-        Ok(Dispatcher::new(flow).answer(request).await?)
+        Ok(Dispatcher::new(flow, Courier::default()).answer(request).await?)
     })
 }
 

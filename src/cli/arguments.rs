@@ -47,6 +47,9 @@ pub enum Command {
     /// The clock by which mailboxes close
     #[command(subcommand)]
     Clock(Clock),
+    /// TLS certificates of destinations, for the TLS policy "verify"
+    #[command(subcommand)]
+    Certificate(Certificate),
     /// The key that opens the keyring
     #[command(subcommand)]
     MasterKey(MasterKey),
@@ -238,6 +241,30 @@ pub enum Key {
     Remove {
         /// Whose
         address: String,
+    },
+}
+
+/// `guardpost certificate …`.
+#[derive(Debug, Subcommand)]
+pub enum Certificate {
+    /// Store a certificate, an authority's certificate or a public key for a destination; two at most
+    Add {
+        /// The recipient domain, or the smarthost
+        domain: String,
+        /// PEM; the first certificate in it counts; - is standard input
+        file: PathBuf,
+    },
+    /// Look what a destination presents now, and store it after asking
+    Fetch {
+        /// The recipient domain, or the smarthost
+        domain: String,
+    },
+    /// List what is stored
+    List,
+    /// Forget what is stored for a destination: mail that must be verified bounces then
+    Remove {
+        /// The recipient domain, or the smarthost
+        domain: String,
     },
 }
 

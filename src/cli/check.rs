@@ -17,6 +17,7 @@ use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
 use crate::serve::control::answer::Finding;
 use crate::serve::control::answer::Health;
+use crate::serve::control::answer::StoredListed;
 use crate::serve::control::client;
 use crate::serve::control::request::Request;
 use crate::vault::OsRandom;
@@ -46,6 +47,9 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     findings.recovery(&config, SystemClock.now());
     if has_keys {
         findings.store(&config);
+    }
+    if has_keys {
+        findings.stored(&config);
     }
     findings.dns(&config);
     findings.disk(&config);
@@ -214,6 +218,27 @@ impl Findings {
             },
             Err(error) if error.exit() == 69 => self.warning(about, error.to_string()),
             Err(error) => self.error(about, error.to_string()),
+        }
+    }
+
+    /// Certificates that destinations are compared with, and that end.
+    fn stored(&mut self, config: &Config) {
+        let about = "stored certificates";
+        if !config.data_dir.join("store").exists() {
+            return;
+        }
+        let listed = ask(config, &|| Request::CertificateList {}).and_then(|answer| {
+            let odd = |_| Trouble::unavailable("the server says nothing about stored certificates");
+            Ok(serde_json::from_value::<Vec<StoredListed>>(answer).map_err(odd)?)
+        });
+        let Ok(listed) = listed else { return };
+        let soon = (SystemClock.now() + SOON).to_string();
+        for one in listed {
+            // RFC 3339 in UTC sorts as text.
+            if one.expires.as_ref().is_some_and(|expires| *expires < soon) {
+                let ends = one.expires.unwrap_or_default();
+                self.warning(about, format!("{}: the {} ends on {ends}", one.domain, one.kind));
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use crate::base::time::Clock as _;
 use crate::cli::arguments::Account;
 use crate::cli::arguments::AccountKey;
 use crate::cli::arguments::Arguments;
+use crate::cli::arguments::Certificate;
 use crate::cli::arguments::Clock;
 use crate::cli::arguments::Command;
 use crate::cli::arguments::Key;
@@ -34,6 +35,7 @@ use crate::serve::control::Trouble;
 use crate::serve::control::answer::MasterKeyConfirmed;
 use crate::serve::control::answer::MasterKeyCreated;
 use crate::serve::control::answer::MasterKeyRotated;
+use crate::serve::control::answer::Presented;
 use crate::serve::control::client;
 use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
@@ -274,11 +276,63 @@ fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Reques
             confirm(yes, &format!("Forget the certificate of {address}?"))?;
             Ok((Request::KeyRemove { address: address.clone() }, Show::Done("removed")))
         }
+        Command::Certificate(certificate) => certificate_request(certificate, yes, inquire),
         Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
         Command::Demo(_) | Command::Serve | Command::Check | Command::MasterKey(_) => {
             Err(Trouble::usage("not a question for the server").into())
         }
     }
+}
+
+fn certificate_request(
+    certificate: &Certificate,
+    yes: bool,
+    inquire: Inquire<'_>,
+) -> Result<(Request, Show), End> {
+    Ok(match certificate {
+        Certificate::Add { domain, file } => {
+            (Request::CertificateAdd { domain: domain.clone(), file: read_file(file)? }, Show::Table)
+        }
+        Certificate::Fetch { domain } => {
+            let file = fetched(domain, yes, inquire)?;
+            (Request::CertificateAdd { domain: domain.clone(), file }, Show::Table)
+        }
+        Certificate::List => (Request::CertificateList {}, Show::Table),
+        Certificate::Remove { domain } => {
+            let question =
+                format!("Forget what is stored for {domain}? Mail that must be verified there bounces then.");
+            confirm(yes, &question)?;
+            (Request::CertificateRemove { domain: domain.clone() }, Show::Table)
+        }
+    })
+}
+
+/// The certificate that a destination presents, base64, after whoever is there has compared it.
+fn fetched(domain: &str, yes: bool, inquire: Inquire<'_>) -> Result<String, End> {
+    let odd = |_| Trouble::unavailable("the server says nothing about certificates");
+    let answer = inquire(Request::CertificateFetch { domain: domain.to_owned() })?;
+    let presented: Vec<Presented> = serde_json::from_value(answer).map_err(odd)?;
+    let mut out = io::stderr().lock();
+    for one in &presented {
+        writeln!(out, "{}", one.host)?;
+        writeln!(out, "  SHA-256  {}", one.fingerprint)?;
+        writeln!(out, "  subject  {}", one.subject)?;
+        writeln!(out, "  expires  {}", one.expires.as_deref().unwrap_or("never"))?;
+    }
+    drop(out);
+    let Some(first) = presented.first() else {
+        return Err(Trouble::refused(format!("no host of {domain} presents a certificate")).into());
+    };
+    if presented.iter().any(|one| one.fingerprint != first.fingerprint) {
+        let words =
+            "the hosts present different certificates: store those that count with \"certificate add\"";
+        return Err(Trouble::refused(words).into());
+    }
+    confirm(
+        yes,
+        "Store it? It proves nothing by itself: compare the fingerprint with its owner, not by mail.",
+    )?;
+    Ok(BASE64.encode(first.certificate.as_bytes()))
 }
 
 fn account_request(account: &Account, yes: bool, inquire: Inquire<'_>) -> Result<(Request, Show), End> {

@@ -256,6 +256,95 @@ async fn rather_not_at_all_than_in_clear_where_that_is_demanded() {
 }
 
 #[tokio::test]
+async fn a_secure_alias_hears_of_what_is_definite_at_once_and_of_the_rest_in_minutes() {
+    // No encryption, and a handshake that breaks twice: at once.
+    for (start_tls, status, connections) in
+        [(StartTls::NotOffered, "5.7.4", 1), (StartTls::Refused, "5.7.5", 2), (StartTls::Closes, "5.7.5", 2)]
+    {
+        let peer = Plan::default().start_tls(start_tls).open().await;
+        let mut ours = Ours::facing(&peer).await;
+        // Its policy is never weaker than "encrypt".
+        let demand = Demand::new(Requirement::Opportunistic, Sender::Secure);
+        ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        let inbox = ours.inbox().await;
+        assert!(inbox[0].contains(&format!("Status: {status}\r\n")), "{start_tls:?}: {}", inbox[0]);
+        assert_eq!((ours.waiting().await, peer.sessions().len()), (0, connections), "{start_tls:?}");
+        let octets = String::from_utf8(peer.octets()).unwrap();
+        assert!(!octets.contains("MAIL FROM") && !octets.contains("MARK"), "{start_tls:?}: {octets}");
+    }
+    // What could not be decided: six tries in 30 minutes, told after five.
+    let table = Table::signed()
+        .with_mx("x.example", &[(10, "mx.x.example")])
+        .with_addresses("mx.x.example", &[ip(1)])
+        .with_tlsa_answer("mx.x.example", Answer::Bogus);
+    let mut ours = Ours::new(table, 1, "").await;
+    let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
+    ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
+    let mut tries = Vec::new();
+    for minute in 0..=30 {
+        let before = ours.flow.store.queue(None, 9).await.unwrap().len();
+        let attempts = |items: &[queue::QueueItem]| items.first().map(|item| item.recipients[0].attempts);
+        let was = attempts(&queue::list(&*ours.flow.store, None, 9).await.unwrap());
+        ours.worker.until_idle().await;
+        if before > 0 && attempts(&queue::list(&*ours.flow.store, None, 9).await.unwrap()) != was {
+            tries.push(minute);
+        }
+        ours.pass(MINUTE);
+    }
+    assert_eq!(tries, [0, 1, 3, 8, 15, 29, 30]);
+    assert_eq!(ours.waiting().await, 0, "given up");
+    let inbox = ours.inbox().await;
+    assert_eq!(inbox.len(), 2, "one notice of the delay, one bounce");
+    assert!(inbox[0].contains("Action: delayed") && inbox[1].contains("Action: failed"), "{}", inbox[1]);
+    assert!(inbox[1].contains("Nothing was sent unencrypted."), "{}", inbox[1]);
+}
+
+#[tokio::test]
+async fn after_the_policy_has_passed_a_peer_may_ask_for_patience() {
+    let peer = Plan::default()
+        .rule(|asked| match asked.line.starts_with("RCPT") {
+            true => Act::Say("451 4.7.1 greylisted".into()),
+            false => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
+    ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
+    ours.worker.until_idle().await;
+    ours.pass(40 * MINUTE);
+    ours.worker.until_idle().await;
+    assert_eq!((ours.waiting().await, peer.sessions().len()), (1, 2), "it waits like all mail");
+}
+
+#[tokio::test]
+async fn a_queued_message_keeps_the_policy_that_was_in_force() {
+    let peer = Plan::default().start_tls(StartTls::NotOffered).open().await;
+    let port = peer.address.port();
+    let strict = "[[outbound.tls_policy]]\ndomain = \"x.example\"\nlevel = \"encrypt\"\n";
+    let mut ours = Ours::new(world(), port, strict).await;
+    ours.queue(ours.item(&["bob@x.example", "eve@y.example"]), MESSAGE.as_bytes()).await;
+    let lax = Ours::new(world(), port, "").await.flow.config();
+    ours.flow.reconfigure(lax);
+    ours.worker.until_idle().await;
+    assert_eq!(peer.taken().len(), 1);
+    assert_eq!(peer.taken()[0].rcpts, ["<eve@y.example>"]);
+    let inbox = ours.inbox().await;
+    assert!(inbox[0].contains("Final-Recipient: rfc822; bob@x.example"), "{}", inbox[0]);
+    // And what becomes stricter while it waits is stricter for it too.
+    let closed = Plan::default().rule(|_| Act::Close("421 4.3.2 not now".into())).open().await;
+    let mut ours = Ours::new(world(), closed.address.port(), "").await;
+    ours.send(&["bob@x.example"]).await;
+    assert_eq!(ours.waiting().await, 1);
+    let now = Ours::new(world(), port, strict).await.flow.config();
+    ours.flow.reconfigure(now);
+    ours.pass(6 * MINUTE);
+    ours.worker.until_idle().await;
+    assert_eq!((ours.waiting().await, peer.taken().len()), (0, 1), "it bounced");
+}
+
+#[tokio::test]
 async fn forgets_what_was_said_before_tls() {
     let peer = Plan::default()
         .rule(|asked| match asked.line {

@@ -20,6 +20,7 @@ use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::net::error::NetError;
 use crate::net::stream::Stream;
+use crate::net::tls::PeerCertificate;
 use crate::net::tls::TlsClient;
 use crate::policy::dane::Dane;
 use crate::policy::tls::Attempt;
@@ -352,6 +353,49 @@ impl Session<'_> {
                 Err(Trouble::new((5, 6, 3), text))
             }
         }
+    }
+}
+
+/// As far as TLS, to see what a peer presents; there is no envelope of which anything could be said.
+pub(in crate::flow) async fn peek(
+    stream: Stream,
+    tls: &TlsClient,
+    name: &str,
+    hello: String,
+) -> Result<PeerCertificate, Trouble> {
+    let plan = Plan {
+        hello,
+        start_tls: true,
+        sign_in: None,
+        sender: None,
+        recipients: Vec::new(),
+        size: 0,
+        eight_bit: false,
+        smtputf8: false,
+        envid: None,
+    };
+    let mut wire = Wire { stream, ear: Ear::default(), proof: None };
+    let (mut conversation, mut effect) = Conversation::<Cleared>::new(plan);
+    loop {
+        let limit = match effect {
+            Effect::Listen(limit) => limit,
+            Effect::Say(line, limit) => {
+                wire.say(line.expose().as_bytes()).await?;
+                limit
+            }
+            Effect::StartTls => {
+                let wire = wire.start_tls(tls, name).await;
+                let wire = wire.map_err(|why| Trouble::new((4, 7, 5), why.to_string()))?;
+                let peer = wire.stream.tls().and_then(|facts| facts.peer.clone());
+                wire.quit().await;
+                return Ok(peer.unwrap_or_default());
+            }
+            Effect::AskPolicy | Effect::Text { .. } | Effect::Quit => {
+                wire.quit().await;
+                return Err(Trouble::new((5, 7, 4), "offers no encryption"));
+            }
+        };
+        effect = conversation.hear(&wire.hear(limit).await?)?;
     }
 }
 

@@ -1,8 +1,16 @@
 //! The certificates that are stored for destinations: added by an admin, compared under the TLS policy `verify`.
 
 use crate::base::address::Domain;
+use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::delivery::Courier;
+use crate::flow::hosts::Host;
+use crate::flow::hosts::hosts;
+use crate::flow::queue::Destination;
+use crate::flow::session::peek;
+use crate::policy::tls::Demand;
 use crate::policy::tls::Stored;
+use crate::smtp::client::Trouble;
 use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
@@ -10,6 +18,9 @@ use crate::store::error::StoreError;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
 use crate::store::record::StoredKind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How adding one ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +63,83 @@ pub async fn add(flow: &Flow, domain: Domain, stored: &Stored) -> Result<Added, 
     }
 }
 
+/// What the hosts of a destination present now, host by host; nothing of it is stored or believed.
+///
+/// Hosts that cannot be reached are left out, unless none can.
+pub async fn fetch(
+    flow: &Flow,
+    courier: &Courier,
+    domain: &Domain,
+) -> Result<Vec<(String, Stored)>, Trouble> {
+    let smarthost = flow.config().outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
+    let destination = match smarthost {
+        Some(smarthost) if smarthost == *domain => Destination::Smarthost,
+        _ => Destination::Domain(domain.clone()),
+    };
+    let (mut found, mut trouble) = (Vec::new(), None);
+    for host in hosts(flow, &destination).await? {
+        match presented(flow, courier, &host).await {
+            Ok(stored) => found.push((host.name, stored)),
+            Err(why) => trouble = Some(why.at(&host.name)),
+        }
+    }
+    match trouble {
+        Some(trouble) if found.is_empty() => Err(trouble),
+        _ => Ok(found),
+    }
+}
+
+async fn presented(flow: &Flow, courier: &Courier, host: &Host) -> Result<Stored, Trouble> {
+    let addresses = host.survey(flow, Demand::default()).await?.addresses;
+    let stream = courier.dialer.connect(&addresses, host.port, host.named_by).await;
+    let stream = stream.map_err(|why| Trouble::new((4, 4, 1), why.to_string()))?;
+    let peer = peek(stream, &courier.tls, &host.name, flow.config().hostname.to_string()).await?;
+    let unusable = |why: String| Trouble::new((4, 7, 5), why);
+    if !peer.signature_good {
+        return Err(unusable("it does not hold the key of the certificate that it shows".into()));
+    }
+    let own = peer.chain.first().ok_or_else(|| unusable("it shows no certificate".into()))?;
+    Stored::certificate(own).map_err(|why| unusable(why.to_string()))
+}
+
+/// Says in the log which stored certificates end soon, at the start and once a day: after that their destinations
+/// will present others, and mail will wait.
+pub async fn warn_of_ends(flow: Arc<Flow>, stop: CancellationToken) {
+    loop {
+        match all(&flow).await {
+            Err(why) => tracing::error!(%why, "stored certificates cannot be looked through"),
+            Ok(all) => {
+                for (domain, stored) in ending(&all, flow.clock.now()) {
+                    let (fingerprint, ends) = (stored.fingerprint(), stored.ends().unwrap_or(Time(0)));
+                    tracing::warn!(%domain, fingerprint, %ends, "a stored certificate ends soon");
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Certificates that have ended or end within two weeks, where none that lasts longer stands beside them.
+pub fn ending(all: &[StoredCertificates], now: Time) -> Vec<(Domain, Stored)> {
+    let soon = now + SOON;
+    let mut found = Vec::new();
+    for of in all {
+        let held: Vec<Stored> = of.held.iter().map(read).collect();
+        if held.iter().all(|stored| stored.ends().is_some_and(|ends| ends < soon)) {
+            found.extend(held.into_iter().map(|stored| (of.domain.clone(), stored)));
+        }
+    }
+    found
+}
+
+/// A certificate that ends sooner is worth a warning.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// How often they are looked through.
+const LOOK: Duration = Duration::from_secs(86_400);
+
 /// Forgets what is stored for `domain`; how many that were.
 pub async fn remove(flow: &Flow, domain: Domain) -> Result<usize, StoreError> {
     let held = flow.store.stored_certificates(&domain).await?.len();
@@ -72,4 +160,36 @@ pub async fn all(flow: &Flow) -> Result<Vec<StoredCertificates>, StoreError> {
     }
     found.sort_by(|one, other| one.domain.cmp(&other.domain));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warns_only_where_nothing_lasts_longer() {
+        let now = Time(1_795_318_393);
+        let made = |year| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["mx.x.example".to_owned()]).unwrap();
+            parameters.not_after = rcgen::date_time_ymd(year, 12, 1);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let der = parameters.self_signed(&key).unwrap().der().to_vec();
+            StoredCertificate { kind: StoredKind::Certificate, der, added: now }
+        };
+        let key = StoredCertificate { kind: StoredKind::Key, der: vec![1], added: now };
+        let of = |name: &str, held: &[StoredCertificate]| StoredCertificates {
+            domain: Domain::parse(name).unwrap(),
+            held: held.to_vec(),
+        };
+        // Now is 22 November 2026.
+        let all = [
+            of("soon.example", &[made(2026)]),
+            of("ended.example", &[made(2025), made(2026)]),
+            of("renewed.example", &[made(2026), made(2030)]),
+            of("later.example", &[made(2030)]),
+            of("key.example", &[made(2025), key]),
+        ];
+        let found: Vec<String> = ending(&all, now).iter().map(|(domain, _)| domain.to_string()).collect();
+        assert_eq!(found, ["soon.example", "ended.example", "ended.example"]);
+    }
 }

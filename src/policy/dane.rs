@@ -180,101 +180,96 @@ mod tests {
         }
     }
 
-    /// Every combination of what DNS can say, down to the answer.
-    #[test]
-    fn decisions() {
-        let (host, end) = (Domain::parse("mx.example").unwrap(), Domain::parse("end.example").unwrap());
-        let (secure, insecure) = (Security::Secure, Security::Insecure);
-        let addresses = [
-            ("secure", Answer::Records(secure, vec![()])),
-            ("insecure", Answer::Records(insecure, vec![()])),
-            ("none", Answer::NoData(secure)),
+    type Published<T> = Vec<(&'static str, Answer<T>)>;
+
+    /// What can be said about anything: there is one, signed or not; there is none; it cannot be said.
+    fn answers<T: Clone>(one: &T) -> Published<T> {
+        vec![
+            ("secure", Answer::Records(Security::Secure, vec![one.clone()])),
+            ("insecure", Answer::Records(Security::Insecure, vec![one.clone()])),
+            ("none", Answer::NoData(Security::Secure)),
             ("bogus", Answer::Bogus),
             ("error", Answer::Error("no answer".into())),
-        ];
-        let aliases = [
-            ("secure", Answer::Records(secure, vec![end.clone()])),
-            ("insecure", Answer::Records(insecure, vec![end.clone()])),
-            ("none", Answer::NoData(secure)),
+        ]
+    }
+
+    fn published() -> Published<Tlsa> {
+        vec![
+            ("usable", Answer::Records(Security::Secure, vec![tlsa(3, 1, 1, 32)])),
+            ("unusable", Answer::Records(Security::Secure, vec![tlsa(1, 1, 1, 32)])),
+            ("insecure", Answer::Records(Security::Insecure, vec![tlsa(3, 1, 1, 32)])),
+            ("none", Answer::NoData(Security::Secure)),
+            ("nxdomain", Answer::NxDomain(Security::Secure)),
             ("bogus", Answer::Bogus),
             ("error", Answer::Error("no answer".into())),
-        ];
-        let published = [
-            ("usable", Answer::Records(secure, vec![tlsa(3, 1, 1, 32)])),
-            ("unusable", Answer::Records(secure, vec![tlsa(1, 1, 1, 32)])),
-            ("insecure", Answer::Records(insecure, vec![tlsa(3, 1, 1, 32)])),
-            ("none", Answer::NoData(secure)),
-            ("nxdomain", Answer::NxDomain(secure)),
-            ("bogus", Answer::Bogus),
-            ("error", Answer::Error("no answer".into())),
-        ];
-        let shown = |dane: &Dane| match dane {
+        ]
+    }
+
+    fn shown(dane: Option<Dane>) -> String {
+        match dane.unwrap_or(Dane::None(NoDane::NoRecords)) {
             Dane::None(why) => format!("no DANE: {}", why.as_str()),
             Dane::Unusable => "encrypt, unauthenticated".into(),
             Dane::Usable { base, records } => format!("DANE by {} at {base}", records.len()),
             Dane::Unknown(why) => format!("host not used: {why}"),
+        }
+    }
+
+    /// By what is published at the end of the aliases and at the host: the outcome.
+    fn outcomes(question: Question) -> Vec<([&'static str; 2], String)> {
+        match question {
+            Question::Nothing(dane) => vec![(["-", "-"], shown(Some(dane)))],
+            Question::Alias => panic!("asked twice"),
+            Question::Tlsa(names) if names.len() == 1 => published()
+                .into_iter()
+                .map(|(word, answer)| (["-", word], shown(found(&names[0], answer))))
+                .collect(),
+            Question::Tlsa(names) => published()
+                .into_iter()
+                .flat_map(|(first, answer)| match found(&names[0], answer) {
+                    Some(dane) => vec![([first, "-"], shown(Some(dane)))],
+                    None => published()
+                        .into_iter()
+                        .map(|(word, answer)| ([first, word], shown(found(&names[1], answer))))
+                        .collect(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Every combination of what DNS can say, down to the answer.
+    #[test]
+    fn decisions() {
+        let (host, end) = (Domain::parse("mx.example").unwrap(), Domain::parse("end.example").unwrap());
+        let mut lines = vec![["mx", "address", "alias", "tlsa end", "tlsa mx", "outcome"].map(str::to_owned)];
+        let mut add = |cells: [&str; 3], question: Question| {
+            for (published, outcome) in outcomes(question) {
+                let [mx, address, alias] = cells;
+                lines.push([mx, address, alias, published[0], published[1], &outcome].map(str::to_owned));
+            }
         };
-        let mut table = format!(
-            "{:<9} {:<9} {:<9} {:<9} {:<9} outcome\n",
-            "mx", "address", "alias", "tlsa end", "tlsa mx"
-        );
-        let mut line = |cells: [&str; 5], outcome: &str| {
-            let [mx, address, alias, at_end, at_host] = cells;
-            table += &format!("{mx:<9} {address:<9} {alias:<9} {at_end:<9} {at_host:<9} {outcome}\n");
-        };
-        for (mx_word, mx) in [("secure", secure), ("insecure", insecure)] {
-            for (address_word, answer) in &addresses {
-                for expanded in [None, Some(end.clone())] {
-                    let located = Located { addresses: answer.clone(), expanded: expanded.clone() };
-                    let alias_word = if expanded.is_some() { "followed" } else { "-" };
-                    match question(mx, &host, &located) {
-                        Question::Nothing(dane) => {
-                            line([mx_word, address_word, alias_word, "-", "-"], &shown(&dane));
-                        }
-                        Question::Tlsa(names) => {
-                            for (first_word, first) in &published {
-                                let outcome = found(&names[0], first.clone());
-                                let second = names.get(1).filter(|_| outcome.is_none());
-                                let (at_end, at_host) =
-                                    if names.len() > 1 { (*first_word, "-") } else { ("-", *first_word) };
-                                let Some(second) = second else {
-                                    let dane = outcome.unwrap_or(Dane::None(NoDane::NoRecords));
-                                    line([mx_word, address_word, alias_word, at_end, at_host], &shown(&dane));
-                                    continue;
-                                };
-                                for (word, answer) in &published {
-                                    let dane = found(second, answer.clone());
-                                    let dane = dane.unwrap_or(Dane::None(NoDane::NoRecords));
-                                    line([mx_word, address_word, alias_word, at_end, word], &shown(&dane));
-                                }
-                            }
-                        }
-                        Question::Alias => {
-                            for (alias_word, alias) in &aliases {
-                                match behind_alias(&host, alias) {
-                                    Question::Tlsa(names) => {
-                                        for (word, answer) in &published {
-                                            let dane = found(&names[0], answer.clone());
-                                            let dane = dane.unwrap_or(Dane::None(NoDane::NoRecords));
-                                            line(
-                                                [mx_word, address_word, alias_word, "-", word],
-                                                &shown(&dane),
-                                            );
-                                        }
-                                    }
-                                    Question::Nothing(dane) => {
-                                        line([mx_word, address_word, alias_word, "-", "-"], &shown(&dane));
-                                    }
-                                    Question::Alias => panic!("asked twice"),
-                                }
-                            }
+        for (mx_word, mx) in [("secure", Security::Secure), ("insecure", Security::Insecure)] {
+            let places = answers(&()).into_iter();
+            let places = places.flat_map(|place| [(place.clone(), None), (place, Some(end.clone()))]);
+            for ((address, addresses), expanded) in places {
+                let alias = if expanded.is_some() { "followed" } else { "-" };
+                match question(mx, &host, &Located { addresses, expanded }) {
+                    Question::Alias => {
+                        for (alias, answer) in answers(&end) {
+                            add([mx_word, address, alias], behind_alias(&host, &answer));
                         }
                     }
+                    question => add([mx_word, address, alias], question),
                 }
             }
         }
-        let mut lines: Vec<&str> = table.lines().collect();
-        lines.dedup();
-        golden::compare("dane_hosts.txt", &(lines.join("\n") + "\n"));
+        let mut table: Vec<String> = lines
+            .iter()
+            .map(|[mx, address, alias, at_end, at_host, outcome]| {
+                format!("{mx:<9} {address:<9} {alias:<9} {at_end:<9} {at_host:<9} {outcome}\n")
+            })
+            .collect();
+        let mut seen = std::collections::BTreeSet::new();
+        table.retain(|line| seen.insert(line.clone()));
+        golden::compare("dane_hosts.txt", &table.concat());
     }
 }

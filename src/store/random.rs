@@ -81,6 +81,16 @@ fn invited(n: u8) -> InvitationId {
     invitation([3, 4, 5, 6, 7, 8, 13, 14][usize::from(n % 8)])
 }
 
+fn stored(b: u8, c: u8, d: u8, now: i64) -> Command {
+    let domain = Domain::parse(["x.example", "y.example"][usize::from(b % 2)]).unwrap();
+    let kind = if c.is_multiple_of(4) { StoredKind::Key } else { StoredKind::Certificate };
+    let certificate = Box::new(StoredCertificate { kind, der: vec![c % 4; 40], added: Time(now) });
+    match d % 4 {
+        0 => Command::RemoveStoredCertificates { domain },
+        _ => Command::AddStoredCertificate { domain, certificate },
+    }
+}
+
 fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
     let box_ = BOXES[usize::from(a % 6)];
     let (folder, other) = (FOLDERS[usize::from(b % 4)], FOLDERS[usize::from(c % 4)]);
@@ -142,15 +152,7 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
             let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
             Command::PutCertificate { record, replace: d % 2 == 0 }
         }
-        28 if a % 5 == 0 => {
-            let domain = Domain::parse(["x.example", "y.example"][usize::from(b % 2)]).unwrap();
-            let kind = if c % 4 == 0 { StoredKind::Key } else { StoredKind::Certificate };
-            let certificate = Box::new(StoredCertificate { kind, der: vec![c % 4; 40], added: Time(now) });
-            match d % 4 {
-                0 => Command::RemoveStoredCertificates { domain },
-                _ => Command::AddStoredCertificate { domain, certificate },
-            }
-        }
+        28 if a % 5 == 0 => stored(b, c, d, now),
         28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
         28 => Command::PutSigningKey(Box::new(SigningKey {
             domain: Domain::parse("example.org").unwrap(),

@@ -467,7 +467,7 @@ pub(crate) fn queued(n: u8, body: Body, purpose: Purpose, due: &[i64]) -> NewQue
         next: Time(*next),
         reason: String::new(),
         delay_reported: false,
-        tls_policy: (n % 2 == 0).then(|| "encrypt".to_owned()),
+        tls_policy: n.is_multiple_of(2).then(|| "encrypt".to_owned()),
     };
     NewQueued {
         record: QueueRecord {

@@ -21,6 +21,7 @@ use guardpost::config::Config;
 use guardpost::flow::Flow;
 use guardpost::flow::delivery::Courier;
 use guardpost::net::dial::Dialer;
+use guardpost::net::dns::Dns;
 use guardpost::net::dns::OnePeer;
 use guardpost::net::listen;
 use guardpost::net::listen::Service;
@@ -104,6 +105,7 @@ pub struct House {
     /// Free octets on its disk.
     pub free: Arc<AtomicU64>,
     more: String,
+    dns: Option<Arc<dyn Dns>>,
     appliance: Option<Appliance>,
 }
 
@@ -122,6 +124,11 @@ impl House {
 
     /// The same without an account.
     pub async fn empty(world: Plan, more: &str) -> Self {
+        Self::among(world.open().await, None, more).await
+    }
+
+    /// Among peers that are there already, the first of them for whatever `dns`, if there is any, does not say.
+    pub async fn among(world: Peer, dns: Option<Arc<dyn Dns>>, more: &str) -> Self {
         begin_log();
         let home = tempfile::Builder::new().prefix("house").tempdir().unwrap();
         let made = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
@@ -130,7 +137,8 @@ impl House {
         let mut house = Self {
             home,
             clock: Arc::default(),
-            world: world.open().await,
+            world,
+            dns,
             free: Arc::new(AtomicU64::new(1 << 40)),
             more: more.to_owned(),
             appliance: None,
@@ -174,7 +182,7 @@ impl House {
         let space = SpaceProbe::new(move |_| Ok(Space { free: free.load(Ordering::SeqCst), total: 1 << 40 }));
         Surroundings {
             clock: self.clock.clone(),
-            dns: Some(Arc::new(OnePeer(self.world.address.ip()))),
+            dns: Some(self.dns.clone().unwrap_or_else(|| Arc::new(OnePeer(self.world.address.ip())))),
             dialer: Dialer { loopback: true, ..Dialer::default() },
             password_cost: Parameters::SMALL,
             store: engine::Options {

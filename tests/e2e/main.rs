@@ -39,3 +39,4 @@ mod promises;
 mod protection;
 mod recipient_imap;
 mod renewal;
+mod tls_policy;

@@ -117,7 +117,12 @@ pub struct Plan {
     extensions: Vec<String>,
     rule: Box<Rule>,
     names: Vec<String>,
+    identity: Option<Identity>,
+    versions: &'static [&'static rustls::SupportedProtocolVersion],
 }
+
+/// A chain, DER, the peer's own first, and its key, PKCS#8.
+pub type Identity = (Vec<Vec<u8>>, Vec<u8>);
 
 impl Default for Plan {
     fn default() -> Self {
@@ -130,6 +135,8 @@ impl Default for Plan {
             extensions: extensions.map(str::to_owned).into(),
             rule: Box::new(|_| Act::Usual),
             names: vec!["peer.example".into()],
+            identity: None,
+            versions: rustls::ALL_VERSIONS,
         }
     }
 }
@@ -160,6 +167,18 @@ impl Plan {
         self
     }
 
+    /// With this chain and key in place of a certificate of its own making.
+    pub fn identity(mut self, chain: &[Vec<u8>], key: &[u8]) -> Self {
+        self.identity = Some((chain.to_vec(), key.to_vec()));
+        self
+    }
+
+    /// With these versions of TLS.
+    pub fn versions(mut self, versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Self {
+        self.versions = versions;
+        self
+    }
+
     /// With this rule for what it answers.
     pub fn rule(mut self, rule: impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static) -> Self {
         self.rule = Box::new(rule);
@@ -168,15 +187,17 @@ impl Plan {
 
     /// Opens it.
     pub async fn open(self) -> Peer {
-        let made = rcgen::generate_simple_self_signed(self.names).expect("a certificate");
-        let certificate = made.cert.der().to_vec();
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let (chain, key) = self.identity.unwrap_or_else(|| {
+            let made = rcgen::generate_simple_self_signed(self.names).expect("a certificate");
+            (vec![made.cert.der().to_vec()], made.signing_key.serialize_der())
+        });
+        let certificate = chain[0].clone();
+        let chain = chain.into_iter().map(rustls::pki_types::CertificateDer::from).collect();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key.into())
-            })
+            .with_protocol_versions(self.versions)
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key.into()))
             .expect("a configuration");
         let listener = TcpListener::bind((self.ip, self.port)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");

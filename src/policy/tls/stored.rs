@@ -5,6 +5,7 @@ use crate::base::der::key_info;
 use crate::base::time::Time;
 use crate::policy::tls::certificate::fingerprint;
 use crate::policy::tls::certificate::vouches;
+use data_encoding::BASE64;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
@@ -63,6 +64,18 @@ impl Stored {
         match self {
             Self::Certificate(der) | Self::Key(der) => der,
         }
+    }
+
+    /// PEM.
+    pub fn to_pem(&self) -> String {
+        let label = match self {
+            Self::Certificate(_) => "CERTIFICATE",
+            Self::Key(_) => "PUBLIC KEY",
+        };
+        let text = BASE64.encode(self.der());
+        let lines: Vec<&str> =
+            text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
     }
 
     /// `certificate`, `authority` or `key`.

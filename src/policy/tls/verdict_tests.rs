@@ -337,6 +337,7 @@ fn reads_files() {
     let pem = made.cert.pem();
     let stored = Stored::read(pem.as_bytes()).unwrap();
     assert_eq!(stored.der(), &made.cert.der()[..]);
+    assert_eq!(Stored::read(stored.to_pem().as_bytes()), Ok(stored.clone()));
     assert_eq!(stored.fingerprint().len(), 95);
     let key = made.signing_key.public_key_pem();
     assert_eq!(Stored::read(key.as_bytes()).unwrap().kind(), "key");

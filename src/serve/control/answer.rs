@@ -312,6 +312,47 @@ pub struct RecipientShown {
     pub reason: String,
 }
 
+/// A line of `certificate list`, and what `certificate add` stored.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct StoredListed {
+    /// Whose.
+    pub domain: String,
+    /// `certificate`, `authority` or `key`.
+    pub kind: String,
+    /// SHA-256.
+    pub fingerprint: String,
+    /// Whom it is for, in its own words.
+    pub subject: String,
+    /// When it ends by itself; a key does not.
+    pub expires: Option<String>,
+    /// When it was added.
+    pub added: String,
+}
+
+/// A line of what `certificate fetch` found.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Presented {
+    /// By which host.
+    pub host: String,
+    /// SHA-256.
+    pub fingerprint: String,
+    /// Whom it is for, in its own words.
+    pub subject: String,
+    /// When it ends.
+    pub expires: Option<String>,
+    /// PEM.
+    pub certificate: String,
+}
+
+/// `certificate remove`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct StoredRemoved {
+    /// Whose.
+    pub domain: String,
+    /// So many were there.
+    pub removed: usize,
+}
+
 /// A line of `key list`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct KeyListed {
@@ -646,6 +687,39 @@ mod tests {
             ("queue_retry", json!(Retried { recipients: 1 })),
             ("queue_cancel", json!(Cancelled { id: text() })),
             ("key_import", json!([KeyImported { address: text(), fingerprint: text() }])),
+            (
+                "certificate_add",
+                json!(StoredListed {
+                    domain: text(),
+                    kind: text(),
+                    fingerprint: text(),
+                    subject: text(),
+                    expires: some(),
+                    added: text(),
+                }),
+            ),
+            (
+                "certificate_fetch",
+                json!([Presented {
+                    host: text(),
+                    fingerprint: text(),
+                    subject: text(),
+                    expires: some(),
+                    certificate: text(),
+                }]),
+            ),
+            (
+                "certificate_list",
+                json!([StoredListed {
+                    domain: text(),
+                    kind: text(),
+                    fingerprint: text(),
+                    subject: text(),
+                    expires: some(),
+                    added: text(),
+                }]),
+            ),
+            ("certificate_remove", json!(StoredRemoved { domain: text(), removed: 1 })),
             (
                 "key_list",
                 json!([KeyListed {

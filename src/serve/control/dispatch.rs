@@ -1,6 +1,7 @@
 //! From a request to the flow that does it, and from what that says to an answer.
 
 use crate::base::address::Address;
+use crate::base::address::Domain;
 use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::flow::Flow;
@@ -8,14 +9,18 @@ use crate::flow::account_keys::ChangeWish;
 use crate::flow::account_keys::OpenInvitation;
 use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
+use crate::flow::delivery::Courier;
 use crate::flow::life::Clocks;
 use crate::flow::queue;
 use crate::flow::queue::QueueItem;
 use crate::flow::recovery::recovery_slot;
 use crate::flow::signing;
+use crate::flow::stored_certificates;
+use crate::flow::stored_certificates::Added;
 use crate::openpgp::export;
 use crate::openpgp::fingerprint_text;
 use crate::policy::life::State;
+use crate::policy::tls::Stored;
 use crate::serve::control::Trouble;
 use crate::serve::control::TroubleKind;
 use crate::serve::control::answer;
@@ -35,6 +40,7 @@ use crate::store::record::Purpose;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
 use crate::store::record::ShutGeneration;
+use crate::store::record::StoredCertificate;
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +50,7 @@ use std::sync::Arc;
 /// Answers requests out of the flows, in a server or in a command of its own.
 pub struct Dispatcher {
     flow: Arc<Flow>,
+    courier: Courier,
 }
 
 impl Answering for Dispatcher {
@@ -53,9 +60,9 @@ impl Answering for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Over these flows.
-    pub const fn new(flow: Arc<Flow>) -> Self {
-        Self { flow }
+    /// Over these flows; `courier` is for what is asked of other servers.
+    pub const fn new(flow: Arc<Flow>, courier: Courier) -> Self {
+        Self { flow, courier }
     }
 
     #[expect(clippy::too_many_lines, clippy::cognitive_complexity, reason = "one arm for each request")]
@@ -109,26 +116,14 @@ impl Dispatcher {
                 }
                 json(answer::Cancelled { id: id.to_string() })
             }
-            R::KeyImport { file } => {
-                let imported = flow.import_certificate(decode(&file)?).await?;
-                json(imported.iter().map(key_imported).collect::<Vec<_>>())
+            request @ (R::KeyImport { .. } | R::KeyList {} | R::KeyShow { .. } | R::KeyRemove { .. }) => {
+                self.keys(request).await
             }
-            R::KeyList {} => {
-                let records = flow.all_certificates().await?;
-                json(records.iter().map(|record| self.key_listed(record)).collect::<Vec<_>>())
-            }
-            R::KeyShow { address } => self.key_show(&parse(&address)?).await,
-            R::KeyRemove { address } => {
-                let address = parse(&address)?;
-                flow.remove_certificate(&address).await?;
-                json(answer::Changed { address: address.to_string() })
-            }
-            R::Dns {} => {
-                let config = flow.config();
-                let made = signing::make_missing_keys(&*flow.store, &config, flow.clock.now()).await;
-                made.map_err(|error| Trouble::unavailable(error.to_string()))?;
-                json(answer::DnsRecords { lines: signing::zone_lines(&*flow.store, &config).await? })
-            }
+            request @ (R::CertificateAdd { .. }
+            | R::CertificateFetch { .. }
+            | R::CertificateList {}
+            | R::CertificateRemove { .. }) => self.certificates(request).await,
+            R::Dns {} => self.dns_records().await,
             R::Health {} => json(answer::Health { store: health(flow.store.health()).into() }),
         }
     }
@@ -181,6 +176,82 @@ impl Dispatcher {
             }
             _ => Err(Trouble::usage("not about an account")),
         }
+    }
+
+    /// The records to publish.
+    async fn dns_records(&self) -> Result<Value, Trouble> {
+        let (flow, config) = (&*self.flow, self.flow.config());
+        let made = signing::make_missing_keys(&*flow.store, &config, flow.clock.now()).await;
+        made.map_err(|error| Trouble::unavailable(error.to_string()))?;
+        json(answer::DnsRecords { lines: signing::zone_lines(&*flow.store, &config).await? })
+    }
+
+    /// OpenPGP certificates of people outside.
+    async fn keys(&self, request: Request) -> Result<Value, Trouble> {
+        use Request as R;
+        let flow = &*self.flow;
+        match request {
+            R::KeyImport { file } => {
+                let imported = flow.import_certificate(decode(&file)?).await?;
+                json(imported.iter().map(key_imported).collect::<Vec<_>>())
+            }
+            R::KeyList {} => {
+                let records = flow.all_certificates().await?;
+                json(records.iter().map(|record| self.key_listed(record)).collect::<Vec<_>>())
+            }
+            R::KeyShow { address } => self.key_show(&parse(&address)?).await,
+            R::KeyRemove { address } => {
+                let address = parse(&address)?;
+                flow.remove_certificate(&address).await?;
+                json(answer::Changed { address: address.to_string() })
+            }
+            _ => Err(Trouble::usage("not about keys")),
+        }
+    }
+
+    /// TLS certificates of destinations.
+    async fn certificates(&self, request: Request) -> Result<Value, Trouble> {
+        use Request as R;
+        let flow = &*self.flow;
+        match request {
+            R::CertificateAdd { domain, file } => self.certificate_add(domain_of(&domain)?, &file).await,
+            R::CertificateFetch { domain } => {
+                let fetched = stored_certificates::fetch(flow, &self.courier, &domain_of(&domain)?).await;
+                let fetched = fetched.map_err(|trouble| Trouble::refused(trouble.to_string()))?;
+                json(fetched.iter().map(presented).collect::<Vec<_>>())
+            }
+            R::CertificateList {} => {
+                let all = stored_certificates::all(flow).await?;
+                let lines =
+                    all.iter().flat_map(|of| of.held.iter().map(|held| stored_listed(&of.domain, held)));
+                json(lines.collect::<Vec<_>>())
+            }
+            R::CertificateRemove { domain } => {
+                let domain = domain_of(&domain)?;
+                let removed = stored_certificates::remove(flow, domain.clone()).await?;
+                if removed == 0 {
+                    return Err(Trouble::refused(format!("nothing is stored for {domain}")));
+                }
+                json(answer::StoredRemoved { domain: domain.to_string(), removed })
+            }
+            _ => Err(Trouble::usage("not about certificates")),
+        }
+    }
+
+    async fn certificate_add(&self, domain: Domain, file: &str) -> Result<Value, Trouble> {
+        let stored =
+            Stored::read(&decode(file)?).map_err(|why| Trouble::refused(format!("the file {why}")))?;
+        match stored_certificates::add(&self.flow, domain.clone(), &stored).await? {
+            Added::Full => {
+                return Err(Trouble::refused(format!(
+                    "two are stored for {domain}; remove them first and add the ones that count"
+                )));
+            }
+            Added::Now | Added::Before => {}
+        }
+        let held = self.flow.store.stored_certificates(&domain).await?;
+        let found = held.iter().find(|held| stored_certificates::read(held) == stored);
+        json(found.map(|held| stored_listed(&domain, held)))
     }
 
     async fn account_list(&self) -> Result<Value, Trouble> {
@@ -537,6 +608,33 @@ fn recipient_shown(recipient: &QueuedRecipient) -> answer::RecipientShown {
         next_attempt: waits.then(|| recipient.next.to_string()),
         reason: recipient.reason.clone(),
     }
+}
+
+fn stored_listed(domain: &Domain, held: &StoredCertificate) -> answer::StoredListed {
+    let stored = stored_certificates::read(held);
+    answer::StoredListed {
+        domain: domain.to_string(),
+        kind: stored.kind().into(),
+        fingerprint: stored.fingerprint(),
+        subject: stored.subject(),
+        expires: stored.ends().map(|time| time.to_string()),
+        added: held.added.to_string(),
+    }
+}
+
+fn presented(fetched: &(String, Stored)) -> answer::Presented {
+    let (host, stored) = fetched;
+    answer::Presented {
+        host: host.clone(),
+        fingerprint: stored.fingerprint(),
+        subject: stored.subject(),
+        expires: stored.ends().map(|time| time.to_string()),
+        certificate: stored.to_pem(),
+    }
+}
+
+fn domain_of(text: &str) -> Result<Domain, Trouble> {
+    Domain::parse(text.trim()).map_err(|why| Trouble::usage(format!("{}: {why}", text.escape_debug())))
 }
 
 fn key_imported(record: &CertificateRecord) -> answer::KeyImported {

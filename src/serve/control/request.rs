@@ -211,6 +211,29 @@ pub enum Request {
         /// Whose.
         address: String,
     },
+    /// One more certificate or key that a destination's is compared with.
+    #[serde(rename = "/certificate/add")]
+    CertificateAdd {
+        /// Whose.
+        domain: String,
+        /// The file's content, base64.
+        file: String,
+    },
+    /// What the hosts of a destination present now; nothing is stored.
+    #[serde(rename = "/certificate/fetch")]
+    CertificateFetch {
+        /// Whose.
+        domain: String,
+    },
+    /// Every stored certificate.
+    #[serde(rename = "/certificate/list")]
+    CertificateList {},
+    /// Forgets those of a destination.
+    #[serde(rename = "/certificate/remove")]
+    CertificateRemove {
+        /// Whose.
+        domain: String,
+    },
     /// The records to publish.
     #[serde(rename = "/dns")]
     Dns {},
@@ -244,9 +267,13 @@ impl Request {
             | Self::QueueShow { .. }
             | Self::KeyList {}
             | Self::KeyShow { .. }
+            | Self::CertificateList {}
             | Self::Dns {}
             | Self::Health {} => true,
             Self::AccountAdd { .. }
+            | Self::CertificateAdd { .. }
+            | Self::CertificateFetch { .. }
+            | Self::CertificateRemove { .. }
             | Self::AccountPassword { .. }
             | Self::AccountReset { .. }
             | Self::AccountReopen { .. }
