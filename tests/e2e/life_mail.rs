@@ -342,7 +342,7 @@ fn of_the_newer(event: &str) -> &str {
 }
 
 /// The events of mail, links and accounts.
-const EVENTS: &[&str] = &[
+pub(super) const EVENTS: &[&str] = &[
     "mail-inviter",
     "mail-other",
     "mail-other-pin",

@@ -535,3 +535,14 @@ async fn a_closed_mailbox_that_was_never_opened() {
 async fn a_deleted_mailbox() {
     play("deleted", EVENTS).await;
 }
+
+/// No line of the table is there only to be read: each event of it is played, here or with the mail.
+#[test]
+fn every_event_of_the_table_is_played() {
+    let mut events: Vec<String> = table().into_iter().map(|cell| cell.event).collect();
+    let mut played: Vec<&str> = EVENTS.iter().chain(mail::EVENTS).copied().collect();
+    played.sort_unstable();
+    events.sort_unstable();
+    events.dedup();
+    assert_eq!(events, played);
+}
