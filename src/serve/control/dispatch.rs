@@ -65,7 +65,6 @@ impl Dispatcher {
         Self { flow, courier }
     }
 
-    #[expect(clippy::too_many_lines, clippy::cognitive_complexity, reason = "one arm for each request")]
     async fn dispatch(&self, request: Request) -> Result<Value, Trouble> {
         use Request as R;
         let flow = &*self.flow;
