@@ -148,20 +148,7 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
                 [None, Some(DeleteIf::StillClosedSince(since)), Some(DeleteIf::StillUnreachableSince(since))];
             Command::DeleteMailbox { mailbox: mailbox(box_), now: Time(now), only: only[usize::from(d % 3)] }
         }
-        27 => {
-            let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
-            Command::PutCertificate { record, replace: d % 2 == 0 }
-        }
-        28 if a % 5 == 0 => stored(b, c, d, now),
-        28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
-        28 => Command::PutSigningKey(Box::new(SigningKey {
-            domain: Domain::parse("example.org").unwrap(),
-            selector: format!("s{}", b % 3),
-            algorithm: SigningAlgorithm::Rsa,
-            private: Secret::new(vec![c; 9]),
-            public: vec![d; 9],
-            created: Time(i64::from(c % 4)),
-        })),
+        27 | 28 => key_command([kind, a, b, c, d], now),
         29 => {
             let digest = [b % 3; 32];
             let until = Time(now + i64::from(c % 16));
@@ -170,6 +157,26 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         30 => Command::RememberConversation { account: mailbox(box_), digest: [b % 3; 32], now: Time(now) },
         40..=51 => life_command([kind, a, b, c, d], now),
         _ => queue_command([kind, a, b, c, d], now),
+    }
+}
+
+/// What happens to certificates of others and to signing keys.
+fn key_command([kind, a, b, c, d]: Op, now: i64) -> Command {
+    match kind % 64 {
+        27 => {
+            let record = certificate(60 + b % 3, 70 + a % 3, if c % 3 == 0 { 9_000 } else { 30 });
+            Command::PutCertificate { record, replace: d % 2 == 0 }
+        }
+        28 if a % 5 == 0 => stored(b, c, d, now),
+        28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
+        _ => Command::PutSigningKey(Box::new(SigningKey {
+            domain: Domain::parse("example.org").unwrap(),
+            selector: format!("s{}", b % 3),
+            algorithm: SigningAlgorithm::Rsa,
+            private: Secret::new(vec![c; 9]),
+            public: vec![d; 9],
+            created: Time(i64::from(c % 4)),
+        })),
     }
 }
 
