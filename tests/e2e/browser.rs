@@ -3,6 +3,7 @@
 //! Every request of the browser to any host but the portal's ends at a listener of this test, which must hear
 //! nothing about it.
 
+use crate::harness;
 use guardpost::app::demo::Demo;
 use guardpost::app::demo::Options;
 use guardpost::base::address::Address;
@@ -45,7 +46,7 @@ const PAYLOADS: &str = include_str!("../payloads/xss.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_reads_and_answers_with_scripts_and_without() {
-    let demo = Demo::start(&Options::default()).await.unwrap();
+    let demo = demo().await;
     let elsewhere = Elsewhere::listen().await;
     let browser = Browser::start(elsewhere.port).await;
     let world = World { demo: &demo, alice: alice(&demo).await };
@@ -72,7 +73,7 @@ async fn a_recipient_reads_and_answers_with_scripts_and_without() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_searches_and_takes_everything_along_with_scripts_and_without() {
-    let demo = Demo::start(&Options::default()).await.unwrap();
+    let demo = demo().await;
     let elsewhere = Elsewhere::listen().await;
     let browser = Browser::start(elsewhere.port).await;
     let world = World { demo: &demo, alice: alice(&demo).await };
@@ -406,6 +407,12 @@ struct Invited {
 struct World<'a> {
     demo: &'a Demo,
     alice: Arc<Unlocked>,
+}
+
+/// The demo in this process: its log goes where the tests look for it.
+async fn demo() -> Demo {
+    harness::begin_log();
+    Demo::start(&Options::default()).await.unwrap()
 }
 
 async fn alice(demo: &Demo) -> Arc<Unlocked> {

@@ -325,7 +325,7 @@ pub fn logged() -> Vec<u8> {
 }
 
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -338,7 +338,7 @@ impl Write for Captured {
 }
 
 /// Our rooms at every level, other people's where they have something to say.
-fn begin_log() -> &'static Captured {
+pub fn begin_log() -> &'static Captured {
     static LOG: OnceLock<Captured> = OnceLock::new();
     LOG.get_or_init(|| {
         let captured = Captured::default();
