@@ -10,6 +10,7 @@ use crate::base::dns::Validation;
 use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::config::Config;
+use crate::config::section::DnsTrust;
 use crate::net::tls::CertificateFiles;
 use crate::net::tls::Certificates;
 use crate::openpgp::fingerprint_text;
@@ -251,6 +252,10 @@ impl Findings {
                 self.ok(about, "DNSSEC is not validated, as dns.trust says: there is no DANE")
             }
             Ok(Validation::By(who)) => self.ok(about, format!("DNSSEC is validated by {who}")),
+            Ok(Validation::Broken(why)) if config.dns.trust == DnsTrust::Auto => self.warning(
+                about,
+                format!("DNSSEC cannot be validated, so there is no DANE: {why}. Install unbound, or see dns.trust"),
+            ),
             Ok(Validation::Broken(why)) => self.error(
                 about,
                 format!("DNSSEC cannot be validated: {why}. Mail waits; install unbound, or see dns.trust"),

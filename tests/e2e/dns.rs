@@ -170,6 +170,10 @@ async fn what_is_proven_is_told_from_what_is_not() {
     let auto = open(zones.address, Trust::Auto, Some(&anchor));
     assert!(matches!(auto.validation().await, Validation::By(who) if who.contains("this server itself")));
     assert_eq!(ask(&*auto, "MX", "signed.example").await, "secure 1");
+    // Nobody validates: names are found all the same, and nothing is secure.
+    let nobody_can = open(zones.address, Trust::Auto, None);
+    assert!(matches!(nobody_can.validation().await, Validation::Broken(_)));
+    assert_eq!(ask(&*nobody_can, "MX", "signed.example").await, "insecure 1");
     let fooled = open(zones.address, Trust::Ad, None);
     assert!(matches!(fooled.validation().await, Validation::Broken(_)));
     assert_eq!(nobody.validation().await, Validation::Off);

@@ -1,47 +1,97 @@
-//! Whose word counts is found out once: a validating resolver's on loopback, else our own validation.
+//! Whose word counts is found out: a validating resolver's on loopback, else our own validation.
+//!
+//! Where neither can be had, because the resolver answers and hands on no DNSSEC records, names are looked up without
+//! validation: nothing is secure, there is no DANE, what demands it waits, and `check` and the log say so. `builtin`
+//! in place of `auto` holds all mail back then.
 
 use crate::base::dns::Validation;
 use crate::net::Deed;
 use crate::net::dns::ask::Ask;
 use crate::net::dns::ask::Reply;
 use crate::net::dns::builtin::Builtin;
+use crate::net::dns::plain::Plain;
 use crate::net::dns::stub::Stub;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::proto::rr::RecordType;
+use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-/// The choice. Questions wait for it; until one of the two works, there is no answer.
+/// While nobody validates, it is tried again this often.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// The choice. Questions wait for it; until a resolver answers at all, there is no answer.
 pub(super) struct Auto {
     /// Nothing, if no resolver is on loopback or named.
     stub: Option<Stub>,
     builtin: Builtin,
+    plain: Plain,
     /// Made once, for as long as this process lives: a resolver that stops validating later must not be believed less
     /// than before, nor another one more.
-    stub_counts: OnceCell<bool>,
+    validates: OnceCell<Way>,
+    /// When nobody validated last, and why.
+    nobody: Mutex<Option<(Instant, String)>>,
+}
+
+/// Who validates.
+#[derive(Clone, Copy)]
+enum Way {
+    Stub,
+    Builtin,
+}
+
+/// How names are looked up now.
+enum Chosen<'a> {
+    Validated(&'a dyn Ask),
+    /// Without validation; why.
+    Plain(String),
 }
 
 impl Auto {
-    pub(super) fn new(stub: Option<Stub>, builtin: Builtin) -> Self {
-        Self { stub, builtin, stub_counts: OnceCell::new() }
+    pub(super) fn new(stub: Option<Stub>, builtin: Builtin, plain: Plain) -> Self {
+        Self { stub, builtin, plain, validates: OnceCell::new(), nobody: Mutex::default() }
     }
 
     /// The way that counts; or why there is none yet.
-    async fn chosen(&self) -> Result<&dyn Ask, String> {
-        let stub_counts = self.stub_counts.get_or_try_init(async || {
-            let Some(stub) = &self.stub else { return Ok(false) };
-            if matches!(stub.test().await, Validation::By(_)) {
-                return Ok(true);
+    async fn chosen(&self) -> Result<Chosen<'_>, String> {
+        if let Some(way) = self.validates.get() {
+            return Ok(self.validated(*way));
+        }
+        let mut nobody = self.nobody.lock().await;
+        if let Some((since, why)) = &*nobody
+            && since.elapsed() < AGAIN
+        {
+            return Ok(Chosen::Plain(why.clone()));
+        }
+        match self.validates.get_or_try_init(|| self.try_both()).await {
+            Ok(way) => Ok(self.validated(*way)),
+            Err(why) if self.plain.answers().await => {
+                *nobody = Some((Instant::now(), why.clone()));
+                Ok(Chosen::Plain(why))
             }
-            match self.builtin.test().await {
-                Validation::By(_) => Ok(false),
-                Validation::Broken(why) => Err(why),
-                Validation::Off => Err("nobody validates".into()),
-            }
-        });
-        Ok(match (stub_counts.await?, &self.stub) {
-            (true, Some(stub)) => stub,
+            Err(why) => Err(why),
+        }
+    }
+
+    fn validated(&self, way: Way) -> Chosen<'_> {
+        Chosen::Validated(match (way, &self.stub) {
+            (Way::Stub, Some(stub)) => stub,
             _ => &self.builtin,
         })
+    }
+
+    async fn try_both(&self) -> Result<Way, String> {
+        if let Some(stub) = &self.stub
+            && matches!(stub.test().await, Validation::By(_))
+        {
+            return Ok(Way::Stub);
+        }
+        match self.builtin.test().await {
+            Validation::By(_) => Ok(Way::Builtin),
+            Validation::Broken(why) => Err(why),
+            Validation::Off => Err("nobody validates".into()),
+        }
     }
 }
 
@@ -49,7 +99,8 @@ impl Ask for Auto {
     fn ask(&self, name: Name, kind: RecordType) -> Deed<'_, Reply> {
         Box::pin(async move {
             match self.chosen().await {
-                Ok(chosen) => chosen.ask(name, kind).await,
+                Ok(Chosen::Validated(way)) => way.ask(name, kind).await,
+                Ok(Chosen::Plain(_)) => self.plain.ask(name, kind).await,
                 Err(why) => Reply::error(name, why),
             }
         })
@@ -58,8 +109,8 @@ impl Ask for Auto {
     fn test(&self) -> Deed<'_, Validation> {
         Box::pin(async move {
             match self.chosen().await {
-                Ok(chosen) => chosen.test().await,
-                Err(why) => Validation::Broken(why),
+                Ok(Chosen::Validated(way)) => way.test().await,
+                Ok(Chosen::Plain(why)) | Err(why) => Validation::Broken(why),
             }
         })
     }

@@ -75,7 +75,7 @@ pub trait Dns: Send + Sync {
 /// `[dns] trust`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Trust {
-    /// A validating resolver on loopback where there is one, else our own validation.
+    /// A validating resolver on loopback where there is one, else our own validation, else nobody's.
     #[default]
     Auto,
     /// The AD bit of a resolver on loopback, or of a named one.
@@ -115,7 +115,7 @@ pub fn open(options: &Options, random: Arc<dyn Random>) -> Result<Arc<dyn Dns>, 
         Trust::Auto => {
             let builtin = Builtin::new(&servers, options.trust_anchor_file.as_deref())?;
             let stub = (!trusted.is_empty()).then(|| Stub::new(trusted, random));
-            Arc::new(Auto::new(stub, builtin))
+            Arc::new(Auto::new(stub, builtin, Plain::new(&servers)?))
         }
     };
     Ok(Arc::new(Names::new(ask)))

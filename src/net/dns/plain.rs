@@ -52,6 +52,12 @@ impl Plain {
         })?;
         Ok(Self { resolver, patience })
     }
+
+    /// Somebody answers, whatever it says.
+    pub(super) async fn answers(&self) -> bool {
+        let asked = timeout(self.patience, self.resolver.lookup(Name::root(), RecordType::SOA)).await;
+        matches!(asked, Ok(Ok(_) | Err(ResolverError::Dns(_))))
+    }
 }
 
 /// A hickory resolver that asks these servers, and no file.
