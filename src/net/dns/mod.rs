@@ -1,8 +1,8 @@
 //! DNS: every answer says how far it can be trusted, and "no" is never confused with "cannot say".
 //!
-//! [`open`] makes what `[dns] trust` asks for: a validating resolver whose AD bit counts ([`stub`]), our own
-//! validation ([`builtin`]), the choice between the two ([`auto`]), or none ([`plain`]). All of them answer through
-//! [`names`] and its bounded cache; [`table`] is for tests and for `demo`.
+//! [`open`] makes what `[dns] trust` asks for: a validating resolver whose AD bit counts (`stub`), our own
+//! validation (`builtin`), the choice between the two (`auto`), or none (`plain`). All of them answer through
+//! `names` and its bounded cache; `table` is for tests and for `demo`.
 
 mod ask;
 mod auto;
