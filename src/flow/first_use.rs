@@ -283,8 +283,10 @@ impl Flow {
     async fn attempt(&self, attempt: Attempt, permit: Permit) -> Result<Arc<Unlocked>, FirstUseError> {
         let invitation = attempt.invitation.clone();
         let left = if invitation.has_pin { self.count_try(&invitation).await? } else { PIN_TRIES };
-        let Some(opened) = self.open_invitation(attempt, permit).await? else {
-            return self.wrong_pin(&invitation, left).await;
+        let opened = match self.open_invitation(attempt, permit).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return self.wrong_pin(&invitation, left).await,
+            Err(error) => return Err(self.unless_closed(&invitation, error).await?),
         };
         self.complete(&invitation, opened).await
     }
@@ -308,6 +310,20 @@ impl Flow {
             page => page,
         };
         Ok(FirstUseError::State(page))
+    }
+
+    /// What did not open may have been changed by another first use, or a renewal, that came first: then that is the
+    /// answer.
+    async fn unless_closed(
+        &self,
+        invitation: &InvitationRecord,
+        error: FirstUseError,
+    ) -> Result<FirstUseError, FirstUseError> {
+        let now = self.store.invitation(invitation.id).await?;
+        match now.is_some_and(|now| now.state == InvitationState::Open) {
+            true => Ok(error),
+            false => self.state_now(invitation.id).await,
+        }
     }
 
     /// Opens the slot and makes everything the mailbox gets instead; `None` when the PIN is wrong.
