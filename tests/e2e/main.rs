@@ -9,21 +9,24 @@
     reason = "a visit is told from its start to its end"
 )]
 
+#[allow(deprecated, reason = "raw commands are all that is needed")]
+mod chromium;
 mod harness;
 mod mail_client;
 mod markers;
 #[allow(dead_code, reason = "what one test does not need another does")]
 mod peer;
 mod plain_browser;
+mod world;
 mod zones;
 
 mod account;
 mod anew;
 mod bad_input;
-#[allow(deprecated, reason = "raw commands are all that is needed")]
 mod browser;
 mod deletion;
 mod dns;
+mod hostile;
 mod imap;
 mod life;
 mod life_table;

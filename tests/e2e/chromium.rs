@@ -1,0 +1,279 @@
+//! Chromium, driven by its own driver.
+//!
+//! Every request of the browser to any host but the portal's ends at a listener of the test, which must hear
+//! nothing about it.
+
+use crate::world::PASSWORD;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use thirtyfour::By;
+use thirtyfour::CapabilitiesHelper;
+use thirtyfour::ChromiumLikeCapabilities;
+use thirtyfour::DesiredCapabilities;
+use thirtyfour::WebDriver;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+/// Where every name but the portal's leads: whoever calls is written down by what he says first.
+pub struct Elsewhere {
+    pub port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Elsewhere {
+    pub async fn listen() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let notes = notes.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 2048];
+                    let count = stream.read(&mut bytes).await.unwrap_or(0);
+                    let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                    notes.lock().unwrap().push(said);
+                });
+            }
+        });
+        Self { port, heard }
+    }
+
+    /// Calls that a message caused; a browser has errands of its own, to hosts that no message names.
+    pub fn told(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|said| said.contains(".example")).cloned().collect()
+    }
+}
+
+/// Chromium and its driver.
+pub struct Browser {
+    driver: WebDriver,
+    process: Child,
+    dir: tempfile::TempDir,
+    shots: PathBuf,
+}
+
+impl Browser {
+    pub async fn start(elsewhere: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (Debian: chromium-driver)");
+        let mut patience = 200;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            patience -= 1;
+            assert!(patience > 0, "chromedriver does not listen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut wanted = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--lang=en",
+            &format!("--user-data-dir={}", dir.path().join("profile").display()),
+            &format!("--host-resolver-rules=MAP * 127.0.0.1:{elsewhere}, EXCLUDE localhost"),
+        ] {
+            wanted.add_arg(argument).unwrap();
+        }
+        wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
+        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
+        std::fs::create_dir_all(&shots).unwrap();
+        let browser = Self { driver, process, dir, shots };
+        let saved = browser.dir.path().join("saved");
+        std::fs::create_dir_all(&saved).unwrap();
+        let saved = serde_json::json!({ "behavior": "allow", "downloadPath": saved });
+        browser.cdp("Browser.setDownloadBehavior", saved).await;
+        browser
+    }
+
+    /// A file that was saved, once it is whole; it is taken away.
+    pub async fn downloaded(&self, name: &str) -> Vec<u8> {
+        let path = self.dir.path().join("saved").join(name);
+        for _ in 0..600 {
+            // Under another name while it comes.
+            if let Ok(bytes) = std::fs::read(&path) {
+                std::fs::remove_file(&path).unwrap();
+                return bytes;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{name} was not saved");
+    }
+
+    pub async fn quit(mut self) {
+        self.driver.quit().await.unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    async fn cdp(&self, command: &str, parameters: serde_json::Value) {
+        self.driver.cdp().send_raw(command, parameters).await.unwrap();
+    }
+
+    /// Lets pages run scripts, or not.
+    pub async fn scripts(&self, on: bool) {
+        self.cdp("Emulation.setScriptExecutionDisabled", serde_json::json!({ "value": !on })).await;
+    }
+
+    /// From now on every document has a function that says when it is called.
+    pub async fn canary(&self) {
+        let source = "window.canary = () => { try { top.document.documentElement.dataset.canary = 'called' } \
+                      catch (_) { document.documentElement.dataset.canary = 'called' } }";
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source })).await;
+    }
+
+    pub async fn was_called(&self) -> bool {
+        if !self.driver.find_all(By::Css("[data-canary]")).await.unwrap().is_empty() {
+            return true;
+        }
+        if self.driver.find_all(By::Css("iframe")).await.unwrap().is_empty() {
+            return false;
+        }
+        self.driver.enter_frame(0).await.unwrap();
+        let inside = !self.driver.find_all(By::Css("[data-canary], script")).await.unwrap().is_empty();
+        self.driver.enter_default_frame().await.unwrap();
+        inside
+    }
+
+    /// CSS pixels, as small as a telephone's.
+    pub async fn size(&self, width: u32, height: u32) {
+        let metrics =
+            serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// Nothing has to be scrolled sideways.
+    pub async fn fits(&self) -> bool {
+        let wide = "const page = document.documentElement; return page.scrollWidth <= page.clientWidth";
+        self.driver.execute(wide, vec![]).await.unwrap().convert().unwrap()
+    }
+
+    /// Fills PIN and passwords in and presses the button of the first use.
+    pub async fn open_mailbox(&self, pin: &str) {
+        self.fill("pin", pin).await;
+        self.fill("password", PASSWORD).await;
+        self.fill("confirm", PASSWORD).await;
+        self.click("main form .actions .button").await;
+    }
+
+    pub async fn sign_out(&self) {
+        self.click(".top form button").await;
+        self.wait_for("You are signed out").await;
+    }
+
+    pub async fn goto(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    /// To a host that does not answer.
+    pub async fn goto_nowhere(&self, url: &str) {
+        // Whether that is an error depends on how far the connection came.
+        let _ = self.driver.goto(url).await;
+    }
+
+    pub async fn back(&self) {
+        self.driver.back().await.unwrap();
+    }
+
+    pub async fn address(&self) -> String {
+        self.driver.current_url().await.unwrap().to_string()
+    }
+
+    pub async fn title(&self) -> String {
+        self.driver.title().await.unwrap()
+    }
+
+    pub async fn text(&self, selector: &str) -> String {
+        self.driver.find(By::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    /// Waits until the page says this; a slow machine gets a minute.
+    pub async fn wait_for(&self, words: &str) {
+        for _ in 0..600 {
+            if let Ok(main) = self.driver.find(By::Css("main")).await
+                && let Ok(text) = main.text().await
+                && text.contains(words)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{words:?} did not come: {}", self.text("body").await);
+    }
+
+    pub async fn shown(&self, selector: &str) -> bool {
+        let found = self.driver.find_all(By::Css(selector)).await.unwrap();
+        match found.first() {
+            Some(element) => element.is_displayed().await.unwrap(),
+            None => false,
+        }
+    }
+
+    pub async fn ticked(&self, selector: &str) -> bool {
+        self.driver.find(By::Css(selector)).await.unwrap().is_selected().await.unwrap()
+    }
+
+    pub async fn click(&self, selector: &str) {
+        let element = self.driver.find(By::Css(selector)).await;
+        element.unwrap_or_else(|error| panic!("{selector}: {error}")).click().await.unwrap();
+    }
+
+    pub async fn fill(&self, name: &str, text: &str) {
+        let field = self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap();
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    pub async fn choose(&self, name: &str, file: &Path) {
+        let field = self.driver.find(By::Css(format!("[name={name}]"))).await.unwrap();
+        field.send_keys(file.to_str().unwrap()).await.unwrap();
+    }
+
+    /// Where an element ends, CSS pixels from the top of the page.
+    pub async fn bottom(&self, selector: &str) -> f64 {
+        let rect = self.driver.find(By::Css(selector)).await.unwrap().rect().await.unwrap();
+        rect.y + rect.height
+    }
+
+    /// A file to be sent along.
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Keeps all of a page, for people.
+    pub async fn whole(&self, name: &str) {
+        let wanted = serde_json::json!({ "captureBeyondViewport": true });
+        let taken = self.driver.cdp().send_raw("Page.captureScreenshot", wanted).await.unwrap();
+        let png = data_encoding::BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
+        std::fs::write(self.shots.join(format!("{name}.png")), png).unwrap();
+    }
+
+    /// Keeps what is seen, for people.
+    pub async fn shot(&self, name: &str) {
+        let png = self.driver.screenshot_as_png().await.unwrap();
+        std::fs::write(self.shots.join(format!("{name}.png")), png).unwrap();
+    }
+}
