@@ -6,13 +6,13 @@ use crate::base::time::Time;
 use crate::flow::carry_out::Deed;
 use crate::flow::controls::asking;
 use crate::flow::invitation::expiry;
+use crate::flow::letters::letterhead;
 use crate::flow::life::facts;
 use crate::flow::new_mailbox::Invite;
 use crate::flow::notes::Note;
-use crate::flow::notes::letterhead;
 use crate::flow::refusal::TakeError;
-use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
+use crate::policy::closing;
 use crate::policy::life;
 use crate::policy::life::Event;
 use crate::policy::tag;
@@ -33,8 +33,6 @@ pub(in crate::flow) struct Ask {
 const MEANT: Duration = Duration::from_secs(24 * 3600);
 /// One new mailbox for an address in this time.
 const ONE_IN: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A closed mailbox goes after this time.
-const CLOSED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Deed<'_> {
     /// Makes the new mailbox, or, the first time, only a note of what that would lose.
@@ -88,7 +86,7 @@ impl Deed<'_> {
         if let Some(former) = self.flow.store.mailbox_former(&address.key()).await?
             && let Some(former) = self.flow.store.mailbox(former).await?
         {
-            let until = day(expiry(&config, former.last_activity) + CLOSED_FOR);
+            let until = day(expiry(&config, former.last_activity) + closing::GRACE);
             return Err(refused(
                 address,
                 &format!("has two mailboxes already, the former one until {until}"),
@@ -139,11 +137,7 @@ impl Deed<'_> {
         let until = expiry(&config, record.last_activity);
         let by = &self.who.address;
         let text = mail::made_anew(&letterhead(domain), &record.address, by, now, until, record.language);
-        let letter = self.flow.letter_to(&config, domain, &record.address, &text)?;
-        let mut delivery = self.flow.delivery(old, letter, Place::default()).await?;
-        delivery.quota_bytes = None;
-        delivery.quota_messages = None;
-        self.commands.push(Command::Deliver(delivery));
+        self.commands.push(self.flow.lay_letter(old, domain, &text).await?);
         Ok(())
     }
 }

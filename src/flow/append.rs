@@ -45,7 +45,14 @@ impl Flow {
         let once = folder == Folder::SENT && message_id.is_some();
         let length = spool.length();
         let message = Composed { spool, pieces: vec![Piece::Came(0..length)] };
-        let place = Place { folder: Some(folder), flags, date, sender: Some(who.mailbox), message_id };
+        let place = Place {
+            folder: Some(folder),
+            flags,
+            date,
+            sender: Some(who.mailbox),
+            message_id,
+            ..Place::default()
+        };
         let mut tries = 0;
         loop {
             let receiver = self.receiver(who.mailbox).await?.ok_or(TakeError::UnknownRecipient)?;

@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::message_reader;
+use crate::flow::letters::letterhead;
 use crate::flow::notes::Note;
-use crate::flow::notes::letterhead;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
@@ -268,10 +268,8 @@ async fn notifications(
         let words = words(flow, record, &receiver, action, &fates);
         let Some(letter) = write(flow, record, &words, &fates, &header) else { continue };
         let message = flow.own_message(&letter)?;
-        let mut delivery = flow.delivery(&receiver, message, Place::default()).await?;
-        delivery.quota_bytes = None;
-        delivery.quota_messages = None;
-        commands.push(Command::Deliver(delivery));
+        let place = Place { beyond_quota: true, ..Place::default() };
+        commands.push(Command::Deliver(flow.delivery(&receiver, message, place).await?));
     }
     Ok(commands)
 }

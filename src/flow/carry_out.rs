@@ -413,7 +413,7 @@ impl Deed<'_> {
             flags: Flags { seen: true, ..Flags::default() },
             sender: Some(self.who.mailbox),
             message_id: Some(self.draft.message_id.clone()),
-            date: None,
+            ..Place::default()
         };
         let delivery = self.flow.delivery(&receiver, message, place).await?;
         self.commands.push(Command::Deliver(delivery));

@@ -7,11 +7,10 @@
 use crate::base::id::MailboxId;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::letters::letterhead;
 use crate::flow::life;
 use crate::flow::notes::Note;
-use crate::flow::notes::letterhead;
 use crate::flow::refusal::TakeError;
-use crate::flow::sealing::Place;
 use crate::policy::clock;
 use crate::policy::clock::Fault;
 use crate::policy::clock::Pair;
@@ -209,15 +208,12 @@ impl Worker {
         for (account, domain) in accounts {
             let Some(receiver) = flow.receiver(account).await? else { continue };
             let text = texts::alarm_clock(&letterhead(domain), &facts, receiver.record.language);
-            let letter = flow.letter_to(&config, domain, &receiver.record.address, &text)?;
-            let delivery = flow.delivery(&receiver, letter, Place::default()).await?;
-            commands.push(Command::Deliver(delivery));
+            commands.push(flow.lay_letter(&receiver, domain, &text).await?);
         }
         if commands.is_empty() {
             // Nobody is there to be told; whoever is made next is.
             return Ok(());
         }
-        commands.iter_mut().for_each(unlimited);
         commands.push(Command::NoteSuspensionTold);
         flow.commit_taking(commands).await.map(drop)
     }
@@ -299,10 +295,7 @@ impl Worker {
         let note =
             Note::NeverOpened { recipient: record.address.clone(), closed: now, goes: now + closing::GRACE };
         match self.flow.note(account, note).await {
-            Ok(mut command) => {
-                command.iter_mut().for_each(unlimited);
-                command
-            }
+            Ok(command) => command,
             Err(why) => {
                 tracing::error!(mailbox = %account, %why, "a sender could not be told of a closed mailbox");
                 None
@@ -345,11 +338,4 @@ fn suspension(fault: Fault, at: Time) -> Suspension {
         Why::Jump => ClockTrouble::Jump,
     };
     Suspension { at, why, by: fault.by.as_secs() }
-}
-
-/// What the appliance itself has to tell is not kept out by a full mailbox.
-fn unlimited(command: &mut Command) {
-    if let Command::Deliver(delivery) = command {
-        (delivery.quota_bytes, delivery.quota_messages) = (None, None);
-    }
 }

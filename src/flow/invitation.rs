@@ -1,20 +1,15 @@
 //! Mail to the recipients of temporary mailboxes: the invitation, and the notices of further messages.
 
 use crate::base::address::Address;
-use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
-use crate::flow::notes::letterhead;
-use crate::flow::notes::script_for;
-use crate::flow::outgoing::Outgoing;
+use crate::flow::letters::Post;
+use crate::flow::letters::letterhead;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
-use crate::mime::compose::Automatic;
-use crate::mime::compose::Letter;
-use crate::mime::compose::Person;
 use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
@@ -84,50 +79,30 @@ impl Flow {
         let domain = config
             .main_domain(writer.address.domain())
             .ok_or_else(|| TakeError::internal("an account without a domain"))?;
-        let text = self.letter(&config, domain, mailbox, writer, &told);
+        let text = self.words(&config, domain, mailbox, writer, &told);
         let about = match &told {
             Told::Link { entry, .. } => Some(entry.invitation),
             _ => mailbox.invitation.filter(|_| mailbox.state == MailboxState::Unopened),
         };
         let id = returned::traceable_id(&self.keys, &*self.random, mailbox.id, writer.account, about);
-        let from =
-            config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
-        let notices = Person { name: Some(domain.portal.brand.clone()), address: from.clone() };
-        let letter = Letter {
-            from: notices.clone(),
-            reply_to: Some(notices),
-            to: vec![Person::unnamed(mailbox.address.clone())],
-            cc: Vec::new(),
-            subject: text.subject.clone(),
-            date: self.clock.now(),
-            message_id: self.message_id(&domain.name),
-            in_reply_to: None,
-            references: Vec::new(),
-            automatic: Some(Automatic::Generated),
+        let purpose = match told {
+            Told::Link { .. } => Purpose::Invitation(mailbox.id),
+            _ => Purpose::Notice(mailbox.id),
         };
-        let script = script_for(&mailbox.address);
-        let message = letter.alternative(&text.text, &text.html, &self.boundary(), script);
-        let message = self.own_message(&message)?;
-        let message = self.signed(message, &domain.name).await?;
-        let secret = matches!(told, Told::Link { .. });
-        let purpose = if secret { Purpose::Invitation(mailbox.id) } else { Purpose::Notice(mailbox.id) };
-        let item = Outgoing {
+        self.post(Post {
+            domain,
+            to: &mailbox.address,
+            text: &text,
             id,
             purpose,
-            sender: returned::return_address(&config, &from, id),
             owner: Some(writer.account),
-            recipients: vec![Recipient::plain(mailbox.address.clone())],
             demand: writer.demand,
-            eight_bit: true,
-            smtputf8: mailbox.address.needs_smtputf8(),
-            ret: None,
-            envid: None,
-            secret,
-        };
-        self.outgoing(item, message).await
+            answers: None,
+        })
+        .await
     }
 
-    fn letter(
+    fn words(
         &self,
         config: &Config,
         domain: &LocalDomain,

@@ -22,6 +22,7 @@ pub mod hold;
 mod hosts;
 pub mod intake;
 pub mod invitation;
+mod letters;
 pub mod life;
 pub mod locks;
 mod new_mailbox;

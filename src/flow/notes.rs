@@ -1,34 +1,23 @@
 //! Notes: what an account is told about a mailbox it caused, in its INBOX, encrypted like everything there.
 
 use crate::base::address::Address;
-use crate::base::address::Domain;
 use crate::base::id::MailboxId;
-use crate::base::random::bytes;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
-use crate::flow::assembled::Piece;
 use crate::flow::controls::asking;
+use crate::flow::letters::letterhead;
 use crate::flow::recovery::RecoveryNews;
 use crate::flow::refusal::TakeError;
-use crate::flow::sealing::Composed;
-use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
-use crate::mime::compose;
-use crate::mime::compose::Automatic;
-use crate::mime::compose::Letter;
-use crate::mime::compose::Person;
-use crate::mime::header::Script;
 use crate::openpgp::fingerprint_text;
 use crate::policy::tag::Invite;
 use crate::store::command::Command;
 use crate::texts::closing;
 use crate::texts::mail;
-use crate::texts::mail::Letterhead;
 use crate::texts::mail::MailText;
 use crate::texts::mail::PinNews;
-use std::io::Write;
 
 /// What is told.
 #[derive(Debug)]
@@ -160,72 +149,7 @@ impl Flow {
         let config = self.config();
         let Some(domain) = config.main_domain(receiver.record.address.domain()) else { return Ok(None) };
         let text = words(&note, &config, domain, &receiver);
-        let message = self.letter_to(&config, domain, &receiver.record.address, &text)?;
-        let mut delivery = self.delivery(&receiver, message, Place::default()).await?;
-        // A full mailbox keeps no note out: what it tells must not fail for it.
-        delivery.quota_bytes = None;
-        delivery.quota_messages = None;
-        Ok(Some(Command::Deliver(delivery)))
-    }
-
-    /// A mail from the appliance itself to one of its accounts.
-    pub(in crate::flow) fn letter_to(
-        &self,
-        config: &Config,
-        domain: &LocalDomain,
-        to: &Address,
-        text: &MailText,
-    ) -> Result<Composed, TakeError> {
-        let from =
-            config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
-        let letter = Letter {
-            from: Person { name: Some(domain.portal.brand.clone()), address: from },
-            reply_to: None,
-            to: vec![Person::unnamed(to.clone())],
-            cc: Vec::new(),
-            subject: text.subject.clone(),
-            date: self.clock.now(),
-            message_id: self.message_id(&domain.name),
-            in_reply_to: None,
-            references: Vec::new(),
-            automatic: Some(Automatic::Generated),
-        };
-        self.own_message(&letter.alternative(&text.text, &text.html, &self.boundary(), script_for(to)))
-    }
-
-    /// A message that is all ours.
-    pub(in crate::flow) fn own_message(&self, message: &[u8]) -> Result<Composed, TakeError> {
-        let mut spool = self.spools.begin();
-        spool.write_all(message).map_err(TakeError::internal)?;
-        let spool = spool.finish().map_err(TakeError::internal)?;
-        let length = spool.length();
-        Ok(Composed { spool, pieces: vec![Piece::Came(0..length)] })
-    }
-
-    /// A new Message-ID, with its angle brackets.
-    pub(in crate::flow) fn message_id(&self, domain: &Domain) -> String {
-        compose::message_id(&bytes(&*self.random), domain)
-    }
-
-    /// A boundary that no text holds by accident.
-    pub(in crate::flow) fn boundary(&self) -> String {
-        compose::boundary(&bytes(&*self.random))
-    }
-}
-
-/// UTF-8 in the header only where an address needs it.
-pub(in crate::flow) fn script_for(to: &Address) -> Script {
-    if to.needs_smtputf8() { Script::Utf8 } else { Script::Ascii }
-}
-
-/// The head of every letter of a domain.
-pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
-    Letterhead {
-        brand: &domain.portal.brand,
-        accent: &domain.portal.accent,
-        domain: domain.name.as_str(),
-        imprint_url: domain.portal.imprint_url.as_deref(),
-        contact: domain.portal.contact.as_deref(),
+        self.lay_letter(&receiver, domain, &text).await.map(Some)
     }
 }
 

@@ -2,19 +2,14 @@
 
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
-use crate::base::envelope::Recipient;
 use crate::base::language::Language;
 use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
-use crate::flow::notes::letterhead;
-use crate::flow::notes::script_for;
-use crate::flow::outgoing::Outgoing;
+use crate::flow::letters::Post;
+use crate::flow::letters::letterhead;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
-use crate::mime::compose::Automatic;
-use crate::mime::compose::Letter;
-use crate::mime::compose::Person;
 use crate::policy::answer;
 use crate::policy::tls::Demand;
 use crate::store::record::Purpose;
@@ -87,34 +82,17 @@ impl Flow {
         let login = format!("{}/login", domain.portal.url);
         let language = self.language_of(to).await?.unwrap_or(domain.language);
         let text = mail::auto_answer(&letterhead(domain), from, &login, language);
-        let letter = Letter {
-            from: Person { name: Some(domain.portal.brand.clone()), address: from.clone() },
-            reply_to: None,
-            to: vec![Person::unnamed(to.clone())],
-            cc: Vec::new(),
-            subject: text.subject.clone(),
-            date: self.clock.now(),
-            message_id: self.message_id(&domain.name),
-            in_reply_to: answered.message_id.clone(),
-            references: answered.message_id.iter().cloned().collect(),
-            automatic: Some(Automatic::Replied),
-        };
-        let message = letter.alternative(&text.text, &text.html, &self.boundary(), script_for(to));
-        let message = self.signed(self.own_message(&message)?, &domain.name).await?;
-        let item = Outgoing {
+        let command = self.post(Post {
+            domain,
+            to,
+            text: &text,
             id: self.queue_id(),
             purpose: Purpose::Mail,
-            sender: None,
             owner: None,
-            recipients: vec![Recipient::plain(to.clone())],
             demand: Demand::default(),
-            eight_bit: true,
-            smtputf8: to.needs_smtputf8(),
-            ret: None,
-            envid: None,
-            secret: false,
-        };
-        let command = self.outgoing(item, message).await?;
+            answers: Some(answered),
+        });
+        let command = command.await?;
         self.commit_taking(vec![command]).await?;
         self.queue_bell.notify_one();
         Ok(())

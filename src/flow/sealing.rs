@@ -122,6 +122,8 @@ pub struct Place {
     pub sender: Option<MailboxId>,
     /// Its Message-ID, to be found again by.
     pub message_id: Option<String>,
+    /// Also into a full mailbox: what the appliance itself has to tell is not kept out.
+    pub beyond_quota: bool,
 }
 
 impl Flow {
@@ -176,6 +178,7 @@ impl Flow {
     fn address_delivery(&self, receiver: &Receiver, laid: Laid, place: Place) -> Box<Delivery> {
         let config = self.config();
         let (quota_bytes, quota_messages) = match receiver.record.kind {
+            _ if place.beyond_quota => (None, None),
             MailboxKind::Account => (config.accounts.quota, None),
             MailboxKind::Temporary => {
                 (Some(config.temporary_mailbox.quota), Some(config.limits.temporary_mailbox_messages))

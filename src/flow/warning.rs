@@ -1,20 +1,14 @@
 //! The warning to the recipient of a temporary mailbox that is about to close.
 
 use crate::base::address::Address;
-use crate::base::envelope::Recipient;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
+use crate::flow::letters::Post;
+use crate::flow::letters::letterhead;
 use crate::flow::life;
-use crate::flow::notes::letterhead;
-use crate::flow::notes::script_for;
-use crate::flow::outgoing::Outgoing;
 use crate::flow::refusal::TakeError;
-use crate::flow::returned;
-use crate::mime::compose::Automatic;
-use crate::mime::compose::Letter;
-use crate::mime::compose::Person;
 use crate::policy::closing;
 use crate::policy::tls::Demand;
 use crate::store::command::Command;
@@ -55,39 +49,18 @@ impl Flow {
             host: domain.portal.url.host(),
         };
         let text = texts::warning(&letterhead(domain), &facts, record.language);
-        let from =
-            config.notice_address(&domain.name).ok_or_else(|| TakeError::internal("no notice address"))?;
-        let notices = Person { name: Some(domain.portal.brand.clone()), address: from.clone() };
-        let letter = Letter {
-            from: notices.clone(),
-            reply_to: Some(notices),
-            to: vec![Person::unnamed(record.address.clone())],
-            cc: Vec::new(),
-            subject: text.subject.clone(),
-            date: self.clock.now(),
-            message_id: self.message_id(&domain.name),
-            in_reply_to: None,
-            references: Vec::new(),
-            automatic: Some(Automatic::Generated),
-        };
-        let script = script_for(&record.address);
-        let message = letter.alternative(&text.text, &text.html, &self.boundary(), script);
-        let message = self.signed(self.own_message(&message)?, &domain.name).await?;
         let id = self.queue_id();
-        let item = Outgoing {
+        let queued = self.post(Post {
+            domain,
+            to: &record.address,
+            text: &text,
             id,
             purpose: Purpose::Warning(record.id, days),
-            sender: returned::return_address(&config, &from, id),
             owner: None,
-            recipients: vec![Recipient::plain(record.address.clone())],
             demand: Demand::default(),
-            eight_bit: true,
-            smtputf8: record.address.needs_smtputf8(),
-            ret: None,
-            envid: None,
-            secret: false,
-        };
-        let queued = self.outgoing(item, message).await?;
+            answers: None,
+        });
+        let queued = queued.await?;
         let noted = Command::NoteWarning {
             mailbox: record.id,
             days,

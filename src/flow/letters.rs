@@ -1,0 +1,152 @@
+//! The appliance's own letters: into the mailboxes here, and by mail to people outside.
+
+use crate::base::address::Address;
+use crate::base::address::Domain;
+use crate::base::envelope::Recipient;
+use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::random::bytes;
+use crate::config::section::LocalDomain;
+use crate::flow::Flow;
+use crate::flow::assembled::Piece;
+use crate::flow::intake::Arrival;
+use crate::flow::outgoing::Outgoing;
+use crate::flow::refusal::TakeError;
+use crate::flow::returned;
+use crate::flow::sealing::Composed;
+use crate::flow::sealing::Place;
+use crate::flow::sealing::Receiver;
+use crate::mime::compose;
+use crate::mime::compose::Automatic;
+use crate::mime::compose::Letter;
+use crate::mime::compose::Person;
+use crate::mime::header::Script;
+use crate::policy::tls::Demand;
+use crate::store::command::Command;
+use crate::store::record::Purpose;
+use crate::texts::letter::Letterhead;
+use crate::texts::letter::MailText;
+use std::io::Write;
+
+/// A letter to somebody outside, as the queue is to take it.
+pub(in crate::flow) struct Post<'a> {
+    /// Which of our domains writes.
+    pub domain: &'a LocalDomain,
+    /// To whom.
+    pub to: &'a Address,
+    /// What.
+    pub text: &'a MailText,
+    /// Its id in the queue, which its envelope sender names.
+    pub id: QueueId,
+    /// What for.
+    pub purpose: Purpose,
+    /// The account that is told when it comes back.
+    pub owner: Option<MailboxId>,
+    /// The TLS policy it goes under.
+    pub demand: Demand,
+    /// What it answers automatically: then nobody is told when it comes back (RFC 3834 §3.3).
+    pub answers: Option<&'a Arrival>,
+}
+
+impl Flow {
+    /// The command that lays a letter into a mailbox here, full or not: what it tells must not fail for that.
+    pub(in crate::flow) async fn lay_letter(
+        &self,
+        receiver: &Receiver,
+        domain: &LocalDomain,
+        text: &MailText,
+    ) -> Result<Command, TakeError> {
+        let letter = self.letter(domain, &receiver.record.address, text)?;
+        let message = self.written(&letter, text)?;
+        let place = Place { beyond_quota: true, ..Place::default() };
+        Ok(Command::Deliver(self.delivery(receiver, message, place).await?))
+    }
+
+    /// The command that queues a letter to somebody outside, signed.
+    pub(in crate::flow) async fn post(&self, post: Post<'_>) -> Result<Command, TakeError> {
+        let Post { domain, to, text, id, purpose, owner, demand, answers } = post;
+        let mut letter = self.letter(domain, to, text)?;
+        let sender = match answers {
+            None => {
+                letter.reply_to = Some(letter.from.clone());
+                returned::return_address(&self.config(), &letter.from.address, id)
+            }
+            Some(answered) => {
+                letter.in_reply_to.clone_from(&answered.message_id);
+                letter.references.extend(answered.message_id.clone());
+                letter.automatic = Some(Automatic::Replied);
+                None
+            }
+        };
+        let message = self.signed(self.written(&letter, text)?, &domain.name).await?;
+        let item = Outgoing {
+            id,
+            purpose,
+            sender,
+            owner,
+            recipients: vec![Recipient::plain(to.clone())],
+            demand,
+            eight_bit: true,
+            smtputf8: to.needs_smtputf8(),
+            ret: None,
+            envid: None,
+            secret: matches!(purpose, Purpose::Invitation(_)),
+        };
+        self.outgoing(item, message).await
+    }
+
+    /// The header of a letter: from the address of notices, caused by nobody directly.
+    fn letter(&self, domain: &LocalDomain, to: &Address, text: &MailText) -> Result<Letter, TakeError> {
+        let from = self.config().notice_address(&domain.name);
+        let address = from.ok_or_else(|| TakeError::internal("no notice address"))?;
+        Ok(Letter {
+            from: Person { name: Some(domain.portal.brand.clone()), address },
+            reply_to: None,
+            to: vec![Person::unnamed(to.clone())],
+            cc: Vec::new(),
+            subject: text.subject.clone(),
+            date: self.clock.now(),
+            message_id: self.message_id(&domain.name),
+            in_reply_to: None,
+            references: Vec::new(),
+            automatic: Some(Automatic::Generated),
+        })
+    }
+
+    /// The whole letter. UTF-8 stands in its header only where an address needs it.
+    fn written(&self, letter: &Letter, text: &MailText) -> Result<Composed, TakeError> {
+        let utf8 = letter.to.iter().any(|to| to.address.needs_smtputf8());
+        let script = if utf8 { Script::Utf8 } else { Script::Ascii };
+        self.own_message(&letter.alternative(&text.text, &text.html, &self.boundary(), script))
+    }
+
+    /// A message that is all ours.
+    pub(in crate::flow) fn own_message(&self, message: &[u8]) -> Result<Composed, TakeError> {
+        let mut spool = self.spools.begin();
+        spool.write_all(message).map_err(TakeError::internal)?;
+        let spool = spool.finish().map_err(TakeError::internal)?;
+        let length = spool.length();
+        Ok(Composed { spool, pieces: vec![Piece::Came(0..length)] })
+    }
+
+    /// A new Message-ID, with its angle brackets.
+    pub(in crate::flow) fn message_id(&self, domain: &Domain) -> String {
+        compose::message_id(&bytes(&*self.random), domain)
+    }
+
+    /// A boundary that no text holds by accident.
+    pub(in crate::flow) fn boundary(&self) -> String {
+        compose::boundary(&bytes(&*self.random))
+    }
+}
+
+/// The head of every letter of a domain.
+pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
+    Letterhead {
+        brand: &domain.portal.brand,
+        accent: &domain.portal.accent,
+        domain: domain.name.as_str(),
+        imprint_url: domain.portal.imprint_url.as_deref(),
+        contact: domain.portal.contact.as_deref(),
+    }
+}
