@@ -94,6 +94,15 @@ pub enum Reason {
     NoEncryptionDespiteDane,
     /// No STARTTLS, though a certificate is stored.
     NoEncryptionDespiteStored,
+    /// No STARTTLS, though the domain's MTA-STS policy wants it.
+    NoEncryptionDespiteSts,
+    /// Not one of the hosts that the domain's MTA-STS policy names.
+    NotInPolicy,
+    /// The certificate leads to no authority of the Web for the host's name, though the MTA-STS policy wants that.
+    StsMismatch {
+        /// SHA-256 of what was presented.
+        seen: String,
+    },
     /// STARTTLS was refused, or the handshake failed.
     Handshake,
     /// The handshake came to no end.
@@ -131,6 +140,15 @@ impl fmt::Display for Reason {
             Self::NoEncryptionDespiteStored => {
                 f.write_str("offers no encryption, though a certificate is stored for it")
             }
+            Self::NoEncryptionDespiteSts => {
+                f.write_str("offers no encryption, though the MTA-STS policy of its domain says that it must")
+            }
+            Self::NotInPolicy => f.write_str("is no host of the MTA-STS policy of its domain"),
+            Self::StsMismatch { seen } => write!(
+                f,
+                "its certificate is not valid for its name, as the MTA-STS policy of its domain wants it; seen SHA-256 \
+                 {seen}"
+            ),
             Self::Handshake => f.write_str("no encrypted connection could be made"),
             Self::Hung => f.write_str("the encrypted connection came to no end of its beginning"),
             Self::DaneMismatch { seen } => {

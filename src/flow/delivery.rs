@@ -172,6 +172,8 @@ impl Courier {
                 Destination::Domain(domain) => Some(domain),
                 Destination::Smarthost => host.domain(),
             },
+            sts: crate::policy::mta_sts::Sts::None,
+            roots: &[],
         };
         let session = Session { flow, job, host, demand, facts, tls: &self.tls };
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;

@@ -8,6 +8,7 @@ pub mod closing;
 pub mod dane;
 pub mod encryption;
 pub mod life;
+pub mod mta_sts;
 pub mod notice;
 pub mod rate;
 pub mod recipient;

@@ -123,6 +123,12 @@ fn policy(host: Option<&str>, unmet: &Unmet, recipient: &Address, language: Lang
         Reason::NoEncryption => "report-policy-no-encryption",
         Reason::NoEncryptionDespiteDane => "report-policy-no-encryption-dane",
         Reason::NoEncryptionDespiteStored => "report-policy-no-encryption-stored",
+        Reason::NoEncryptionDespiteSts => "report-policy-no-encryption-sts",
+        Reason::NotInPolicy => "report-policy-not-in-policy",
+        Reason::StsMismatch { seen } => {
+            shown.clone_from(seen);
+            "report-policy-sts-mismatch"
+        }
         Reason::Handshake | Reason::Hung => "report-policy-handshake",
         Reason::DaneMismatch { seen } => {
             shown.clone_from(seen);

@@ -50,20 +50,25 @@ fn in_dns_only(record: &Tlsa, chain: &[Vec<u8>], names: &[&Domain], now: Time) -
                     subject_public_key_info: Der::from_slice(key),
                     name_constraints: None,
                 };
-                leads_to(&anchor, chain, names, now)
+                leads_to(&[anchor], chain, names, now)
             })
         }
         _ => false,
     }
 }
 
+/// An authority of the Web vouches for the certificate and this name (RFC 8461 §4.2).
+pub(super) fn trusted(roots: &[TrustAnchor<'_>], chain: &[Vec<u8>], name: &Domain, now: Time) -> bool {
+    leads_to(roots, chain, &[name], now)
+}
+
 /// The chain leads to this certificate, for one of `names`, and all dates are good.
 pub(super) fn vouches(anchor: &[u8], chain: &[Vec<u8>], names: &[&Domain], now: Time) -> bool {
     let anchor = CertificateDer::from(anchor);
-    anchor_from_trusted_cert(&anchor).is_ok_and(|anchor| leads_to(&anchor, chain, names, now))
+    anchor_from_trusted_cert(&anchor).is_ok_and(|anchor| leads_to(&[anchor], chain, names, now))
 }
 
-fn leads_to(anchor: &TrustAnchor<'_>, chain: &[Vec<u8>], names: &[&Domain], now: Time) -> bool {
+fn leads_to(anchors: &[TrustAnchor<'_>], chain: &[Vec<u8>], names: &[&Domain], now: Time) -> bool {
     let Some((own, others)) = chain.split_first() else { return false };
     let own = CertificateDer::from(own.as_slice());
     let Ok(own) = EndEntityCert::try_from(&own) else { return false };
@@ -79,7 +84,7 @@ fn leads_to(anchor: &TrustAnchor<'_>, chain: &[Vec<u8>], names: &[&Domain], now:
         && own
             .verify_for_usage(
                 ALL_VERIFICATION_ALGS,
-                std::slice::from_ref(anchor),
+                anchors,
                 &others,
                 now,
                 KeyUsage::server_auth(),

@@ -22,6 +22,8 @@ pub use crate::policy::tls::verdict::judge;
 
 use crate::base::address::Domain;
 use crate::policy::dane::Dane;
+use crate::policy::mta_sts::Sts;
+use rustls::pki_types::TrustAnchor;
 use std::fmt;
 
 /// Who asks for a policy.
@@ -98,6 +100,10 @@ pub struct Facts<'a> {
     pub host: Option<&'a Domain>,
     /// The domain of the recipient, or the host that an admin named.
     pub next_hop: Option<&'a Domain>,
+    /// What the MTA-STS policy of the recipient's domain says about the host.
+    pub sts: Sts,
+    /// The authorities of the Web, for MTA-STS.
+    pub roots: &'a [TrustAnchor<'static>],
 }
 
 /// What was met.

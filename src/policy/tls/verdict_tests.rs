@@ -11,6 +11,7 @@ use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
 use rcgen::date_time_ymd;
+use rustls::pki_types::TrustAnchor;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -31,12 +32,34 @@ fn hosts() -> Vec<(&'static str, Seen)> {
         ("fails again", Seen::Failed(Attempt::Again)),
         ("hangs", Seen::Hung),
         ("plain again", Seen::PlainAgain),
-        ("any", Seen::Tls(Shown::Nothing)),
-        ("foreign key", Seen::Tls(Shown::ForeignKey)),
-        ("dane", Seen::Tls(Shown::Dane)),
-        ("stored", Seen::Tls(Shown::Stored)),
-        ("both", Seen::Tls(Shown::Both)),
+        ("any", up(By::Nobody, false)),
+        ("foreign key", up(By::ForeignKey, false)),
+        ("dane", up(By::Dane, false)),
+        ("stored", up(By::Stored, false)),
+        ("both", up(By::Both, false)),
+        ("any trusted", up(By::Nobody, true)),
+        ("dane trusted", up(By::Dane, true)),
+        ("stored trusted", up(By::Stored, true)),
+        ("both trusted", up(By::Both, true)),
     ]
+}
+
+const fn up(by: By, trusted: bool) -> Seen {
+    Seen::Tls(Shown { by, trusted })
+}
+
+const POLICIES: [(&str, Sts); 5] = [
+    ("no", Sts::None),
+    ("testing", Sts::Testing { listed: true }),
+    ("testing unlisted", Sts::Testing { listed: false }),
+    ("enforce", Sts::Enforce { listed: true }),
+    ("enforce unlisted", Sts::Enforce { listed: false }),
+];
+
+/// A certificate is compared with a name of a policy only where the policy has the name.
+fn can_be(host: &str, sts: Sts) -> bool {
+    let listed = matches!(sts, Sts::Testing { listed: true } | Sts::Enforce { listed: true });
+    listed || !host.ends_with(" trusted")
 }
 
 fn in_words(refusal: &Refusal) -> String {
@@ -54,33 +77,76 @@ fn verdict(demand: Demand, facts: &Facts<'_>, seen: Option<Seen>) -> Option<Stri
     match (before(demand, facts), seen) {
         (Err(refusal), None) => Some(in_words(&refusal)),
         (Err(_), Some(_)) | (Ok(()), None) => None,
-        (Ok(()), Some(seen)) => Some(match decide(Floor::of(demand.requirement(), facts.dane), seen) {
-            Ok(proof) => format!("deliver {proof}"),
-            Err((why, then)) => {
-                let refusal = Refusal::new(demand, why.with(facts, &Link::NotOffered));
-                in_words(&then.map_or(refusal.clone(), |then| refusal.then(then)))
-            }
-        }),
+        (Ok(()), Some(seen)) => {
+            let floor = Floor::of(demand.requirement(), facts.dane, facts.sts);
+            Some(match decide(floor, seen) {
+                Ok(proof) if tested(floor, facts.sts, seen).is_some() => format!("deliver {proof}, reported"),
+                Ok(proof) => format!("deliver {proof}"),
+                Err((why, then)) => {
+                    let refusal = Refusal::new(demand, why.with(facts, &Link::NotOffered));
+                    in_words(&then.map_or(refusal.clone(), |then| refusal.then(then)))
+                }
+            })
+        }
     }
 }
 
-/// What the table says: by level, DNS and host, the two verdicts.
-fn on_record() -> BTreeMap<(String, String, String), [String; 2]> {
+/// Level, DNS, MTA-STS, host.
+type Cell = [String; 4];
+
+/// What the table says: by level, DNS, MTA-STS and host, the two verdicts.
+fn on_record() -> BTreeMap<Cell, [String; 2]> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls_verdicts.txt");
     let text = fs::read_to_string(path).unwrap();
     let mut table = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [_, level, dns, host, ordinary, secure] = cells[..] else { panic!("{line}") };
+        let [_, level, dns, sts, host, ordinary, secure] = cells[..] else { panic!("{line}") };
+        let mut hosts: Vec<String> = host.split(", ").map(str::to_owned).collect();
+        let mut policies: Vec<&str> = sts.split(", ").collect();
+        if sts == "-" {
+            hosts.extend(host.split(", ").map(|host| format!("{host} trusted")));
+            policies = POLICIES.iter().map(|(word, _)| *word).collect();
+        }
         for dns in dns.split(", ") {
-            for host in host.split(", ") {
-                let key = (level.to_owned(), dns.to_owned(), host.to_owned());
-                let verdicts = [ordinary.to_owned(), secure.to_owned()];
-                assert!(table.insert(key, verdicts).is_none(), "said twice: {line}");
+            for sts in &policies {
+                for host in &hosts {
+                    let cell = [level, dns, sts, host].map(str::to_owned);
+                    let verdicts = [ordinary, secure].map(str::to_owned);
+                    assert!(table.insert(cell, verdicts).is_none(), "said twice: {line}");
+                }
             }
         }
     }
+    let known: Vec<&str> = hosts().iter().map(|(word, _)| *word).chain(["nobody"]).collect();
+    table.retain(|[.., sts, host], _| {
+        let sts = POLICIES.iter().find(|(word, _)| word == sts).unwrap_or_else(|| panic!("{sts}")).1;
+        known.contains(&host.as_str()) && can_be(host, sts)
+    });
     table
+}
+
+/// The verdicts on one combination, beside those on record; what differs, in words.
+fn compare(
+    table: &mut BTreeMap<Cell, [String; 2]>,
+    cell: Cell,
+    requirement: Requirement,
+    facts: &Facts<'_>,
+    seen: Option<Seen>,
+) -> Option<String> {
+    let ordinary = verdict(Demand::new(requirement, Sender::Ordinary), facts, seen);
+    let secure = verdict(Demand::new(requirement, Sender::Secure), facts, seen);
+    let as_encrypt = verdict(Demand::new(Requirement::Encrypt, Sender::Secure), facts, seen);
+    let said = table.remove(&cell);
+    let good = match (&said, &ordinary, &secure) {
+        (None, None, None) => true,
+        (Some([one, two]), Some(ordinary), Some(_)) if two == "as encrypt" => {
+            one == ordinary && secure == as_encrypt
+        }
+        (Some([one, two]), Some(ordinary), Some(secure)) => one == ordinary && two == secure,
+        _ => false,
+    };
+    (!good).then(|| format!("{cell:?}: {ordinary:?}, {secure:?}, on record {said:?}"))
 }
 
 #[test]
@@ -102,26 +168,15 @@ fn every_combination_is_decided_as_it_is_on_record() {
             false => &[("", &[])],
         };
         for (suffix, stored) in held {
-            for (word, dane) in &dns {
-                let facts = Facts { dane, stored, host: None, next_hop: None };
+            for ((word, dane), (policy, sts)) in
+                dns.iter().flat_map(|dns| POLICIES.iter().map(move |sts| (dns, *sts)))
+            {
+                let facts = Facts { dane, stored, host: None, next_hop: None, sts, roots: &[] };
                 let hosts = hosts().into_iter().map(|(word, seen)| (word, Some(seen)));
-                for (host, seen) in hosts.chain([("nobody", None)]) {
-                    let key = (format!("{requirement}{suffix}"), (*word).to_owned(), host.to_owned());
-                    let ordinary = verdict(Demand::new(requirement, Sender::Ordinary), &facts, seen);
-                    let secure = verdict(Demand::new(requirement, Sender::Secure), &facts, seen);
-                    let said = table.remove(&key);
-                    let as_encrypt = verdict(Demand::new(Requirement::Encrypt, Sender::Secure), &facts, seen);
-                    let good = match (&said, &ordinary, &secure) {
-                        (None, None, None) => true,
-                        (Some([one, two]), Some(ordinary), Some(_)) if two == "as encrypt" => {
-                            one == ordinary && secure == as_encrypt
-                        }
-                        (Some([one, two]), Some(ordinary), Some(secure)) => one == ordinary && two == secure,
-                        _ => false,
-                    };
-                    if !good {
-                        wrong.push(format!("{key:?}: {ordinary:?}, {secure:?}, on record {said:?}"));
-                    }
+                for (host, seen) in hosts.chain([("nobody", None)]).filter(|(host, _)| can_be(host, sts)) {
+                    let cell =
+                        [&format!("{requirement}{suffix}"), *word, policy, host].map(ToString::to_string);
+                    wrong.extend(compare(&mut table, cell, requirement, &facts, seen));
                 }
             }
         }
@@ -198,7 +253,14 @@ fn expired(parameters: &mut CertificateParams) {
 fn passes(record: Tlsa, chain: &[Vec<u8>], signature_good: bool) -> bool {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
     let dane = Dane::Usable { base: host.clone(), records: vec![record] };
-    let facts = Facts { dane: &dane, stored: &[], host: Some(&host), next_hop: Some(&next_hop) };
+    let facts = Facts {
+        dane: &dane,
+        stored: &[],
+        host: Some(&host),
+        next_hop: Some(&next_hop),
+        sts: Sts::None,
+        roots: &[],
+    };
     let demand = Demand::new(Requirement::DaneOnly, Sender::Ordinary);
     judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW).is_ok()
 }
@@ -270,7 +332,14 @@ fn names_and_dates_count_where_they_should() {
 fn is_stored(stored: &[Stored], chain: &[Vec<u8>], signature_good: bool) -> Result<Proof, Reason> {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
     let dane = Dane::None(NoDane::NoRecords);
-    let facts = Facts { dane: &dane, stored, host: Some(&host), next_hop: Some(&next_hop) };
+    let facts = Facts {
+        dane: &dane,
+        stored,
+        host: Some(&host),
+        next_hop: Some(&next_hop),
+        sts: Sts::None,
+        roots: &[],
+    };
     let demand = Demand::new(Requirement::Verify, Sender::Ordinary);
     let judged = judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW);
     judged.map(|cleared| cleared.proof()).map_err(|refusal| refusal.reason)
@@ -320,7 +389,8 @@ fn an_admins_word_goes_before_dane_and_is_noted() {
     let (host, chain) = (domain("mx.x.example"), [own.clone()]);
     let dane = Dane::Usable { base: host.clone(), records: vec![tlsa(3, 1, 1, &top.der)] };
     let stored = [Stored::certificate(&own).unwrap()];
-    let facts = Facts { dane: &dane, stored: &stored, host: Some(&host), next_hop: None };
+    let facts =
+        Facts { dane: &dane, stored: &stored, host: Some(&host), next_hop: None, sts: Sts::None, roots: &[] };
     let link = Link::Tls { chain: &chain, signature_good: true };
     let ask = |requirement| judge(Demand::new(requirement, Sender::Ordinary), &facts, &link, NOW);
     assert_eq!(ask(Requirement::Verify).unwrap().proof(), Proof::Stored { against_dane: true });
@@ -351,6 +421,46 @@ fn reads_files() {
         assert_eq!(Stored::read(text.as_bytes()), Err(why), "{text}");
     }
     assert_eq!(Stored::certificate(&vec![0x30; 9_000]), Err(BadStored::Unreadable));
+}
+
+#[test]
+fn the_web_vouches_for_hosts_of_a_policy_and_no_others() {
+    let (top, other) = (Authority::new("top"), Authority::new("top"));
+    let anchor = |authority: &Authority| {
+        let der = rustls::pki_types::CertificateDer::from(authority.der.clone());
+        webpki::anchor_from_trusted_cert(&der).unwrap().to_owned()
+    };
+    let (roots, host) = ([anchor(&top)], domain("mx.x.example"));
+    let next_hop = domain("x.example");
+    let dane = Dane::None(NoDane::NoRecords);
+    let enforce = Sts::Enforce { listed: true };
+    let testing = Sts::Testing { listed: true };
+    let ask = |own: &[u8], sts, roots: &[TrustAnchor<'static>], signature_good| {
+        let chain = [own.to_vec(), top.der.clone()];
+        let facts =
+            Facts { dane: &dane, stored: &[], host: Some(&host), next_hop: Some(&next_hop), sts, roots };
+        judge(Demand::default(), &facts, &Link::Tls { chain: &chain, signature_good }, NOW)
+    };
+    let good = top.issue("mx.x.example", |_| {});
+    assert_eq!(ask(&good, enforce, &roots, true).unwrap().proof(), Proof::MtaSts);
+    let tested = ask(&good, testing, &roots, true).unwrap();
+    assert_eq!((tested.proof(), tested.tested()), (Proof::MtaSts, None));
+    assert_eq!(ask(&good, Sts::None, &roots, true).unwrap().proof(), Proof::Unauthenticated);
+    assert_eq!(ask(&good, enforce, &roots, false).unwrap_err().reason, Reason::ForeignKey);
+    assert_eq!(ask(&good, testing, &roots, false).unwrap().tested(), Some(&Reason::ForeignKey));
+    for (what, own, roots) in [
+        ("another authority", other.issue("mx.x.example", |_| {}), &roots[..]),
+        ("an end in the past", top.issue("mx.x.example", expired), &roots),
+        ("another name", top.issue("mx.y.example", |_| {}), &roots),
+        ("the name of the domain alone", top.issue("x.example", |_| {}), &roots),
+        ("no authorities here", good, &[]),
+    ] {
+        let refused = ask(&own, enforce, roots, true).unwrap_err();
+        assert!(matches!(refused.reason, Reason::StsMismatch { .. }), "{what}: {refused:?}");
+        let noted = ask(&own, testing, roots, true).unwrap();
+        assert_eq!(noted.proof(), Proof::Unauthenticated, "{what}");
+        assert!(matches!(noted.tested(), Some(Reason::StsMismatch { .. })), "{what}: {noted:?}");
+    }
 }
 
 mod odd {
