@@ -6,7 +6,9 @@ pub mod dial;
 pub mod dns;
 pub mod error;
 pub mod gate;
+pub mod http_client;
 pub mod listen;
+pub mod roots;
 pub mod stream;
 pub mod tls;
 

@@ -10,6 +10,7 @@ use crate::base::der::key_info;
 use crate::base::limits::HANDSHAKE;
 use crate::base::time::Time;
 use crate::net::error::NetError;
+use crate::net::roots::Roots;
 use crate::net::stream::TlsFacts;
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
@@ -418,15 +419,22 @@ pub struct PeerCertificate {
 #[derive(Clone, Debug)]
 pub struct TlsClient {
     provider: Arc<CryptoProvider>,
+    /// The authorities that must vouch for a peer; without them any certificate will do.
+    roots: Option<Roots>,
 }
 
 impl Default for TlsClient {
     fn default() -> Self {
-        Self { provider: provider() }
+        Self { provider: provider(), roots: None }
     }
 }
 
 impl TlsClient {
+    /// A client of web servers: one of these authorities must vouch for a peer and its name, and HTTP/1.1 is spoken.
+    pub fn of_the_web(roots: Roots) -> Self {
+        Self { provider: provider(), roots: Some(roots) }
+    }
+
     /// One handshake of at most 10 seconds, without resumption, asking for `name`.
     pub(crate) async fn connect(
         &self,
@@ -438,12 +446,17 @@ impl TlsClient {
             seen: Mutex::default(),
         });
         let verifier: Arc<dyn ServerCertVerifier> = Arc::<Collector>::clone(&collector);
-        let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(VERSIONS)
-            .map_err(NetError::Configuration)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .map_err(NetError::Configuration)?;
+        let mut config = match &self.roots {
+            Some(roots) => {
+                let mut config = builder.with_root_certificates(roots.store()).with_no_client_auth();
+                config.alpn_protocols = Alpn::Http1.protocols();
+                config
+            }
+            None => builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth(),
+        };
         config.resumption = Resumption::disabled();
         let name = ServerName::try_from(name.to_owned())
             .map_err(|why| NetError::Handshake(io::Error::new(io::ErrorKind::InvalidInput, why)))?;

@@ -25,6 +25,7 @@ use crate::store::record::Recovery;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::StoredCertificate;
+use crate::store::record::StsRecord;
 use crate::store::record::Suspension;
 use crate::store::record::Uid;
 use thiserror::Error;
@@ -367,6 +368,13 @@ pub enum Command {
     },
     /// Forgets a destination's stored certificates; [`Outcome::Done`] also when there are none.
     RemoveStoredCertificates {
+        /// Whose.
+        domain: Domain,
+    },
+    /// What a domain said by MTA-STS, in the place of what it said before.
+    PutSts(Box<StsRecord>),
+    /// Forgets that; [`Outcome::Done`] also when there is nothing.
+    RemoveSts {
         /// Whose.
         domain: Domain,
     },

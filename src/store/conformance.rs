@@ -27,6 +27,7 @@ use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredKind;
+use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::store::sample::*;
 use crate::vault::primitives::sha256;
@@ -777,6 +778,42 @@ fn two_certificates_are_stored_for_a_destination_and_forgotten_together() {
         assert_eq!(stage.ask(stage.store().stored_certificates(&domain(1))), []);
         assert_eq!(stage.ask(stage.store().destinations(None, 9)).len(), 1);
         stage.ok(add(1, StoredKind::Certificate, 1));
+    });
+}
+
+#[test]
+fn what_a_domain_says_by_mta_sts_is_kept_replaced_and_forgotten() {
+    on_each(|stage| {
+        let domain = |n: u8| Domain::parse(&format!("d{n}.example")).unwrap();
+        let of = |n: u8, id: &str, size: usize| StsRecord {
+            domain: domain(n),
+            id: id.into(),
+            policy: "x".repeat(size),
+            fetched: Time(i64::from(n)),
+            until: Time(10),
+            used: Time(3),
+        };
+        let put = |n, id, size| Command::PutSts(Box::new(of(n, id, size)));
+        stage.ok(put(1, "one", 15 << 10));
+        stage.ok(put(2, "two", 9));
+        stage.ok(put(1, "three", 7));
+        stage.restart();
+        assert_eq!(stage.ask(stage.store().sts(&domain(1))), Some(of(1, "three", 7)));
+        assert_eq!(stage.ask(stage.store().sts(&domain(3))), None);
+        let mut seen = Vec::new();
+        let mut after = None;
+        while let page = stage.ask(stage.store().all_sts(after, 1))
+            && let Some((at, found)) = page.into_iter().next()
+        {
+            seen.push(found.domain);
+            after = Some(at);
+        }
+        seen.sort();
+        assert_eq!(seen, [domain(1), domain(2)]);
+        stage.ok(Command::RemoveSts { domain: domain(1) });
+        stage.ok(Command::RemoveSts { domain: domain(1) });
+        assert_eq!(stage.ask(stage.store().sts(&domain(1))), None);
+        assert_eq!(stage.ask(stage.store().all_sts(None, 9)).len(), 1);
     });
 }
 

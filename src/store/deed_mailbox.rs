@@ -37,6 +37,7 @@ use crate::store::record::MessageRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
+use crate::store::record::StsRecord;
 use crate::vault::seal::Index;
 
 /// The name of the address table in its HMAC.
@@ -57,6 +58,11 @@ pub(crate) fn certificate(index: &Index, address: &AddressKey) -> Vec<u8> {
 /// Where the certificates stored for a destination lie.
 pub(crate) fn stored(index: &Index, domain: &str) -> Vec<u8> {
     key::join(key::STORED, &[&index.name("destination", domain)])
+}
+
+/// Where a domain's MTA-STS policy lies.
+pub(crate) fn sts(index: &Index, domain: &str) -> Vec<u8> {
+    key::join(key::STS, &[&index.name("mta-sts", domain)])
 }
 
 /// The keys that sign for a domain.
@@ -412,6 +418,17 @@ impl Draft<'_> {
 
     pub(crate) fn remove_stored(&mut self, domain: &Domain) -> Outcome {
         self.remove(stored(self.disk().index(), domain.as_str()));
+        Outcome::Done
+    }
+
+    pub(crate) fn put_sts(&mut self, record: &StsRecord) -> Result<Outcome, Stop> {
+        let at = sts(self.disk().index(), record.domain.as_str());
+        self.put(at, record)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn remove_sts(&mut self, domain: &Domain) -> Outcome {
+        self.remove(sts(self.disk().index(), domain.as_str()));
         Outcome::Done
     }
 

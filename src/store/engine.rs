@@ -56,6 +56,7 @@ use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
+use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::store::shred::Book;
 use crate::store::shred::LEFTOVERS;
@@ -572,6 +573,23 @@ impl Store for Engine {
             for (at, row) in page {
                 let at = at.get(1..).and_then(|at| at.try_into().ok());
                 found.push((at.ok_or(StoreError::Damaged { what: "a key of a destination" })?, row));
+            }
+            Ok(found)
+        })
+    }
+
+    fn sts(&self, domain: &Domain) -> Answer<'_, Option<StsRecord>> {
+        self.now(|shared| shared.disk.row(&deed_mailbox::sts(shared.disk.index(), domain.as_str())))
+    }
+
+    fn all_sts(&self, after: Option<[u8; 32]>, limit: usize) -> Answer<'_, Vec<([u8; 32], StsRecord)>> {
+        self.aside(move |shared| {
+            let after = after.map(|after| key::join(key::STS, &[&after]));
+            let page = shared.disk.rows(&[key::STS], after.as_deref(), limit.min(PAGE))?;
+            let mut found = Vec::with_capacity(page.len());
+            for (at, row) in page {
+                let at = at.get(1..).and_then(|at| at.try_into().ok());
+                found.push((at.ok_or(StoreError::Damaged { what: "a key of an MTA-STS policy" })?, row));
             }
             Ok(found)
         })

@@ -51,6 +51,8 @@ pub(crate) const TRACE: u8 = 0x24;
 pub(crate) const CERTIFICATE: u8 = 0x30;
 /// Domain HMAC → certificates stored for a destination.
 pub(crate) const STORED: u8 = 0x31;
+/// Domain HMAC → what it said by MTA-STS.
+pub(crate) const STS: u8 = 0x32;
 /// q → message.
 pub(crate) const QUEUE: u8 = 0x40;
 /// q, number → recipient.

@@ -73,6 +73,7 @@ use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
+use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::vault::keyring::Keys;
 use std::future::Future;
@@ -161,6 +162,11 @@ pub trait Store: Send + Sync {
         after: Option<[u8; 32]>,
         limit: usize,
     ) -> Answer<'_, Vec<([u8; 32], StoredCertificates)>>;
+
+    /// What a domain said by MTA-STS, whether it still counts or not.
+    fn sts(&self, domain: &Domain) -> Answer<'_, Option<StsRecord>>;
+    /// A page of them, in the order of an opaque cursor.
+    fn all_sts(&self, after: Option<[u8; 32]>, limit: usize) -> Answer<'_, Vec<([u8; 32], StsRecord)>>;
 
     /// A queued message.
     fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>>;

@@ -59,6 +59,7 @@ use crate::store::record::SigningKey;
 use crate::store::record::SlotRecord;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
+use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::store::watchers::Watchers;
 use crate::vault::primitives::sha256;
@@ -249,6 +250,17 @@ impl Store for Model {
         })
     }
 
+    fn sts(&self, domain: &Domain) -> Answer<'_, Option<StsRecord>> {
+        self.ask(|state| state.sts.get(&sha256(domain.as_str().as_bytes())).cloned())
+    }
+
+    fn all_sts(&self, after: Option<[u8; 32]>, limit: usize) -> Answer<'_, Vec<([u8; 32], StsRecord)>> {
+        self.ask(|state| {
+            let behind = state.sts.iter().filter(|(at, _)| after.is_none_or(|after| **at > after));
+            behind.take(limit.min(PAGE)).map(|(at, record)| (*at, record.clone())).collect()
+        })
+    }
+
     fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>> {
         self.ask(|state| state.queue.get(&queue).map(|queued| Arc::new(queued.record.clone())))
     }
@@ -314,6 +326,7 @@ struct State {
     vaults: BTreeMap<(MailboxId, MailboxId), Vec<u8>>,
     certificates: BTreeMap<[u8; 32], Arc<CertificateRecord>>,
     stored: BTreeMap<[u8; 32], StoredCertificates>,
+    sts: BTreeMap<[u8; 32], StsRecord>,
     queue: BTreeMap<QueueId, Arc<Queued>>,
     signing: BTreeMap<(Domain, String), Arc<SigningKey>>,
     submissions: BTreeMap<(MailboxId, [u8; 32]), Time>,
@@ -554,6 +567,12 @@ impl State {
             }
             Command::RemoveStoredCertificates { domain } => {
                 self.stored.remove(&sha256(domain.as_str().as_bytes()));
+            }
+            Command::PutSts(record) => {
+                self.sts.insert(sha256(record.domain.as_str().as_bytes()), *record);
+            }
+            Command::RemoveSts { domain } => {
+                self.sts.remove(&sha256(domain.as_str().as_bytes()));
             }
             Command::PutSigningKey(key) => {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));

@@ -41,6 +41,7 @@ use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredKind;
+use crate::store::record::StsRecord;
 use crate::store::record::Suspension;
 use crate::store::record::Uid;
 use crate::store::sample::*;
@@ -89,6 +90,16 @@ fn stored(b: u8, c: u8, d: u8, now: i64) -> Command {
         0 => Command::RemoveStoredCertificates { domain },
         _ => Command::AddStoredCertificate { domain, certificate },
     }
+}
+
+fn sts(b: u8, c: u8, d: u8, now: i64) -> Command {
+    let domain = Domain::parse(["x.example", "y.example"][usize::from(b % 2)]).unwrap();
+    if d.is_multiple_of(4) {
+        return Command::RemoveSts { domain };
+    }
+    let (fetched, used) = (Time(now), Time(now - i64::from(c)));
+    let (id, policy) = (format!("id{}", c % 4), "version: STSv1\r\n".repeat(usize::from(d)));
+    Command::PutSts(Box::new(StsRecord { domain, id, policy, fetched, until: Time(now + 60), used }))
 }
 
 fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
@@ -168,6 +179,7 @@ fn key_command([kind, a, b, c, d]: Op, now: i64) -> Command {
             Command::PutCertificate { record, replace: d % 2 == 0 }
         }
         28 if a % 5 == 0 => stored(b, c, d, now),
+        28 if a % 7 == 0 => sts(b, c, d, now),
         28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
         _ => Command::PutSigningKey(Box::new(SigningKey {
             domain: Domain::parse("example.org").unwrap(),
@@ -384,9 +396,11 @@ pub(crate) fn everything(stage: &Stage) -> String {
     let _ = writeln!(out, "{:?}", stage.ask(store.next_due()));
     for domain in ["x.example", "y.example"] {
         let stored = stage.ask(store.stored_certificates(&Domain::parse(domain).unwrap()));
-        let _ = writeln!(out, "{domain} {stored:?}");
+        let sts = stage.ask(store.sts(&Domain::parse(domain).unwrap()));
+        let _ = writeln!(out, "{domain} {stored:?} {sts:?}");
     }
     let _ = writeln!(out, "{}", stage.ask(store.destinations(None, PAGE)).len());
+    let _ = writeln!(out, "{}", stage.ask(store.all_sts(None, PAGE)).len());
     let keys = stage.ask(store.signing_keys(&Domain::parse("example.org").unwrap()));
     for key in keys {
         let _ = writeln!(out, "{key:?} {:?}", key.private.expose());
@@ -529,7 +543,7 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 47, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 49, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {

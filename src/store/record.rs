@@ -556,6 +556,34 @@ pub struct StoredCertificate {
     pub added: Time,
 }
 
+/// What a domain said about its mail hosts by MTA-STS (RFC 8461), kept for as long as it may be.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct StsRecord {
+    /// Whose.
+    #[n(0)]
+    pub domain: Domain,
+    /// The policy's id in DNS when it was fetched.
+    #[n(1)]
+    pub id: String,
+    /// The policy, as `policy::mta_sts` writes it.
+    #[n(2)]
+    pub policy: String,
+    /// When it was fetched last.
+    #[n(3)]
+    pub fetched: Time,
+    /// It counts until then.
+    #[n(4)]
+    pub until: Time,
+    /// About when mail went there last; days may be missing.
+    #[n(5)]
+    pub used: Time,
+}
+
+impl StsRecord {
+    /// So many are kept; whoever puts more takes others out first.
+    pub const MOST: usize = 4_096;
+}
+
 /// What is stored for a destination.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(index_only)]

@@ -45,6 +45,8 @@ pub const EXCHANGES: usize = 16;
 pub const ADDRESSES: usize = 32;
 /// TLSA records looked at for one host.
 pub const TLSA_RECORDS: usize = 32;
+/// TXT records looked at for one name.
+pub const TEXTS: usize = 32;
 /// CNAME records followed for one name.
 const CHAIN: usize = 8;
 /// One question to one server.
@@ -68,6 +70,8 @@ pub trait Dns: Send + Sync {
     fn alias<'a>(&'a self, host: &'a Domain) -> Deed<'a, Answer<Domain>>;
     /// The TLSA records of a TCP port of a host, at most [`TLSA_RECORDS`], aliases followed.
     fn tlsa<'a>(&'a self, host: &'a Domain, port: u16) -> Deed<'a, Answer<Tlsa>>;
+    /// The TXT records at `label` below a domain, each with its strings joined, at most [`TEXTS`]; aliases followed.
+    fn text<'a>(&'a self, label: &'a str, domain: &'a Domain) -> Deed<'a, Answer<Vec<u8>>>;
     /// Whose word counts for DNSSEC, as the self-test found; it is made anew from time to time.
     fn validation(&self) -> Deed<'_, Validation>;
 }

@@ -11,6 +11,7 @@ use crate::net::Deed;
 use crate::net::dns::ADDRESSES;
 use crate::net::dns::Dns;
 use crate::net::dns::EXCHANGES;
+use crate::net::dns::TEXTS;
 use crate::net::dns::TLSA_RECORDS;
 use crate::net::dns::ask::Ask;
 use crate::net::dns::ask::Reply;
@@ -117,6 +118,22 @@ impl Dns for Names {
                     matching: tlsa.matching.into(),
                     data: tlsa.cert_data,
                 }),
+                _ => None,
+            })
+        })
+    }
+
+    fn text<'a>(&'a self, label: &'a str, domain: &'a Domain) -> Deed<'a, Answer<Vec<u8>>> {
+        Box::pin(async move {
+            let answer = self.ask(&format!("{label}.{domain}"), RecordType::TXT).await.answer;
+            if let Answer::Records(_, records) = &answer
+                && records.len() > TEXTS
+            {
+                return Answer::Error(format!("more than {TEXTS} TXT records"));
+            }
+            answer.read(|record| match record {
+                // RFC 7208 §3.3: without anything between them.
+                RData::TXT(text) => Some(text.txt_data.concat()),
                 _ => None,
             })
         })

@@ -11,6 +11,8 @@ use crate::net::Deed;
 use crate::net::dns::Dns;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 /// Everything goes to one peer: what `demo` has in place of the Internet.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,10 @@ impl Dns for OnePeer {
         now(Answer::NoData(Security::Insecure))
     }
 
+    fn text<'a>(&'a self, _: &'a str, _: &'a Domain) -> Deed<'a, Answer<Vec<u8>>> {
+        now(Answer::NoData(Security::Insecure))
+    }
+
     fn validation(&self) -> Deed<'_, Validation> {
         now(Validation::Off)
     }
@@ -55,6 +61,7 @@ pub struct Table {
     mx: HashMap<String, Answer<Exchange>>,
     addresses: HashMap<String, Located<IpAddr>>,
     tlsa: HashMap<String, Answer<Tlsa>>,
+    texts: Mutex<HashMap<String, Answer<Vec<u8>>>>,
 }
 
 impl Default for Table {
@@ -65,6 +72,7 @@ impl Default for Table {
             mx: HashMap::new(),
             addresses: HashMap::new(),
             tlsa: HashMap::new(),
+            texts: Mutex::default(),
         }
     }
 }
@@ -126,6 +134,17 @@ impl Table {
         self
     }
 
+    /// Puts one TXT record at `name`, also while it is asked; `None` takes it away.
+    pub fn set_text(&self, name: &str, text: Option<&str>) {
+        let answer = text.map(|text| Answer::Records(self.security, vec![text.as_bytes().to_vec()]));
+        self.set_text_answer(name, answer.unwrap_or_else(|| self.nothing(false)));
+    }
+
+    /// Puts this answer about TXT at `name`, also while it is asked.
+    pub fn set_text_answer(&self, name: &str, answer: Answer<Vec<u8>>) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), answer);
+    }
+
     fn nothing<T>(&self, there: bool) -> Answer<T> {
         if there { Answer::NoData(self.security) } else { Answer::NxDomain(self.security) }
     }
@@ -150,6 +169,12 @@ impl Dns for Table {
 
     fn tlsa<'a>(&'a self, host: &'a Domain, _: u16) -> Deed<'a, Answer<Tlsa>> {
         now(self.tlsa.get(host.as_str()).cloned().unwrap_or_else(|| self.nothing(false)))
+    }
+
+    fn text<'a>(&'a self, label: &'a str, domain: &'a Domain) -> Deed<'a, Answer<Vec<u8>>> {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = texts.get(&format!("{label}.{domain}")).cloned();
+        now(found.unwrap_or_else(|| self.nothing(false)))
     }
 
     fn validation(&self) -> Deed<'_, Validation> {
