@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
 use crate::flow::expiry;
+use crate::flow::mta_sts;
 use crate::flow::notices;
 use crate::flow::queue::Worker;
 use crate::flow::signing;
@@ -168,6 +169,7 @@ impl Appliance {
         let stop = &self.stop_workers;
         let dispatcher = Arc::new(Dispatcher::new(self.flow.clone(), courier.clone()));
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
+        self.workers.spawn(mta_sts::refresh(self.flow.clone(), courier.web.clone(), stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
         self.workers.spawn(expiry::Worker::new(self.flow.clone()).run(stop.clone()));

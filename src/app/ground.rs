@@ -16,6 +16,7 @@ use crate::net::dial::Dialer;
 use crate::net::dns;
 use crate::net::dns::Dns;
 use crate::net::dns::Table;
+use crate::net::http_client::HttpsClient;
 use crate::serve::control::dispatch::Dispatcher;
 use crate::serve::control::request::Request;
 use crate::serve::control::socket::Answering;
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub dns: Option<Arc<dyn Dns>>,
     /// How other servers are dialled.
     pub dialer: Dialer,
+    /// How texts are fetched from web servers.
+    pub web: HttpsClient,
     /// What a new password costs to guess.
     pub password_cost: Parameters,
     /// How the store is opened.
@@ -67,6 +70,7 @@ impl Default for Surroundings {
             random: Arc::new(OsRandom),
             dns: None,
             dialer: Dialer::default(),
+            web: HttpsClient::default(),
             password_cost: Parameters::PRODUCTION,
             store: engine::Options::default(),
             inherit_sockets: false,

@@ -39,7 +39,7 @@ async fn serve(settings: &Settings, config: Arc<Config>, logging: &Logging) -> R
     let certificates = appliance::certificates(&config)?;
     let around = Surroundings::default();
     let flow = ground::open(config, &around).await?;
-    let courier = Courier { dialer: around.dialer, tls: TlsClient::default() };
+    let courier = Courier { dialer: around.dialer, tls: TlsClient::default(), web: around.web };
     let parts = Parts { flow, certificates, inherited, courier };
     let appliance = Appliance::start(parts).await?;
     for (service, address) in appliance.places() {

@@ -6,6 +6,7 @@
 use crate::flow::Flow;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
+use crate::flow::mta_sts;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
 use crate::flow::queue::TRY;
@@ -13,8 +14,11 @@ use crate::flow::session::Broken;
 use crate::flow::session::Session;
 use crate::net::dial::DialError;
 use crate::net::dial::Dialer;
+use crate::net::http_client::HttpsClient;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
+use crate::policy::mta_sts::Policy;
+use crate::policy::mta_sts::Sts;
 use crate::policy::tls::Attempt;
 use crate::policy::tls::Facts;
 use crate::policy::tls::Then;
@@ -27,6 +31,7 @@ use crate::store::record::QueuedRecipient;
 use crate::vault::frames::FrameFile;
 use crate::vault::frames::FrameKey;
 use crate::vault::frames::FrameReader;
+use rustls::pki_types::TrustAnchor;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -62,6 +67,8 @@ pub struct Courier {
     pub dialer: Dialer,
     /// The client's side of TLS.
     pub tls: TlsClient,
+    /// How MTA-STS policies are fetched.
+    pub web: HttpsClient,
 }
 
 /// What is known of a try so far.
@@ -137,8 +144,9 @@ impl Courier {
             Err(trouble) if trouble.is_transient() => return progress.found(trouble),
             Err(trouble) => return progress.end_all(&trouble),
         };
+        let policy = self.policy(flow, job).await;
         for host in hosts {
-            match self.with_host(flow, job, &host, progress).await {
+            match self.with_host(flow, job, &host, policy.as_ref(), progress).await {
                 Ok(()) => {}
                 Err(Unreached::Ourselves(trouble)) => {
                     // RFC 5321 §5.1: at our own place in the list, what stands behind it is not for us to try.
@@ -153,6 +161,22 @@ impl Courier {
         }
     }
 
+    /// What the recipients' domain says by MTA-STS, where that can make a difference.
+    async fn policy(&self, flow: &Flow, job: &Job) -> Option<Policy> {
+        let asked = job.demand.ok()?.requirement();
+        match &job.destination {
+            Destination::Domain(domain) if !asked.wants_dane() && !asked.wants_stored() => {
+                mta_sts::of(flow, &self.web, domain).await
+            }
+            Destination::Domain(_) | Destination::Smarthost => None,
+        }
+    }
+
+    /// The authorities of the Web, where a policy asks for them.
+    fn roots(&self, policy: Option<&Policy>) -> &[TrustAnchor<'static>] {
+        if policy.is_some() { self.web.roots.anchors() } else { &[] }
+    }
+
     /// One host: what DNS says, what the policy says to that, then a conversation. After a failed handshake there is
     /// one more, on a new connection: with TLS again, or without where the policy lets it be plain.
     async fn with_host(
@@ -160,6 +184,7 @@ impl Courier {
         flow: &Flow,
         job: &Job,
         host: &Host,
+        policy: Option<&Policy>,
         progress: &mut Progress,
     ) -> Result<(), Unreached> {
         let demand = job.demand.map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
@@ -172,8 +197,8 @@ impl Courier {
                 Destination::Domain(domain) => Some(domain),
                 Destination::Smarthost => host.domain(),
             },
-            sts: crate::policy::mta_sts::Sts::None,
-            roots: &[],
+            sts: policy.map_or(Sts::None, |policy| policy.at(host.domain())),
+            roots: self.roots(policy),
         };
         let session = Session { flow, job, host, demand, facts, tls: &self.tls };
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;

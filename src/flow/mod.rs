@@ -25,6 +25,7 @@ pub mod invitation;
 mod letters;
 pub mod life;
 pub mod locks;
+pub mod mta_sts;
 mod new_mailbox;
 pub mod notes;
 pub mod notice_answer;
@@ -69,6 +70,7 @@ use crate::config::Config;
 use crate::flow::budgets::SignInBudgets;
 use crate::flow::expiry::Bell;
 use crate::flow::locks::AddressLocks;
+use crate::flow::mta_sts::Policies;
 use crate::flow::notice_answer::Answered;
 use crate::flow::notices::Notices;
 use crate::flow::password_work::PasswordWork;
@@ -126,6 +128,8 @@ pub struct Flow {
     pub certificates: CertificateCache,
     /// Who wrote to the address of notices and was answered.
     pub answered: Answered,
+    /// MTA-STS policies of other domains that are being fetched.
+    pub policies: Policies,
     /// What the queue holds.
     pub queue: Gauge,
     /// Reports from outside that were told already.
@@ -187,6 +191,7 @@ impl Flow {
             locks: AddressLocks::default(),
             certificates: CertificateCache::new(CERTIFICATES),
             answered: Answered::default(),
+            policies: Policies::default(),
             queue: Gauge::default(),
             returned_once: Once::default(),
             recovery: RwLock::default(),

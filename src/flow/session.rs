@@ -230,6 +230,9 @@ impl Session<'_> {
                 let proof = cleared.proof();
                 let against_dane = proof == Proof::Stored { against_dane: true };
                 tracing::info!(%queue, host, policy = %demand, %proof, against_dane, "tls policy passed");
+                if let Some(reason) = cleared.tested() {
+                    tracing::info!(%queue, host, %reason, "mta-sts, which is only tested, would not have passed");
+                }
             }
             Err(refusal) => {
                 let (reason, then) = (&refusal.reason, refusal.then);

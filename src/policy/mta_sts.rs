@@ -9,7 +9,7 @@ use thiserror::Error;
 /// A policy is at most this large, octets (RFC 8461 §3.3).
 pub const SIZE: usize = 64 << 10;
 /// `mx` lines of one policy; together they fit into a row of the store.
-pub const PATTERNS: usize = 64;
+pub const PATTERNS: usize = 48;
 /// RFC 8461 §3.2: about a year, seconds.
 pub const MAX_AGE: u64 = 31_557_600;
 /// The version of records and policies.
@@ -154,7 +154,7 @@ pub struct Policy {
 /// Why a text is no policy.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum BadPolicy {
-    /// More than 64 KiB, or more than 64 hosts.
+    /// More than 64 KiB, or more than 48 hosts.
     #[error("is too large")]
     TooLarge,
     /// Neither fields nor UTF-8.

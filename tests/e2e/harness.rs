@@ -23,6 +23,7 @@ use guardpost::flow::delivery::Courier;
 use guardpost::net::dial::Dialer;
 use guardpost::net::dns::Dns;
 use guardpost::net::dns::OnePeer;
+use guardpost::net::http_client::HttpsClient;
 use guardpost::net::listen;
 use guardpost::net::listen::Service;
 use guardpost::net::tls::TlsClient;
@@ -106,6 +107,7 @@ pub struct House {
     pub free: Arc<AtomicU64>,
     more: String,
     dns: Option<Arc<dyn Dns>>,
+    web: HttpsClient,
     appliance: Option<Appliance>,
 }
 
@@ -129,6 +131,11 @@ impl House {
 
     /// Among peers that are there already, the first of them for whatever `dns`, if there is any, does not say.
     pub async fn among(world: Peer, dns: Option<Arc<dyn Dns>>, more: &str) -> Self {
+        Self::among_webs(world, dns, HttpsClient::default(), more).await
+    }
+
+    /// The same where web servers are met like this.
+    pub async fn among_webs(world: Peer, dns: Option<Arc<dyn Dns>>, web: HttpsClient, more: &str) -> Self {
         begin_log();
         let home = tempfile::Builder::new().prefix("house").tempdir().unwrap();
         let made = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
@@ -139,6 +146,7 @@ impl House {
             clock: Arc::default(),
             world,
             dns,
+            web,
             free: Arc::new(AtomicU64::new(1 << 40)),
             more: more.to_owned(),
             appliance: None,
@@ -171,7 +179,7 @@ impl House {
         let around = self.surroundings();
         let certificates = appliance::certificates(&config).unwrap();
         let flow = ground::open(config, &around).await.unwrap();
-        let courier = Courier { dialer: around.dialer, tls: TlsClient::default() };
+        let courier = Courier { dialer: around.dialer, tls: TlsClient::default(), web: around.web };
         let parts = Parts { flow, certificates, inherited: bound, courier };
         self.appliance = Some(Appliance::start(parts).await.unwrap());
     }
@@ -184,6 +192,7 @@ impl House {
             clock: self.clock.clone(),
             dns: Some(self.dns.clone().unwrap_or_else(|| Arc::new(OnePeer(self.world.address.ip())))),
             dialer: Dialer { loopback: true, ..Dialer::default() },
+            web: self.web.clone(),
             password_cost: Parameters::SMALL,
             store: engine::Options {
                 reserve: 0,

@@ -17,6 +17,7 @@ mod markers;
 #[allow(dead_code, reason = "what one test does not need another does")]
 mod peer;
 mod plain_browser;
+mod web_host;
 mod world;
 mod zones;
 
@@ -32,6 +33,7 @@ mod life;
 mod life_table;
 mod main_job;
 mod memory;
+mod mta_sts;
 mod notices;
 mod odd_mail;
 mod outbound;

@@ -45,7 +45,8 @@ const ONLY_1_2: &[&tokio_rustls::rustls::SupportedProtocolVersion] = &[&tokio_ru
 /// How soon a sender must know of what is definite.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
+/// What a record of these kinds says of a certificate.
+pub fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
     let part = if selector == 0 { certificate } else { key_info(certificate).unwrap() };
     let data = match matching {
         0 => part.to_vec(),
@@ -56,13 +57,15 @@ fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
 }
 
 /// An authority, and what it issued for `*.mx.example`.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    der: Vec<u8>,
+    /// Its own certificate.
+    pub der: Vec<u8>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    /// A new one.
+    pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
@@ -73,7 +76,13 @@ impl Authority {
 
     /// A certificate, and its key.
     fn issue(&self, expired: bool) -> (Vec<u8>, Vec<u8>) {
-        let mut parameters = CertificateParams::new(["*.mx.example".to_owned()]).unwrap();
+        self.issue_for(&["*.mx.example"], expired)
+    }
+
+    /// The same for these names.
+    pub fn issue_for(&self, names: &[&str], expired: bool) -> (Vec<u8>, Vec<u8>) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
         parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         if expired {
             parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
@@ -228,7 +237,7 @@ fn cases(peers: &Peers) -> Vec<Case> {
 }
 
 /// Waits until every queued recipient was tried and waits again.
-async fn all_tried(house: &House) {
+pub async fn all_tried(house: &House) {
     let store = &house.flow().store;
     loop {
         let mut open = false;
@@ -244,7 +253,7 @@ async fn all_tried(house: &House) {
 }
 
 /// Why the recipient waits, if one of this domain does.
-async fn waiting(house: &House, name: &str) -> Option<String> {
+pub async fn waiting(house: &House, name: &str) -> Option<String> {
     let store = &house.flow().store;
     for record in store.queue(None, 200).await.unwrap() {
         let recipients = store.queued_recipients(record.id).await.unwrap();

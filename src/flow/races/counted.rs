@@ -30,6 +30,7 @@ use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
+use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -154,6 +155,14 @@ impl Store for Counted {
         limit: usize,
     ) -> Answer<'_, Vec<([u8; 32], StoredCertificates)>> {
         self.engine.destinations(after, limit)
+    }
+
+    fn sts(&self, domain: &Domain) -> Answer<'_, Option<StsRecord>> {
+        self.engine.sts(domain)
+    }
+
+    fn all_sts(&self, after: Option<[u8; 32]>, limit: usize) -> Answer<'_, Vec<([u8; 32], StsRecord)>> {
+        self.engine.all_sts(after, limit)
     }
 
     fn queued(&self, queue: QueueId) -> Answer<'_, Option<Arc<QueueRecord>>> {
