@@ -2,9 +2,12 @@
 
 ## Jede Mail
 mail-footer = Gesendet von { $brand }, { $domain }. Diese Mail enthält keine Bilder und keine Zählpixel.
-mail-imprint = Wer das betreibt: { $url }
-mail-contact = Fragen: { $contact }
+mail-imprint = Wer das betreibt:
+mail-privacy = Was mit Ihren Daten geschieht:
+mail-contact = Fragen, oder Zweifel an der Echtheit dieser Mail:
 mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nicht verschlüsselt. Antworten können Sie im Postfach.
+mail-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
+mail-or = oder
 
 ## Einladung
 mail-invite-subject = Sichere Nachricht von { $sender_address }
@@ -15,18 +18,20 @@ mail-note-intro = { $sender } schreibt dazu. Diese Notiz ist nicht verschlüssel
 mail-invite-click = Bitte drücken Sie auf den Knopf, um sie zu lesen:
 mail-invite-button = NACHRICHT LESEN
 mail-invite-link-text = Um sie zu lesen, öffnen Sie diesen Link in Ihrem Browser:
-mail-invite-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
+mail-invite-until = Der Link gilt bis zum { $until }. Es eilt nicht.
 mail-invite-code = Falls die Seite nach einem Zugangscode fragt:
 mail-invite-pin-title = Sie brauchen auch eine PIN.
 mail-invite-pin = { $sender } gibt sie Ihnen persönlich, per Anruf, SMS oder Brief. Wir schicken sie nie per Mail und fragen nie per Mail danach.
 mail-unsure-title = Unsicher? Fragen Sie erst.
-mail-unsure = Rufen Sie { $sender } unter einer Nummer an, die Sie schon kennen, nicht unter einer aus einer Mail. Es eilt nicht: Der Link gilt bis { $until }.
+mail-unsure = Rufen Sie { $sender } unter einer Nummer an, die Sie schon kennen, nicht unter einer aus einer Mail.
+mail-check-host = Der Link führt zu { $host }: Genau das muss Ihr Browser anzeigen.
+mail-check-domain = { $host } gehört zu { $domain }, ebenso wie die Adresse, die Ihnen geschrieben hat.
 mail-never = Auf der Seite wählen Sie ein neues Passwort. Sie fragt nie nach dem Passwort Ihres Mailkontos, nach Bankdaten oder nach Geld.
 
 ## Eine weitere Nachricht vor dem Öffnen, von jemand anderem
 mail-waiting-title = Noch eine sichere Nachricht wartet auf Sie
 mail-waiting-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie liegt bei { $brand } in demselben temporären Postfach wie die Nachricht, die { $first_sender } Ihnen geschrieben hat.
-mail-waiting-open = Um beide zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis { $until }. Diese Mail enthält keinen Link, damit es nur einen gibt.
+mail-waiting-open = Um beide zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis zum { $until }. Diese Mail enthält keinen Link, damit es nur einen gibt.
 mail-waiting-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $first_sender }, die Einladung noch einmal zu schicken.
 
 ## Eine weitere Nachricht
@@ -36,7 +41,8 @@ mail-next-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertraulic
 mail-next-click = Melden Sie sich mit Adresse und Passwort an:
 mail-next-button = ANMELDEN
 mail-next-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bitten Sie { $sender } um eine neue Einladung.
-mail-unsure-genuine = Unsicher, ob diese Mail echt ist? Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
+mail-unsure-genuine-title = Unsicher, ob diese Mail echt ist?
+mail-unsure-genuine = Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
 
 ## Bevor ein Postfach schließt
 mail-warn-subject = Ihr Postfach bei { $brand } schließt am { $closes }
@@ -63,15 +69,20 @@ mail-several-title = { $n ->
    *[other] In Ihrem Postfach liegen { $n } neue Nachrichten
 }
 mail-several-who = { $n ->
-    [one] Seit { $date } ist eine vertrauliche Nachricht für Sie ({ $recipient }) gekommen, von { $who }. Sie liegt in Ihrem temporären Postfach bei { $brand }.
-   *[other] Seit { $date } sind { $n } vertrauliche Nachrichten für Sie ({ $recipient }) gekommen, von { $who }. Sie liegen in Ihrem temporären Postfach bei { $brand }.
+    [one] Seit dem { $date } ist eine vertrauliche Nachricht für Sie ({ $recipient }) gekommen, von { $who }. Sie liegt in Ihrem temporären Postfach bei { $brand }.
+   *[other] Seit dem { $date } sind { $n } vertrauliche Nachrichten für Sie ({ $recipient }) gekommen, von { $who }. Sie liegen in Ihrem temporären Postfach bei { $brand }.
 }
-mail-several-open = Um sie zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis { $until }. Diese Mail hat keinen Link, damit es nur einen gibt.
+mail-several-named = { $others ->
+    [one] { $named } und einer weiteren Adresse
+   *[other] { $named } und { $others } weiteren Adressen
+}
+mail-several-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bitten Sie eine dieser Adressen um eine neue Einladung.
+mail-several-open = Um sie zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis zum { $until }. Diese Mail hat keinen Link, damit es nur einen gibt.
 
 ## In ein Postfach, dessen Adresse ein neueres hat
-mail-anew-subject = Sie haben seit { $date } ein neues Postfach
+mail-anew-subject = Sie haben seit dem { $date } ein neues Postfach
 mail-anew-text = Am { $date } hat { $by } für Sie ({ $recipient }) ein neues temporäres Postfach verlangt, und eine Einladung dazu ging per Mail an Sie. Neue Nachrichten kommen dorthin.
-mail-anew-here = Die Nachrichten hier bleiben, und dieses Postfach lässt sich öffnen wie bisher. Es läuft am { $until } ab, wenn Sie sich nicht anmelden.
+mail-anew-here = Die Nachrichten hier bleiben, und dieses Postfach lässt sich öffnen wie bisher. Es schließt am { $until }, wenn Sie sich nicht anmelden.
 mail-anew-doubt = Wollten Sie das nicht? Rufen Sie { $by } unter einer Nummer an, die Sie schon kennen.
 
 ## Jemand hat auf eine Einladung per Mail geantwortet
@@ -87,18 +98,21 @@ note-pin-title = Bitte sagen Sie { $recipient } diese PIN
 note-pin-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie öffnet sich nur mit dieser PIN:
 note-pin-how = Geben Sie die PIN auf einem anderen Weg weiter: persönlich, per Anruf, SMS oder Brief. Nicht per Mail: Wer die Einladung mitliest, hätte sonst beides.
 note-pin-again = Sie finden die PIN wieder im Header { $header } der Nachricht in Ihrem Ordner „Gesendet“.
-note-pin-until = Die Einladung gilt bis { $until }. Sie erfahren, wenn das Postfach geöffnet wird.
+note-pin-until = Die Einladung gilt bis zum { $until }. Sie erfahren, wenn das Postfach geöffnet wird.
 note-no-pin-set-subject = Verschlüsselte Nachricht an { $recipient } ohne PIN
 note-no-pin-set-title = { $recipient } braucht keine PIN
-note-no-pin-set-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie hat keine PIN: Wer jene Mail als Erster liest, kann das Postfach öffnen. Sie erfahren, wenn das geschieht.
+note-no-pin-set-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie hat keine PIN: Wer jene Mail zuerst liest, kann das Postfach öffnen.
 note-resent-subject = Einladung an { $recipient } noch einmal geschickt
 note-resent-title = Die Einladung ging noch einmal hinaus
 note-resent-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Beide Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus, und dieselbe PIN öffnet es:
 note-renewed-subject = Neue Einladung an { $recipient }
 note-renewed-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link und die frühere PIN öffnen nichts mehr; die Nachrichten im Postfach bleiben. Es öffnet sich nur mit dieser PIN:
 note-renewed-no-pin-title = { $recipient } braucht keine PIN
-note-renewed-no-pin-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link öffnet nichts mehr; die Nachrichten im Postfach bleiben. Sie hat keine PIN: Wer jene Mail als Erster liest, kann das Postfach öffnen. Sie erfahren, wenn das geschieht.
+note-renewed-no-pin-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link öffnet nichts mehr; die Nachrichten im Postfach bleiben. Sie hat keine PIN: Wer jene Mail zuerst liest, kann das Postfach öffnen.
 note-pin-ignored = Die PIN in Ihrer Nachricht wurde nicht benutzt: Das Postfach hatte schon eine, und sie bleibt.
+note-pin-unused-subject = PIN für { $recipient } wurde nicht benutzt
+note-pin-unused-title = Ihre PIN wurde nicht benutzt
+note-pin-unused = Sie haben in Ihrer Nachricht an { $recipient } eine PIN gewählt. Sie wurde nicht benutzt: Das Postfach ist schon geöffnet und hat ein eigenes Passwort. Ihre Nachricht liegt darin.
 note-opened-subject = { $recipient } hat das Postfach geöffnet
 note-opened-title = { $recipient } hat das Postfach geöffnet
 note-opened-text = Das temporäre Postfach von { $recipient } wurde am { $date } mit Link und PIN geöffnet, und ein Passwort wurde gewählt. Von jetzt an gehen Ihre verschlüsselten Nachrichten an { $recipient } dorthin.
@@ -113,7 +127,7 @@ note-wrong-text = Jemand mit dem Link wollte das temporäre Postfach von { $reci
 note-wrong-do = Fragen Sie { $recipient } am Telefon, ob das so war, und nennen Sie die PIN noch einmal. War es jemand anderes, dann liest jemand die Mails dort mit.
 note-dead-subject = Einladung an { $recipient } ist geschlossen
 note-dead-title = Die Einladung an { $recipient } ist geschlossen
-note-dead-text = Die PIN war { $tries }-mal falsch. Zum Schutz Ihrer Nachricht öffnet der Link sie nicht mehr. Bis dahin bleibt die Nachricht verschlossen.
+note-dead-text = Die PIN war { $tries }-mal falsch. Zum Schutz Ihrer Nachricht öffnet der Link sie nicht mehr.
 note-dead-do = Fragen Sie { $recipient } am Telefon, ob das so war. Für einen neuen Link und eine neue PIN schicken Sie eine Nachricht mit „{ $renew }“ im Betreff.
 note-asked-subject = { $recipient } braucht die PIN
 note-asked-title = { $recipient } braucht die PIN
@@ -141,18 +155,24 @@ note-not-repeated-title = Der Link ging nicht noch einmal hinaus
 note-not-repeated-text = Ihre Nachricht liegt im temporären Postfach von { $recipient }, das noch nicht geöffnet ist. Der Link ging heute so oft hinaus, wie er darf; er wurde nicht noch einmal geschickt.
 note-lost-subject = Ein neues Postfach für { $recipient }?
 note-lost-title = Noch wurde nichts gesendet
-note-lost-opened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, geöffnet am { $opened }, mit { $messages } Nachrichten.
-note-lost-unopened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, das niemand geöffnet hat, mit { $messages } Nachrichten. Für einen neuen Link dorthin schickt, wer eingeladen hat, eine Nachricht mit „{ $renew }“ im Betreff; dann geht nichts verloren.
-note-lost-what = Die Nachrichten ziehen nicht in das neue Postfach um. Das jetzige lässt sich weiter öffnen wie bisher, bis es abläuft; wer das Passwort vergessen hat, kann sie nicht mehr lesen.
-note-lost-told = Die Empfängerin oder der Empfänger und alle in Ihrem Haus, die dorthin geschrieben haben, erfahren, dass Sie es wünschten.
+note-lost-opened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, geöffnet am { $opened }, mit { $messages ->
+    [one] einer Nachricht
+   *[other] { $messages } Nachrichten
+}.
+note-lost-unopened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, das niemand geöffnet hat, mit { $messages ->
+    [one] einer Nachricht
+   *[other] { $messages } Nachrichten
+}. Für einen neuen Link dorthin schickt, wer eingeladen hat, eine Nachricht mit „{ $renew }“ im Betreff; dann geht nichts verloren.
+note-lost-what = Die Nachrichten ziehen nicht in das neue Postfach um. Das jetzige lässt sich weiter öffnen wie bisher, bis es schließt; wer das Passwort vergessen hat, kann sie nicht mehr lesen.
+note-lost-told = Wer dort liest und alle in Ihrem Haus, die dorthin geschrieben haben, erfahren, dass Sie es wünschten.
 note-lost-do = Um es trotzdem anzulegen, schicken Sie Ihre Nachricht binnen 24 Stunden noch einmal, mit „{ $new }“ im Betreff. Rufen Sie vorher { $recipient } unter einer Nummer an, die Sie schon kennen: Jemand anderes könnte sich an diese Stelle setzen wollen.
 note-anew-subject = { $recipient } hat ein neues Postfach
 note-anew-title = { $recipient } hat ein neues Postfach
 note-anew-text = Am { $date } hat { $by } für { $recipient } ein neues temporäres Postfach angelegt. Ihre verschlüsselten Nachrichten gehen von nun an dorthin. Die früheren bleiben im bisherigen.
-note-anew-doubt = Wollte { $recipient } das nicht, sagen Sie es { $by } und Ihrer Verwaltung.
+note-anew-doubt = Wenn { $recipient } das nicht wollte, sagen Sie es { $by } und Ihrer Verwaltung.
 note-late-subject = Einladung an { $recipient } verzögert sich
 note-late-title = Die Einladung an { $recipient } verzögert sich
-note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.
+note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis zum { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.
 note-never-subject = { $recipient } hat das Postfach nie geöffnet
 note-never-title = { $recipient } hat das Postfach nie geöffnet
 note-never-text = Ihre verschlüsselte Nachricht an { $recipient } hat niemand gelesen. Das temporäre Postfach wurde nie geöffnet und hat am { $closed } geschlossen. Der Link gilt nicht mehr. Am { $goes } wird das Postfach mit allen Nachrichten gelöscht.
@@ -188,13 +208,22 @@ alarm-clock-minutes = { $n ->
 }
 
 ## Berichte über gewöhnliche Mail
-report-bounce-subject = Nicht zugestellt: Ihre Nachricht an { $recipient }
+report-bounce-subject = { $n ->
+    [one] Nicht zugestellt: Ihre Nachricht an { $recipient }
+   *[other] Nicht zugestellt: Ihre Nachricht an { $n } Empfänger
+}
 report-bounce-title = Ihre Nachricht wurde nicht zugestellt
 report-bounce-text = { $n ->
     [one] Ihre Nachricht vom { $date } ließ sich diesem Empfänger nicht zustellen:
    *[other] Ihre Nachricht vom { $date } ließ sich diesen { $n } Empfängern nicht zustellen:
 }
-report-bounce-final = Es wird nicht weiter versucht. Nichts anderes von Ihrer Nachricht ging an sie.
+report-subject = Ihr Betreff: { $subject }
+report-more = { $more ->
+    [one] Und ein weiterer Empfänger, der im angehängten Bericht steht.
+   *[other] Und { $more } weitere Empfänger, die im angehängten Bericht stehen.
+}
+report-bounce-final = Es wird nicht weiter versucht.
+report-bounce-do = Prüfen Sie die Adresse, oder wählen Sie einen anderen Weg. Ihre Nachricht liegt im Ordner „Gesendet“.
 report-bounce-secure = Nichts wurde unverschlüsselt gesendet.
 report-policy-level = TLS-Richtlinie: { $level }
 report-policy-unknown = Die DANE-Einträge von { $host } ließen sich nicht sicher abfragen.
@@ -209,20 +238,33 @@ report-policy-dane-mismatch = Das Zertifikat von { $host } passt nicht zum DANE-
 report-policy-foreign-key = { $host } zeigt ein Zertifikat, hat aber den Schlüssel dazu nicht.
 report-policy-no-dane = { $host } veröffentlicht keinen brauchbaren DANE-Eintrag.
 report-policy-not-validated = Dieser Server kann DANE zurzeit nicht prüfen.
-report-policy-nothing-stored = Für { $domain } ist kein Zertifikat hinterlegt.
+report-policy-nothing-stored = Für { $destination } ist kein Zertifikat hinterlegt.
 report-policy-stored-mismatch = Das Zertifikat von { $host } ist nicht das hinterlegte. Erwartet: SHA-256 { $expected }. Gefunden: SHA-256 { $seen }.
-report-policy-do = Was Sie jetzt tun können: Senden Sie die Nachricht noch einmal mit [sicher] oder [secure] im Betreff. Dann geht nur ein Link per Mail hinaus, und der Inhalt bleibt hier, bis er verschlüsselt abgeholt wird. Oder wählen Sie einen anderen Weg. Ihre Nachricht liegt im Ordner „Gesendet“.
-report-delay-subject = Verzögert: Ihre Nachricht an { $recipient }
+report-policy-do = Was Sie jetzt tun können: Senden Sie die Nachricht von Ihrer gewöhnlichen Adresse noch einmal, mit { $tags } im Betreff. Dann geht nur ein Link mit gewöhnlicher Mail hinaus, und der Inhalt bleibt hier, bis er verschlüsselt abgeholt wird. Oder wählen Sie einen anderen Weg. Ihre Nachricht liegt im Ordner „Gesendet“.
+report-policy-do-other = Was Sie jetzt tun können: Wählen Sie einen anderen Weg. Ihre Nachricht liegt im Ordner „Gesendet“.
+report-delay-subject = { $n ->
+    [one] Verzögert: Ihre Nachricht an { $recipient }
+   *[other] Verzögert: Ihre Nachricht an { $n } Empfänger
+}
 report-delay-title = Ihre Nachricht verzögert sich
 report-delay-text = { $n ->
     [one] Ihre Nachricht vom { $date } ist diesem Empfänger noch nicht zugestellt:
    *[other] Ihre Nachricht vom { $date } ist diesen { $n } Empfängern noch nicht zugestellt:
 }
-report-delay-more = Es wird bis { $until } weiter versucht. Sie müssen sie nicht noch einmal senden.
-report-success-subject = Zugestellt: Ihre Nachricht an { $recipient }
+report-delay-more = Es wird bis zum { $until } weiter versucht. Sie müssen sie nicht noch einmal senden.
+report-success-subject = { $n ->
+    [one] Zugestellt: Ihre Nachricht an { $recipient }
+   *[other] Zugestellt: Ihre Nachricht an { $n } Empfänger
+}
 report-success-title = Ihre Nachricht wurde übergeben
 report-success-text = { $n ->
     [one] Ihre Nachricht vom { $date } wurde dem Server dieses Empfängers übergeben:
    *[other] Ihre Nachricht vom { $date } wurde den Servern dieser { $n } Empfänger übergeben:
 }
+report-success-more = Was hinter jenem Server geschieht, ist hier nicht bekannt: Er meldet nichts weiter.
+report-way-plain = Auf dem Weg zu { $host } war sie nicht verschlüsselt.
+report-way-encrypted = Auf dem Weg zu { $host } war sie verschlüsselt. Wessen Server das ist, ist nicht bewiesen.
+report-way-dane = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat passt zum DANE-Eintrag.
+report-way-stored = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat ist das hinterlegte.
+report-way-dane-and-stored = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat passt zum DANE-Eintrag und ist das hinterlegte.
 report-attached = Die Kopfzeilen Ihrer Nachricht sind angehängt, ihr Text nicht.

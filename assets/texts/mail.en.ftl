@@ -3,9 +3,12 @@
 
 ## Every mail
 mail-footer = Sent by { $brand }, { $domain }. This mail holds no pictures and no tracking.
-mail-imprint = Who runs this: { $url }
-mail-contact = Questions: { $contact }
+mail-imprint = Who runs this:
+mail-privacy = What is done with your data:
+mail-contact = Questions, or a doubt whether this mail is genuine:
 mail-no-reply = Please do not answer this mail: your answer would not be encrypted. You can answer in the mailbox.
+mail-link = If the button does not work, copy this link into your browser:
+mail-or = or
 
 ## Invitation
 mail-invite-subject = Secure message from { $sender_address }
@@ -16,12 +19,14 @@ mail-note-intro = { $sender } adds this note. The note is not encrypted:
 mail-invite-click = Please press the button to read it:
 mail-invite-button = READ MESSAGE
 mail-invite-link-text = To read it, open this link in your browser:
-mail-invite-link = If the button does not work, copy this link into your browser:
+mail-invite-until = The link works until { $until }. There is no hurry.
 mail-invite-code = If the page asks for an access code:
 mail-invite-pin-title = You also need a PIN.
 mail-invite-pin = { $sender } gives it to you in person, by phone, text message or letter. We never send it by e-mail, and never ask for it by e-mail.
 mail-unsure-title = Not sure? Ask first.
-mail-unsure = Call { $sender } on a number that you already know, not one from a mail. There is no hurry: the link works until { $until }.
+mail-unsure = Call { $sender } on a number that you already know, not one from a mail.
+mail-check-host = The link leads to { $host }: your browser must show exactly that.
+mail-check-domain = { $host } belongs to { $domain }, and so does the address that wrote to you.
 mail-never = The page lets you choose a new password. It never asks for the password of your e-mail account, for bank details or for money.
 
 ## A further message before the mailbox was opened, from somebody else
@@ -37,7 +42,8 @@ mail-next-who = { $who } wrote a confidential message to you ({ $recipient }) on
 mail-next-click = Sign in with your address and your password:
 mail-next-button = SIGN IN
 mail-next-forgot = Forgotten the password? It cannot be restored. Ask { $sender } for a new invitation.
-mail-unsure-genuine = Unsure whether this mail is genuine? Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
+mail-unsure-genuine-title = Not sure whether this mail is genuine?
+mail-unsure-genuine = Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
 
 ## Before a mailbox closes
 mail-warn-subject = Your mailbox at { $brand } closes on { $closes }
@@ -67,12 +73,17 @@ mail-several-who = { $n ->
     [one] One confidential message has come for you ({ $recipient }) since { $date }, from { $who }. It is in your temporary mailbox at { $brand }.
    *[other] { $n } confidential messages have come for you ({ $recipient }) since { $date }, from { $who }. They are in your temporary mailbox at { $brand }.
 }
+mail-several-named = { $others ->
+    [one] { $named } and one other
+   *[other] { $named } and { $others } others
+}
+mail-several-forgot = Forgotten the password? It cannot be restored. Ask one of them for a new invitation.
 mail-several-open = To read them, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
 
 ## Into a mailbox whose address has a newer one
 mail-anew-subject = You have a new mailbox since { $date }
 mail-anew-text = On { $date }, { $by } asked for a new temporary mailbox for you ({ $recipient }), and an invitation to it was sent to you by mail. New messages go there.
-mail-anew-here = The messages here stay, and this mailbox still opens as it did before. It expires on { $until } unless you sign in.
+mail-anew-here = The messages here stay, and this mailbox still opens as it did before. It closes on { $until } unless you sign in.
 mail-anew-doubt = You did not want that? Call { $by } on a number that you already know.
 
 ## Somebody answered an invitation or a notice by mail
@@ -91,15 +102,18 @@ note-pin-again = You find the PIN again in the header { $header } of the message
 note-pin-until = The invitation works until { $until }. You are told when the mailbox is opened.
 note-no-pin-set-subject = Encrypted message to { $recipient } without a PIN
 note-no-pin-set-title = { $recipient } needs no PIN
-note-no-pin-set-text = You sent an encrypted message to { $recipient }. A temporary mailbox was made, and an invitation with a link is on its way. It has no PIN: whoever reads that mail first can open the mailbox. You are told when it is opened.
+note-no-pin-set-text = You sent an encrypted message to { $recipient }. A temporary mailbox was made, and an invitation with a link is on its way. It has no PIN: whoever reads that mail first can open the mailbox.
 note-resent-subject = Invitation to { $recipient } sent again
 note-resent-title = The invitation went out again
 note-resent-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. Both messages are in it. The same link was sent again, and the same PIN opens it:
 note-renewed-subject = New invitation to { $recipient }
 note-renewed-text = A new invitation to { $recipient } is on its way. The link and the PIN from before open nothing any more; the messages in the mailbox stay. It opens only with this PIN:
 note-renewed-no-pin-title = { $recipient } needs no PIN
-note-renewed-no-pin-text = A new invitation to { $recipient } is on its way. The link from before opens nothing any more; the messages in the mailbox stay. It has no PIN: whoever reads that mail first can open the mailbox. You are told when it is opened.
+note-renewed-no-pin-text = A new invitation to { $recipient } is on its way. The link from before opens nothing any more; the messages in the mailbox stay. It has no PIN: whoever reads that mail first can open the mailbox.
 note-pin-ignored = The PIN in your message was not used: the mailbox had one already, and it stays.
+note-pin-unused-subject = PIN for { $recipient } was not used
+note-pin-unused-title = Your PIN was not used
+note-pin-unused = You chose a PIN in your message to { $recipient }. It was not used: their mailbox is open already, with a password of their own. Your message is in it.
 note-opened-subject = { $recipient } has opened the mailbox
 note-opened-title = { $recipient } has opened the mailbox
 note-opened-text = The temporary mailbox of { $recipient } was opened on { $date }, with the link and the PIN, and a password was chosen. From now on your encrypted messages to { $recipient } go there.
@@ -111,10 +125,10 @@ note-wrong-text = Somebody with the link tried to open the temporary mailbox of 
     [one] One try is left.
    *[other] { $left } tries are left.
 }
-note-wrong-do = Ask { $recipient } by phone whether it was them, and tell them the PIN once more. Was it somebody else, then their mail is being read by others.
+note-wrong-do = Ask { $recipient } by phone whether it was them, and tell them the PIN once more. If it was somebody else, their mail is being read by others.
 note-dead-subject = Invitation to { $recipient } is closed
 note-dead-title = The invitation to { $recipient } is closed
-note-dead-text = The PIN was wrong { $tries } times. To protect your message the link no longer opens it. Until then the message stays locked.
+note-dead-text = The PIN was wrong { $tries } times. To protect your message, the link no longer opens it.
 note-dead-do = Ask { $recipient } by phone whether it was them. For a new link and a new PIN, send a message with “{ $renew }” in its subject.
 note-asked-subject = { $recipient } needs the PIN
 note-asked-title = { $recipient } needs the PIN
@@ -142,15 +156,21 @@ note-not-repeated-title = The link was not sent once more
 note-not-repeated-text = Your message is in the temporary mailbox of { $recipient }, which has not been opened yet. The link has gone out as often as it may in a day, so it was not sent again.
 note-lost-subject = A new mailbox for { $recipient }?
 note-lost-title = Nothing was sent yet
-note-lost-opened = You asked for a new temporary mailbox for { $recipient }. They have one, opened on { $opened }, with { $messages } messages.
-note-lost-unopened = You asked for a new temporary mailbox for { $recipient }. They have one that nobody has opened, with { $messages } messages. For another link to it, who invited sends a message with “{ $renew }” in its subject; then nothing is lost.
-note-lost-what = The messages do not move into the new mailbox. The present one still opens as it did before, until it expires; whoever has forgotten the password cannot read them any more.
+note-lost-opened = You asked for a new temporary mailbox for { $recipient }. They have one, opened on { $opened }, with { $messages ->
+    [one] one message
+   *[other] { $messages } messages
+}.
+note-lost-unopened = You asked for a new temporary mailbox for { $recipient }. They have one that nobody has opened, with { $messages ->
+    [one] one message
+   *[other] { $messages } messages
+}. For another link to it, who invited sends a message with “{ $renew }” in its subject; then nothing is lost.
+note-lost-what = The messages do not move into the new mailbox. The present one still opens as it did before, until it closes; whoever has forgotten the password cannot read them any more.
 note-lost-told = The recipient and everybody of your organisation who wrote to them are told that you asked for it.
 note-lost-do = To make it all the same, send your message once more within 24 hours, with “{ $new }” in its subject. Call { $recipient } first, on a number that you already know: somebody else may want to take their place.
 note-anew-subject = { $recipient } has a new mailbox
 note-anew-title = { $recipient } has a new mailbox
 note-anew-text = On { $date }, { $by } made a new temporary mailbox for { $recipient }. Your encrypted messages go there from now on. Those from before stay in the former one.
-note-anew-doubt = Did { $recipient } not want that, tell { $by } and your administrator.
+note-anew-doubt = If { $recipient } did not want that, tell { $by } and your administrator.
 note-late-subject = Invitation to { $recipient } is delayed
 note-late-title = The invitation to { $recipient } is delayed
 note-late-text = The mail with the link could not be handed over yet. It is tried again until { $until }. Your message is not sent in another way.
@@ -189,13 +209,22 @@ alarm-clock-minutes = { $n ->
 }
 
 ## Reports about ordinary mail
-report-bounce-subject = Not delivered: your message to { $recipient }
+report-bounce-subject = { $n ->
+    [one] Not delivered: your message to { $recipient }
+   *[other] Not delivered: your message to { $n } recipients
+}
 report-bounce-title = Your message was not delivered
 report-bounce-text = { $n ->
     [one] Your message of { $date } could not be delivered to this recipient:
    *[other] Your message of { $date } could not be delivered to these { $n } recipients:
 }
-report-bounce-final = It is not tried again. Nothing else of your message was sent to them.
+report-subject = Its subject: { $subject }
+report-more = { $more ->
+    [one] And one more recipient, who is named in the attached report.
+   *[other] And { $more } more recipients, who are named in the attached report.
+}
+report-bounce-final = It is not tried again.
+report-bounce-do = Check the address, or choose another way. Your message is in your Sent folder.
 report-bounce-secure = Nothing was sent unencrypted.
 report-policy-level = TLS policy: { $level }
 report-policy-unknown = The DANE records of { $host } could not be looked up safely.
@@ -210,20 +239,33 @@ report-policy-dane-mismatch = The certificate of { $host } does not match its DA
 report-policy-foreign-key = { $host } shows a certificate, but does not hold its key.
 report-policy-no-dane = { $host } publishes no DANE record that could be used.
 report-policy-not-validated = This server cannot check DANE at the moment.
-report-policy-nothing-stored = No certificate is stored for { $domain }.
+report-policy-nothing-stored = No certificate is stored for { $destination }.
 report-policy-stored-mismatch = The certificate of { $host } is not the stored one. Expected: SHA-256 { $expected }. Found: SHA-256 { $seen }.
-report-policy-do = What you can do now: send it again with [secure] in the subject. Then a link goes by mail, and the content stays here until its recipient fetches it encrypted. Or choose another way. Your message is in your Sent folder.
-report-delay-subject = Delayed: your message to { $recipient }
+report-policy-do = What you can do now: send it again from your normal address, with { $tags } in the subject. Then a link goes by ordinary mail, and the content stays here until its recipient fetches it encrypted. Or choose another way. Your message is in your Sent folder.
+report-policy-do-other = What you can do now: choose another way to send it. Your message is in your Sent folder.
+report-delay-subject = { $n ->
+    [one] Delayed: your message to { $recipient }
+   *[other] Delayed: your message to { $n } recipients
+}
 report-delay-title = Your message is delayed
 report-delay-text = { $n ->
     [one] Your message of { $date } has not been delivered to this recipient yet:
    *[other] Your message of { $date } has not been delivered to these { $n } recipients yet:
 }
 report-delay-more = It is tried again until { $until }. You need not send it again.
-report-success-subject = Delivered: your message to { $recipient }
+report-success-subject = { $n ->
+    [one] Delivered: your message to { $recipient }
+   *[other] Delivered: your message to { $n } recipients
+}
 report-success-title = Your message was handed over
 report-success-text = { $n ->
     [one] Your message of { $date } was handed over to the server of this recipient:
    *[other] Your message of { $date } was handed over to the servers of these { $n } recipients:
 }
+report-success-more = What happens behind that server is not known here: it reports no further.
+report-way-plain = It was not encrypted on its way to { $host }.
+report-way-encrypted = It was encrypted on its way to { $host }. Nothing proves whose server that is.
+report-way-dane = It was encrypted on its way to { $host }, whose certificate matches its DANE record.
+report-way-stored = It was encrypted on its way to { $host }, whose certificate is the one stored for it.
+report-way-dane-and-stored = It was encrypted on its way to { $host }, whose certificate matches its DANE record and is the one stored for it.
 report-attached = The headers of your message are attached. Its text is not.

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod base32;
+pub mod colour;
 pub mod der;
 pub mod dns;
 pub mod envelope;

@@ -31,6 +31,7 @@ use crate::policy::retry;
 use crate::policy::retry::Next;
 use crate::policy::retry::Pace;
 use crate::policy::tls::Demand;
+use crate::policy::tls::Proof;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
 use crate::smtp::client::Status;
@@ -47,6 +48,7 @@ use crate::texts::letter::MailText;
 use crate::texts::report as texts;
 use crate::texts::report::Kind;
 use crate::texts::report::Line;
+use crate::texts::report::Way;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +76,8 @@ struct Fate {
     until: Option<Time>,
     /// The TLS policy that was not met.
     unmet: Option<Box<Unmet>>,
+    /// How it went to a host that took it.
+    way: Option<(Proof, String)>,
 }
 
 /// Commits how a try ended for each recipient, with the reports that follow from it.
@@ -178,6 +182,7 @@ fn judge(
                 reason: handover.proof.clone(),
                 until: None,
                 unmet: None,
+                way: Some((handover.proven, handover.link)),
             };
             Settled {
                 number,
@@ -213,6 +218,7 @@ fn fate(action: Action, recipient: &QueuedRecipient, trouble: &Trouble) -> Fate 
         reason: clean(trouble.said.as_deref().unwrap_or(&trouble.text), 900),
         until: None,
         unmet: trouble.unmet.clone(),
+        way: None,
     }
 }
 
@@ -265,7 +271,7 @@ async fn notifications(
         if fates.is_empty() {
             continue;
         }
-        let words = words(flow, record, &receiver, action, &fates);
+        let words = words(flow, record, &receiver, action, &fates, &header);
         let Some(letter) = write(flow, record, &words, &fates, &header) else { continue };
         let message = flow.own_message(&letter)?;
         let place = Place { beyond_quota: true, ..Place::default() };
@@ -281,6 +287,7 @@ fn words(
     receiver: &Receiver,
     action: Action,
     fates: &[&Fate],
+    original: &Header,
 ) -> Option<MailText> {
     let config = flow.config();
     let domain = config.main_domain(receiver.record.address.domain())?;
@@ -298,10 +305,31 @@ fn words(
         .map(|fate| Line {
             recipient: &fate.recipient.address,
             reason: &fate.reason,
-            unmet: fate.unmet.as_deref().map(|unmet| (fate.host.as_deref(), unmet)),
+            host: fate.host.as_deref(),
+            unmet: fate.unmet.as_deref(),
+            way: fate.way.as_ref().map(|(proof, _)| way(*proof)),
         })
         .collect();
-    Some(texts::report(&letterhead(domain), kind, record.created, &lines, receiver.record.language))
+    let subject = original.subject().unwrap_or_default();
+    let facts = texts::Report {
+        kind,
+        sent: record.created,
+        subject: &subject,
+        lines: &lines,
+        tags: &config.encryption.subject_tag,
+    };
+    Some(texts::report(&letterhead(domain), &facts, receiver.record.language))
+}
+
+/// What was proven, in the words of reports.
+const fn way(proof: Proof) -> Way {
+    match proof {
+        Proof::None => Way::Plain,
+        Proof::Unauthenticated => Way::Encrypted,
+        Proof::Dane => Way::Dane,
+        Proof::Stored { .. } => Way::Stored,
+        Proof::DaneAndStored => Way::DaneAndStored,
+    }
 }
 
 /// The whole notification, to the envelope sender.
@@ -327,6 +355,7 @@ fn write(
             diagnostic: fate.said.as_deref(),
             tried: Some(now),
             until: fate.until,
+            proof: fate.way.as_ref().map(|(_, link)| link.as_str()),
         })
         .collect();
     let envelope_id = record.envid.as_deref().map(xtext);
@@ -348,13 +377,15 @@ fn write(
     let report = Report {
         letter,
         text: &words.text,
+        html: &words.html,
         hostname: config.hostname.as_str(),
         arrived: Some(record.created),
         envelope_id: envelope_id.as_deref(),
         fates: &told,
         original,
     };
-    Some(report.write(&compose::boundary(&bytes(&*flow.random))))
+    let boundary = || compose::boundary(&bytes(&*flow.random));
+    Some(report.write(&boundary(), &boundary()))
 }
 
 /// Decodes xtext (RFC 3461 §4); what is not well-formed stays as it is.

@@ -37,7 +37,7 @@ use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
-use crate::texts::mail::PinNews;
+use crate::texts::note::PinNews;
 use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::pin::Pin;
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use crate::policy::mta_sts::Policy;
 use crate::policy::mta_sts::Sts;
 use crate::policy::tls::Attempt;
 use crate::policy::tls::Facts;
+use crate::policy::tls::Proof;
 use crate::policy::tls::Then;
 use crate::policy::tls::before;
 use crate::smtp::client::Trouble;
@@ -41,6 +42,10 @@ use tokio::time::timeout;
 pub struct Handover {
     /// Who took it, and what was proven: `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 …; 250 2.0.0 ok`.
     pub proof: String,
+    /// What was proven.
+    pub proven: Proof,
+    /// Of these words, those about the connection: `tls=unauthenticated TLSv1.3 …`.
+    pub link: String,
     /// The host.
     pub host: String,
     /// Its reply.

@@ -30,9 +30,9 @@ use crate::store::record::ClockTrouble;
 use crate::store::record::LifeClock;
 use crate::store::record::MailboxRecord;
 use crate::store::record::Suspension;
-use crate::texts::closing as texts;
-use crate::texts::closing::ClockAlarm;
-use crate::texts::closing::Wrong;
+use crate::texts::alarm;
+use crate::texts::alarm::ClockAlarm;
+use crate::texts::alarm::Wrong;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -207,7 +207,7 @@ impl Worker {
         let mut commands = Vec::new();
         for (account, domain) in accounts {
             let Some(receiver) = flow.receiver(account).await? else { continue };
-            let text = texts::alarm_clock(&letterhead(domain), &facts, receiver.record.language);
+            let text = alarm::clock(&letterhead(domain), &facts, receiver.record.language);
             commands.push(flow.lay_letter(&receiver, domain, &text).await?);
         }
         if commands.is_empty() {

@@ -16,8 +16,9 @@ use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
+use crate::texts::letter::MailText;
+use crate::texts::letter::Sender;
 use crate::texts::mail;
-use crate::texts::mail::MailText;
 use crate::vault::mailbox_key::VaultEntry;
 use std::time::Duration;
 
@@ -111,7 +112,7 @@ impl Flow {
         told: &Told<'_>,
     ) -> MailText {
         let head = letterhead(domain);
-        let sender = mail::Sender { name: writer.name.as_deref(), address: &writer.address };
+        let sender = Sender { name: writer.name.as_deref(), address: &writer.address };
         let now = self.clock.now();
         let note = writer.note.as_deref();
         match told {
@@ -128,6 +129,7 @@ impl Flow {
                     renewed: *renewed,
                     link: &link,
                     access_code: code.expose(),
+                    host: domain.portal.url.host(),
                 };
                 mail::invitation(&head, &facts, mailbox.language)
             }

@@ -147,6 +147,7 @@ pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
         accent: &domain.portal.accent,
         domain: domain.name.as_str(),
         imprint_url: domain.portal.imprint_url.as_deref(),
+        privacy_url: domain.portal.privacy_url.as_deref(),
         contact: domain.portal.contact.as_deref(),
     }
 }

@@ -14,10 +14,9 @@ use crate::flow::sealing::Receiver;
 use crate::openpgp::fingerprint_text;
 use crate::policy::tag::Invite;
 use crate::store::command::Command;
-use crate::texts::closing;
-use crate::texts::mail;
-use crate::texts::mail::MailText;
-use crate::texts::mail::PinNews;
+use crate::texts::letter::MailText;
+use crate::texts::note as texts;
+use crate::texts::note::PinNews;
 
 /// What is told.
 #[derive(Debug)]
@@ -155,61 +154,48 @@ impl Flow {
 
 fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver) -> MailText {
     let head = letterhead(domain);
-    let language = receiver.record.language;
+    let about = |recipient| texts::Note { head: &head, recipient, language: receiver.record.language };
     let renew = asking(config, Invite::Renew);
     match note {
         Note::Pin { recipient, pin, until, news, ignored } => {
             let shown = &config.temporary_mailbox;
-            let facts = mail::Pin {
-                recipient,
+            about(recipient).pin(&texts::Pin {
                 pin: pin.as_deref(),
                 header: shown.show_pin_again.then_some(shown.sent_header.as_str()),
                 until: *until,
                 news: *news,
                 ignored: *ignored,
-            };
-            mail::note_pin(&head, &facts, language)
+            })
         }
-        Note::PinIgnored { recipient } => mail::note_pin_ignored(&head, recipient, language),
-        Note::Opened { recipient, at, had_pin } => {
-            mail::note_opened(&head, recipient, *at, *had_pin, language)
-        }
-        Note::WrongPins { recipient, tries, left } => {
-            mail::note_wrong_pins(&head, recipient, *tries, *left, &renew, language)
-        }
-        Note::NoPin { recipient } => mail::note_no_pin(&head, recipient, language),
+        Note::PinIgnored { recipient } => about(recipient).pin_ignored(),
+        Note::Opened { recipient, at, had_pin } => about(recipient).opened(*at, *had_pin),
+        Note::WrongPins { recipient, tries, left } => about(recipient).wrong_pins(*tries, *left, &renew),
+        Note::NoPin { recipient } => about(recipient).no_pin(),
         Note::StillUnopened { recipient, inviter, invited } => {
-            mail::note_still_unopened(&head, recipient, inviter, *invited, language)
+            about(recipient).still_unopened(inviter, *invited)
         }
         Note::Recovery(news) => {
             let (news, fingerprint) = match news {
-                RecoveryNews::On(certificate) => (mail::Recovery::On, Some(certificate)),
-                RecoveryNews::Changed(certificate) => (mail::Recovery::Changed, Some(certificate)),
-                RecoveryNews::Off => (mail::Recovery::Off, None),
+                RecoveryNews::On(certificate) => (texts::Recovery::On, Some(certificate)),
+                RecoveryNews::Changed(certificate) => (texts::Recovery::Changed, Some(certificate)),
+                RecoveryNews::Off => (texts::Recovery::Off, None),
             };
             let fingerprint = fingerprint.map(|of| fingerprint_text(&of.0)).unwrap_or_default();
-            mail::note_recovery(&head, &receiver.record.address, news, &fingerprint, language)
+            about(&receiver.record.address).recovery(news, &fingerprint)
         }
-        Note::Unreachable { recipient, reason } => {
-            mail::note_unreachable(&head, recipient, reason, &renew, language)
-        }
+        Note::Unreachable { recipient, reason } => about(recipient).unreachable(reason, &renew),
         Note::Undelivered { recipient, reason, opened } => {
-            mail::note_undelivered(&head, recipient, reason, *opened, &renew, language)
+            about(recipient).undelivered(reason, *opened, &renew)
         }
-        Note::NotTold { recipient } => mail::note_not_told(&head, recipient, language),
-        Note::LinkNotRepeated { recipient } => mail::note_link_not_repeated(&head, recipient, language),
+        Note::NotTold { recipient } => about(recipient).not_told(),
+        Note::LinkNotRepeated { recipient } => about(recipient).link_not_repeated(),
         Note::WhatWouldBeLost { recipient, opened, messages } => {
             let new = asking(config, Invite::New);
-            let facts =
-                mail::Lost { recipient, opened: *opened, messages: *messages, new: &new, renew: &renew };
-            mail::note_lost(&head, &facts, language)
+            let facts = texts::Lost { opened: *opened, messages: *messages, new: &new, renew: &renew };
+            about(recipient).lost(&facts)
         }
-        Note::MadeAnew { recipient, by, at } => mail::note_made_anew(&head, recipient, by, *at, language),
-        Note::NeverOpened { recipient, closed, goes } => {
-            closing::note_never_opened(&head, recipient, *closed, *goes, language)
-        }
-        Note::Late { recipient, until, reason } => {
-            mail::note_late(&head, recipient, *until, reason, language)
-        }
+        Note::MadeAnew { recipient, by, at } => about(recipient).made_anew(by, *at),
+        Note::NeverOpened { recipient, closed, goes } => about(recipient).never_opened(*closed, *goes),
+        Note::Late { recipient, until, reason } => about(recipient).late(*until, reason),
     }
 }

@@ -260,9 +260,7 @@ impl Session<'_> {
         for (number, answered) in conversation.answers() {
             match answered {
                 Answered::Taken { reply, reports } => {
-                    let proof = self.in_words(wire, &reply);
-                    let host = self.host.name.clone();
-                    progress.end(number, Outcome::Delivered(Handover { proof, host, reply, reports }));
+                    progress.end(number, Outcome::Delivered(self.handover(wire, reply, reports)));
                 }
                 Answered::Refused(trouble) => {
                     let trouble = Trouble { passed: true, ..trouble.at(&self.host.name) };
@@ -277,14 +275,16 @@ impl Session<'_> {
     }
 
     /// `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256; 250 2.0.0 ok`.
-    fn in_words(&self, wire: &Wire, reply: &str) -> String {
+    fn handover(&self, wire: &Wire, reply: String, reports: bool) -> Handover {
         // Nobody takes anything before the policy has passed.
-        let proof = wire.proof.unwrap_or(Proof::None);
+        let proven = wire.proof.unwrap_or(Proof::None);
         let link = match wire.stream.tls() {
-            Some(facts) => format!("{proof} {} {}", facts.version, facts.cipher),
-            None => proof.to_string(),
+            Some(facts) => format!("{proven} {} {}", facts.version, facts.cipher),
+            None => proven.to_string(),
         };
-        clean(&format!("{} [{}] {link}; {reply}", self.host.name, wire.stream.peer().ip()), 1_000)
+        let host = self.host.name.clone();
+        let proof = clean(&format!("{host} [{}] {link}; {reply}", wire.stream.peer().ip()), 1_000);
+        Handover { proof, proven, link, host, reply, reports }
     }
 
     /// Sends the message and its end. If it cannot be read whole, the end is never said.

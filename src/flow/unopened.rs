@@ -18,7 +18,7 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::InvitationRecord;
 use crate::store::record::MailboxRecord;
-use crate::texts::mail::PinNews;
+use crate::texts::note::PinNews;
 use crate::vault::mailbox_key::VaultEntry;
 
 /// An invitation that was not used, as the account that writes sees it.

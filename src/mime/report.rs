@@ -71,6 +71,8 @@ pub struct Fate<'a> {
     pub tried: Option<Time>,
     /// When it will be given up, for a delay.
     pub until: Option<Time>,
+    /// What was proven about the connection over which it was handed on: `tls=dane …`.
+    pub proof: Option<&'a str>,
 }
 
 /// A report to be written. Only headers of the original go with it, never its body.
@@ -79,6 +81,8 @@ pub struct Report<'a> {
     pub letter: Letter,
     /// The text for people.
     pub text: &'a str,
+    /// The same as HTML.
+    pub html: &'a str,
     /// The name of this server.
     pub hostname: &'a str,
     /// When the message was taken.
@@ -106,8 +110,8 @@ pub fn original(header: &Header, sent_header: &str) -> Header {
 }
 
 impl Report<'_> {
-    /// The whole message.
-    pub fn write(&self, boundary: &str) -> Vec<u8> {
+    /// The whole message. Its part for people has two forms (RFC 6522 §3), between boundaries of their own.
+    pub fn write(&self, boundary: &str, inner: &str) -> Vec<u8> {
         let letter = Letter { automatic: Some(compose::Automatic::Replied), ..self.letter.clone() };
         let mut header = letter.header(Script::Ascii);
         header.append(Field::raw(
@@ -116,8 +120,14 @@ impl Report<'_> {
         ));
         let mut out = header.render();
         let mut part = Header::default();
-        let body = compose::describe_text(&mut part, "plain", self.text);
-        push_part(&mut out, boundary, &part, &body);
+        part.append(compose::multipart("alternative", inner));
+        push_part(&mut out, boundary, &part, &[]);
+        for (subtype, content) in [("plain", self.text), ("html", self.html)] {
+            let mut part = Header::default();
+            let body = compose::describe_text(&mut part, subtype, content);
+            push_part(&mut out, inner, &part, &body);
+        }
+        out.extend_from_slice(&compose::close(inner));
 
         let mut part = Header::default();
         part.append(Field::raw("Content-Type", "message/delivery-status"));
@@ -174,6 +184,10 @@ impl Fate<'_> {
         }
         if let Some(until) = self.until {
             group.append(Field::raw("Will-Retry-Until", &until.rfc5322()));
+        }
+        if let Some(proof) = self.proof {
+            // RFC 3464 §2.4: a field of our own.
+            group.append(ascii("X-Guardpost-Proof", proof));
         }
         group
     }
@@ -374,13 +388,14 @@ mod tests {
         Report {
             letter,
             text: "Nothing was sent.\n",
+            html: "<p>Nothing was sent.</p>",
             hostname: "guard.x.example",
             arrived: Some(Time(1_795_318_000)),
             envelope_id: Some("id+1"),
             fates,
             original: &original,
         }
-        .write(&compose::boundary(&[2; 16]))
+        .write(&compose::boundary(&[2; 16]), &compose::boundary(&[3; 16]))
     }
 
     const ORIGINAL: &str = "From: a@x.example\r\nSubject: s\r\nMessage-ID: <m@x.example>\r\nX-OxGuard-PIN: 123456\r\n\
@@ -399,6 +414,7 @@ mod tests {
                 diagnostic: Some("554 no TLS\r\nInjected: ü"),
                 tried: Some(Time(1_795_318_393)),
                 until: None,
+                proof: Some("tls=dane TLSv1.3"),
             },
             Fate {
                 recipient: &uta,
@@ -409,11 +425,12 @@ mod tests {
                 diagnostic: None,
                 tried: None,
                 until: Some(Time(1_795_318_999)),
+                proof: None,
             },
         ];
         let message = written(&fates, ORIGINAL);
         let structure = scanned(&message);
-        assert_eq!(structure.parts.len(), 4);
+        assert_eq!(structure.parts.len(), 6);
         let text = String::from_utf8(message.clone()).unwrap();
         for absent in ["123456", "hush", "hidden", "Injected:"] {
             assert!(!text.contains(&format!("\n{absent}")), "{absent}");
@@ -439,7 +456,7 @@ mod tests {
     fn a_header_in_utf8_keeps_its_letters() {
         let message = written(&[], "From: ü <a@x.example>\r\n\r\n");
         let structure = scanned(&message);
-        assert!(structure.parts[3].is("message", "global-headers"));
+        assert!(structure.parts[5].is("message", "global-headers"));
         assert!(String::from_utf8(message).unwrap().contains("From: ü"));
     }
 

@@ -3,10 +3,15 @@
 //! Fluent files are compiled in; a text is asked for by its id. Values hold no HTML, and whoever puts one into HTML
 //! escapes it. Tests compare the files of all languages and look for ids in the sources that no file has.
 
+pub mod alarm;
 pub mod closing;
 pub mod letter;
 pub mod mail;
+pub mod note;
 pub mod report;
+
+#[cfg(test)]
+mod every_mail;
 
 use crate::base::language::Language;
 use crate::base::time::Time;
@@ -282,7 +287,7 @@ mod tests {
             if !is_page && !content.contains("texts") && !content.contains("chrome") {
                 continue;
             }
-            for start in ["text(", "plain(", "t(", "say(", "put(", "count(", "words("] {
+            for start in ASKS {
                 for (at, _) in content.match_indices(start) {
                     let before = content[..at].chars().next_back();
                     if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
@@ -290,18 +295,36 @@ mod tests {
                     }
                     let rest = &content[at + start.len()..];
                     let first = rest.split_inclusive(['(', ')', ';']).next().unwrap_or_default();
-                    let Some(id) = first.split('"').nth(1) else { continue };
-                    let is_id = id.contains('-')
-                        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-                    if is_id {
-                        asked += 1;
-                        assert!(ids.contains_key(id), "{}: no text {id}", file.display());
+                    for id in first.split('"').skip(1).step_by(2) {
+                        let is_id = id.contains('-')
+                            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+                        if is_id {
+                            asked += 1;
+                            assert!(ids.contains_key(id), "{}: no text {id}", file.display());
+                        }
                     }
                 }
             }
         }
         assert!(asked >= 50, "only {asked} were found");
     }
+
+    /// How a text is asked for.
+    const ASKS: [&str; 13] = [
+        "text(",
+        "plain(",
+        "t(",
+        "say(",
+        "put(",
+        "count(",
+        "words(",
+        "paragraph(",
+        "paragraph_if(",
+        "titled(",
+        "button(",
+        "code(",
+        "finish(",
+    ];
 
     fn files(roots: &[&str]) -> Vec<std::path::PathBuf> {
         let mut open: Vec<_> =

@@ -5,18 +5,17 @@ use crate::base::language::Language;
 use crate::base::requirement::Reason;
 use crate::base::requirement::Unmet;
 use crate::base::time::Time;
-use crate::texts::date;
-use crate::texts::letter::Block;
 use crate::texts::letter::Letter;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::tame;
-use crate::texts::text;
 
 /// The longest reason that is repeated, characters.
-const REASON: usize = 400;
-/// At most so many recipients are listed one by one.
-const LISTED: usize = 100;
+const REASON: usize = 250;
+/// The longest subject that is repeated, characters.
+const SUBJECT: usize = 120;
+/// At most so many recipients are listed one by one; the form for machines has all of them.
+const LISTED: usize = 40;
 
 /// What is reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,84 +39,132 @@ pub enum Kind {
 pub struct Line<'a> {
     /// Which.
     pub recipient: &'a Address,
-    /// What the other server said, or why none was asked; may be empty.
+    /// What the other server said, or why none was asked, or the whole proof of a handover; may be empty.
     pub reason: &'a str,
-    /// The TLS policy that a host, if one was met, does not meet: told in its own words in place of the reason.
-    pub unmet: Option<(Option<&'a str>, &'a Unmet)>,
+    /// The host that was met, if one was.
+    pub host: Option<&'a str>,
+    /// The TLS policy that is not met: told in its own words in place of the reason.
+    pub unmet: Option<&'a Unmet>,
+    /// How a message that was handed over went.
+    pub way: Option<Way>,
 }
 
-/// The words of a report on a message of `sent`.
-pub fn report(
-    head: &Letterhead<'_>,
-    kind: Kind,
-    sent: Time,
-    lines: &[Line<'_>],
-    language: Language,
-) -> MailText {
+/// What was proven about the way to a host that took a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// It was not encrypted.
+    Plain,
+    /// It was encrypted; whose certificate it was is not proven.
+    Encrypted,
+    /// DNSSEC vouched for the certificate.
+    Dane,
+    /// The certificate was the one that an admin stored.
+    Stored,
+    /// Both.
+    DaneAndStored,
+}
+
+/// What a report says.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What became of the message.
+    pub kind: Kind,
+    /// When it was taken.
+    pub sent: Time,
+    /// Its subject; may be empty.
+    pub subject: &'a str,
+    /// One or more recipients.
+    pub lines: &'a [Line<'a>],
+    /// What in a subject asks for encryption; may be empty.
+    pub tags: &'a [String],
+}
+
+/// The words of a report.
+pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> MailText {
+    let Report { kind, sent, subject, lines, tags } = *facts;
     let first = lines.first().map(|line| line.recipient.to_string()).unwrap_or_default();
-    let sent = date(language, sent);
-    let until = match kind {
-        Kind::Delay { until } => date(language, until),
-        Kind::Bounce { .. } | Kind::Success => String::new(),
-    };
-    let values = [
-        ("recipient", (&first).into()),
-        ("date", (&sent).into()),
-        ("until", (&until).into()),
-        ("n", lines.len().into()),
-    ];
-    let say = |id: &str| text(language, id, &values);
-    let (subject, title, intro) = match kind {
-        Kind::Bounce { .. } => {
-            (say("report-bounce-subject"), say("report-bounce-title"), say("report-bounce-text"))
-        }
-        Kind::Delay { .. } => {
-            (say("report-delay-subject"), say("report-delay-title"), say("report-delay-text"))
-        }
-        Kind::Success => {
-            (say("report-success-subject"), say("report-success-title"), say("report-success-text"))
-        }
-    };
-    let mut blocks = vec![Block::Paragraph(intro)];
-    for line in lines.iter().take(LISTED) {
-        let mut both = vec![line.recipient.to_string()];
-        match line.unmet {
-            Some((host, unmet)) => both.extend(policy(host, unmet, line.recipient, language)),
-            None => {
-                let reason = tame(line.reason, REASON);
-                both.extend((!reason.is_empty()).then_some(reason));
-            }
-        }
-        blocks.push(Block::List(both));
+    let subject = tame(subject, SUBJECT);
+    let has_subject = !subject.is_empty();
+    let mut letter = Letter::new(head, language)
+        .with("recipient", first)
+        .moment("date", sent)
+        .with("subject", subject)
+        .with("n", lines.len());
+    let or = format!(" {} ", letter.say("mail-or"));
+    letter = letter.with("tags", tags.join(&or));
+    if let Kind::Delay { until } = kind {
+        letter = letter.moment("until", until);
     }
+    letter.paragraph(match kind {
+        Kind::Bounce { .. } => "report-bounce-text",
+        Kind::Delay { .. } => "report-delay-text",
+        Kind::Success => "report-success-text",
+    });
+    for line in lines.iter().take(LISTED) {
+        letter.entry(line.recipient.to_string(), line.said(head, language));
+    }
+    if let Some(more) = lines.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        letter = letter.with("more", more);
+        letter.paragraph("report-more");
+    }
+    letter.paragraph_if(has_subject, "report-subject");
+    let unmet = lines.iter().any(|line| line.unmet.is_some());
     match kind {
         Kind::Bounce { secure } => {
-            blocks.push(Block::Paragraph(say("report-bounce-final")));
-            if secure {
-                blocks.push(Block::Paragraph(say("report-bounce-secure")));
-            }
-            if lines.iter().any(|line| line.unmet.is_some()) {
-                blocks.push(Block::Paragraph(say("report-policy-do")));
-            }
+            letter.paragraph("report-bounce-final").paragraph_if(secure, "report-bounce-secure");
+            letter.paragraph(match (unmet, tags.is_empty()) {
+                (false, _) => "report-bounce-do",
+                (true, true) => "report-policy-do-other",
+                (true, false) => "report-policy-do",
+            });
         }
         Kind::Delay { .. } => {
-            blocks.push(Block::Paragraph(say("report-delay-more")));
-            if lines.iter().any(|line| line.unmet.is_some()) {
-                blocks.push(Block::Paragraph(say("report-bounce-secure")));
-            }
+            letter.paragraph("report-delay-more").paragraph_if(unmet, "report-bounce-secure");
         }
-        Kind::Success => {}
+        Kind::Success => {
+            letter.paragraph("report-success-more");
+        }
     }
-    blocks.push(Block::Paragraph(say("report-attached")));
-    Letter { head, language, subject, title, blocks }.render()
+    letter.paragraph("report-attached");
+    match kind {
+        Kind::Bounce { .. } => letter.finish("report-bounce-subject", "report-bounce-title"),
+        Kind::Delay { .. } => letter.finish("report-delay-subject", "report-delay-title"),
+        Kind::Success => letter.finish("report-success-subject", "report-success-title"),
+    }
+}
+
+impl Line<'_> {
+    /// What is said of one recipient.
+    fn said(&self, head: &Letterhead<'_>, language: Language) -> Vec<String> {
+        let domain = self.recipient.domain().as_str();
+        let letter =
+            Letter::new(head, language).with("host", self.host.unwrap_or(domain)).with("destination", domain);
+        if let Some(unmet) = self.unmet {
+            return policy(letter, unmet);
+        }
+        let reason = tame(self.reason, REASON);
+        let mut said = Vec::new();
+        said.extend(self.way.map(|way| letter.say(way.text())));
+        said.extend((!reason.is_empty()).then_some(reason));
+        said
+    }
+}
+
+impl Way {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Plain => "report-way-plain",
+            Self::Encrypted => "report-way-encrypted",
+            Self::Dane => "report-way-dane",
+            Self::Stored => "report-way-stored",
+            Self::DaneAndStored => "report-way-dane-and-stored",
+        }
+    }
 }
 
 /// Which level, which host, and what was found.
-fn policy(host: Option<&str>, unmet: &Unmet, recipient: &Address, language: Language) -> Vec<String> {
-    let level = unmet.requirement.as_str();
-    let host = host.unwrap_or(recipient.domain().as_str());
-    let mut expected = String::new();
-    let mut shown = String::new();
+fn policy(letter: Letter<'_>, unmet: &Unmet) -> Vec<String> {
+    let mut letter = letter.with("level", unmet.requirement.as_str());
     let id = match &unmet.reason {
         Reason::TlsaUnknown(_) => "report-policy-unknown",
         Reason::NoEncryption => "report-policy-no-encryption",
@@ -131,28 +178,19 @@ fn policy(host: Option<&str>, unmet: &Unmet, recipient: &Address, language: Lang
         }
         Reason::Handshake | Reason::Hung => "report-policy-handshake",
         Reason::DaneMismatch { seen } => {
-            shown.clone_from(seen);
+            letter = letter.with("seen", seen.as_str());
             "report-policy-dane-mismatch"
         }
         Reason::ForeignKey => "report-policy-foreign-key",
         Reason::NoDane(_) => "report-policy-no-dane",
         Reason::NotValidated => "report-policy-not-validated",
         Reason::NothingStored => "report-policy-nothing-stored",
-        Reason::StoredMismatch { expected: stored, seen } => {
-            expected = stored.join(", ");
-            shown.clone_from(seen);
+        Reason::StoredMismatch { expected, seen } => {
+            letter = letter.with("expected", expected.join(", ")).with("seen", seen.as_str());
             "report-policy-stored-mismatch"
         }
     };
-    let domain = recipient.domain().as_str();
-    let values = [
-        ("level", level.into()),
-        ("host", host.into()),
-        ("domain", domain.into()),
-        ("expected", (&expected).into()),
-        ("seen", (&shown).into()),
-    ];
-    vec![text(language, "report-policy-level", &values), text(language, id, &values)]
+    vec![letter.say("report-policy-level"), letter.say(id)]
 }
 
 #[cfg(test)]
@@ -160,26 +198,49 @@ mod tests {
     use super::*;
     use crate::base::requirement::Requirement;
 
+    const HEAD: Letterhead<'static> = Letterhead {
+        brand: "Weber & Roth",
+        accent: "#1f5f8b",
+        domain: "weber.example",
+        imprint_url: None,
+        privacy_url: None,
+        contact: None,
+    };
+    const SENT: Time = Time(1_795_318_393);
+
+    fn told(kind: Kind, lines: &[Line<'_>], tags: &[String], language: Language) -> MailText {
+        let facts = Report { kind, sent: SENT, subject: "", lines, tags };
+        let mut mail = report(&HEAD, &facts, language);
+        mail.text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        mail
+    }
+
     #[test]
     fn tells_who_and_why() {
-        let head = Letterhead {
-            brand: "Weber & Roth",
-            accent: "#1f5f8b",
-            domain: "weber.example",
-            imprint_url: None,
-            contact: None,
-        };
         let bob = Address::parse("bob@x.example").unwrap();
-        let lines = [Line { recipient: &bob, reason: "550 5.1.1 <b>no such user</b>", unmet: None }];
-        let bounce = report(&head, Kind::Bounce { secure: true }, Time(1_795_318_393), &lines, Language::En);
+        let line = Line {
+            recipient: &bob,
+            reason: "550 5.1.1 <b>no such user</b>",
+            host: None,
+            unmet: None,
+            way: None,
+        };
+        let bounce = told(Kind::Bounce { secure: true }, &[line], &[], Language::En);
         assert_eq!(bounce.subject, "Not delivered: your message to bob@x.example");
-        assert!(
-            bounce.text.contains("recipient:\n\nbob@x.example\n550 5.1.1 <b>no such user</b>\n"),
-            "{}",
-            bounce.text
-        );
+        let want = "recipient: bob@x.example 550 5.1.1 <b>no such user</b>";
+        assert!(bounce.text.contains(want), "{}", bounce.text);
         assert!(bounce.text.contains("Nothing was sent unencrypted."));
         assert!(!bounce.html.contains("<b>no"), "escaped");
+        let kind = Kind::Delay { until: Time(SENT.0 + 5 * 86_400) };
+        let delay = told(kind, &[line, line], &[], Language::De);
+        assert!(delay.text.contains("diesen 2 Empfängern noch nicht"), "{}", delay.text);
+        assert!(delay.text.contains("bis zum 27. November 2026, 03:33 UTC weiter"), "{}", delay.text);
+    }
+
+    #[test]
+    fn a_policy_that_was_not_met_is_told_in_both_languages() {
+        let bob = Address::parse("bob@x.example").unwrap();
+        let tags = ["[geheim]".to_owned(), "[secret]".to_owned()];
         for (reason, en, de) in [
             (
                 Reason::NoEncryption,
@@ -201,21 +262,19 @@ mod tests {
             ),
         ] {
             let unmet = Unmet { requirement: Requirement::Verify, reason };
-            let lines = [Line { recipient: &bob, reason: "", unmet: Some((Some("mx.x.example"), &unmet)) }];
-            for (language, words, level) in
-                [(Language::En, en, "TLS policy: verify"), (Language::De, de, "TLS-Richtlinie: verify")]
-            {
-                let told =
-                    report(&head, Kind::Bounce { secure: true }, Time(1_795_318_393), &lines, language);
-                let text = told.text.replace('\n', " ");
-                for words in [words, level, "[secure]"] {
-                    assert!(text.contains(words), "{words} is not in\n{}", told.text);
+            let host = Some("mx.x.example");
+            let line = Line { recipient: &bob, reason: "", host, unmet: Some(&unmet), way: None };
+            for (language, words, level, or) in [
+                (Language::En, en, "TLS policy: verify", "[geheim] or [secret] in the subject"),
+                (Language::De, de, "TLS-Richtlinie: verify", "[geheim] oder [secret] im Betreff"),
+            ] {
+                let mail = told(Kind::Bounce { secure: true }, &[line], &tags, language);
+                for words in [words, level, or] {
+                    assert!(mail.text.contains(words), "{words} is not in\n{}", mail.text);
                 }
+                let no_tags = told(Kind::Bounce { secure: true }, &[line], &[], language);
+                assert!(!no_tags.text.contains(" [") && !no_tags.text.contains("  "), "{}", no_tags.text);
             }
         }
-        let kind = Kind::Delay { until: Time(1_795_318_393 + 5 * 86_400) };
-        let delay = report(&head, kind, Time(1_795_318_393), &[lines[0], lines[0]], Language::De);
-        assert!(delay.text.contains("diesen 2 Empfängern noch nicht"), "{}", delay.text);
-        assert!(delay.text.contains("bis 27. November 2026 weiter"), "{}", delay.text);
     }
 }

@@ -94,7 +94,7 @@ async fn a_forgotten_password_ends_in_a_second_mailbox() {
     assert!(list.contains("Offer") && list.contains("From Carol") && !list.contains("Begin again"), "{list}");
     assert!(list.contains("You have a new mailbox since"), "{list}");
     let notice = unfolded(&old.get("/mailbox/inbox/3/raw").await.text());
-    assert!(notice.contains(ALICE) && notice.contains("expires on"), "{notice}");
+    assert!(notice.contains(ALICE) && notice.contains("closes on"), "{notice}");
 
     // The new one opens with the new link, and both sign in at one door.
     let mut new = house.browser();

@@ -1,0 +1,434 @@
+//! Every mail that there is, once in each of its shapes: put on record in `tests/golden/mail`, and held to what all
+//! mails must be.
+
+use crate::base::address::Address;
+use crate::base::language::Language;
+use crate::base::requirement::Reason;
+use crate::base::requirement::Requirement;
+use crate::base::requirement::Unmet;
+use crate::base::time::Time;
+use crate::texts::alarm;
+use crate::texts::alarm::ClockAlarm;
+use crate::texts::alarm::Wrong;
+use crate::texts::closing;
+use crate::texts::closing::Keep;
+use crate::texts::letter::Letterhead;
+use crate::texts::letter::MailText;
+use crate::texts::letter::Sender;
+use crate::texts::mail;
+use crate::texts::note::Lost;
+use crate::texts::note::Note;
+use crate::texts::note::Pin;
+use crate::texts::note::PinNews;
+use crate::texts::note::Recovery;
+use crate::texts::report;
+use crate::texts::report::Kind;
+use crate::texts::report::Line;
+use crate::texts::report::Report;
+use crate::texts::report::Way;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const HOST: &str = "post.weber-roth.example";
+const LOGIN: &str = "https://post.weber-roth.example/login";
+const LINK: &str =
+    "https://post.weber-roth.example/i/7kq2m9x4tbn3wz8r5hvd6c1fpa#Q3RM-7XKA-9W2F-TZ5H-B4NC-6PLD-MJ8S-VYE2";
+const CODE: &str = "Q3RM-7XKA-9W2F-TZ5H-B4NC-6PLD-MJ8S-VYE2";
+const DAY: i64 = 86_400;
+const WRITTEN: Time = Time(1_795_232_000);
+const UNTIL: Time = Time(WRITTEN.0 + 90 * DAY);
+const NOTE: &str =
+    "Dear Jonas, here is the draft from Thursday. I will text you the PIN this afternoon. Anna";
+const RENEW: &str = "[secure renew]";
+const REASON: &str = "550 5.1.1 <jonas.keller@mail.example>: no such user";
+const SEEN: &str = "5d1fa5e5a6f9a4f2c1c6a84d1f8e6a0b9c3f7f0f4d8c2b1a90e7d6c5b4a39281";
+const STORED: &str = "91c2b4f07a6d3e58190d2c4b6a7f8e9d0c1b2a3948576d5e4f3c2b1a09f8e7d6";
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn head() -> Letterhead<'static> {
+    Letterhead {
+        brand: "Weber & Roth",
+        accent: "#1f5f8b",
+        domain: "weber-roth.example",
+        imprint_url: Some("https://weber-roth.example/imprint"),
+        privacy_url: Some("https://weber-roth.example/privacy"),
+        contact: Some("help@weber-roth.example"),
+    }
+}
+
+type Mails = Vec<(&'static str, MailText)>;
+
+/// All of them.
+fn every_mail(language: Language) -> Mails {
+    let mut mails = to_recipients(language);
+    mails.extend(warnings(language));
+    mails.extend(notes_about_links(language));
+    mails.extend(notes_about_mailboxes(language));
+    mails.extend(alarms(language));
+    mails.extend(reports(language));
+    mails
+}
+
+fn an_invitation(language: Language, note: Option<&str>, has_pin: bool, renewed: bool) -> MailText {
+    let (anna, jonas) = (address("anna.roth@weber-roth.example"), address("jonas.keller@mail.example"));
+    let facts = mail::Invitation {
+        sender: Sender { name: Some("Anna Roth"), address: &anna },
+        recipient: &jonas,
+        date: WRITTEN,
+        until: UNTIL,
+        note,
+        has_pin,
+        renewed,
+        link: LINK,
+        access_code: CODE,
+        host: HOST,
+    };
+    mail::invitation(&head(), &facts, language)
+}
+
+fn to_recipients(language: Language) -> Mails {
+    let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
+    let jonas = address("jonas.keller@mail.example");
+    let head = head();
+    let sender = Sender { name: Some("Anna Roth"), address: &anna };
+    let waiting = mail::Waiting {
+        sender,
+        recipient: &jonas,
+        date: WRITTEN,
+        first_sender: &carl,
+        first_date: Time(WRITTEN.0 - 3 * DAY),
+        until: UNTIL,
+        note: Some(NOTE),
+    };
+    let new = mail::NewMessage {
+        sender,
+        recipient: &jonas,
+        date: WRITTEN,
+        note: None,
+        login_url: LOGIN,
+        host: HOST,
+    };
+    let senders: Vec<Address> = (1..=7).map(|n| address(&format!("clerk{n}@weber-roth.example"))).collect();
+    let several = |count, senders, invitation| mail::Several {
+        count,
+        senders,
+        recipient: &jonas,
+        since: WRITTEN,
+        invitation,
+        until: UNTIL,
+        login_url: LOGIN,
+        host: HOST,
+    };
+    let one = several(1, senders.get(..1).unwrap(), None);
+    let many = several(9, &senders, None);
+    let unopened = several(2, senders.get(..2).unwrap(), Some((&carl, WRITTEN)));
+    vec![
+        ("invitation", an_invitation(language, Some(NOTE), true, false)),
+        ("invitation-no-pin", an_invitation(language, None, false, false)),
+        ("invitation-renewed", an_invitation(language, None, true, true)),
+        ("waiting", mail::waiting(&head, &waiting, language)),
+        ("new-message", mail::new_message(&head, &new, language)),
+        (
+            "new-message-note",
+            mail::new_message(&head, &mail::NewMessage { note: Some(NOTE), ..new }, language),
+        ),
+        ("several-one", mail::several(&head, &one, language)),
+        ("several-many", mail::several(&head, &many, language)),
+        ("several-unopened", mail::several(&head, &unopened, language)),
+        (
+            "auto-answer",
+            mail::auto_answer(&head, &address("secure-mail@weber-roth.example"), LOGIN, language),
+        ),
+        ("made-anew", mail::made_anew(&head, &jonas, &anna, WRITTEN, UNTIL, language)),
+    ]
+}
+
+fn warnings(language: Language) -> Mails {
+    let (anna, jonas) = (address("anna.roth@weber-roth.example"), address("jonas.keller@mail.example"));
+    let warned = |keep| {
+        let goes = Time(UNTIL.0 + 7 * DAY);
+        let facts = closing::Warning { recipient: &jonas, closes: UNTIL, goes, days: 90, keep, host: HOST };
+        closing::warning(&head(), &facts, language)
+    };
+    vec![
+        ("warning", warned(Keep::SignIn { login_url: LOGIN })),
+        ("warning-unopened", warned(Keep::Open { inviter: Some(&anna), invited: WRITTEN })),
+        ("warning-unopened-inviter-gone", warned(Keep::Open { inviter: None, invited: WRITTEN })),
+        ("warning-dead", warned(Keep::Ask { inviter: Some(&anna) })),
+        ("warning-dead-inviter-gone", warned(Keep::Ask { inviter: None })),
+    ]
+}
+
+fn notes_about_links(language: Language) -> Mails {
+    let (head, jonas) = (head(), address("jonas.keller@mail.example"));
+    let note = Note { head: &head, recipient: &jonas, language };
+    let carl = address("carl@weber-roth.example");
+    let pin = |pin, news, ignored| {
+        note.pin(&Pin { pin, header: Some("X-OxGuard-PIN"), until: UNTIL, news, ignored })
+    };
+    let known = Some("493817");
+    vec![
+        ("note-pin", pin(known, PinNews::First, false)),
+        ("note-pin-again", pin(known, PinNews::Resent, true)),
+        ("note-pin-renewed", pin(known, PinNews::Renewed, false)),
+        ("note-pin-none", pin(None, PinNews::First, false)),
+        ("note-pin-none-renewed", pin(None, PinNews::Renewed, false)),
+        ("note-pin-unused", note.pin_ignored()),
+        ("note-pins-wrong", note.wrong_pins(3, 7, RENEW)),
+        ("note-pins-wrong-one-left", note.wrong_pins(9, 1, RENEW)),
+        ("note-dead", note.wrong_pins(10, 0, RENEW)),
+        ("note-pin-wanted", note.no_pin()),
+        ("note-unopened", note.still_unopened(&carl, WRITTEN)),
+        ("note-unreachable", note.unreachable(REASON, RENEW)),
+        ("note-undelivered", note.undelivered("554 5.7.1 refused by policy", false, RENEW)),
+        ("note-undelivered-opened", note.undelivered("", true, RENEW)),
+        ("note-late", note.late(UNTIL, "451 4.7.1 greylisted")),
+        ("note-not-told", note.not_told()),
+        ("note-not-repeated", note.link_not_repeated()),
+    ]
+}
+
+fn notes_about_mailboxes(language: Language) -> Mails {
+    let (head, jonas) = (head(), address("jonas.keller@mail.example"));
+    let note = Note { head: &head, recipient: &jonas, language };
+    let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
+    let lost = |opened, messages| note.lost(&Lost { opened, messages, new: "[secure new]", renew: RENEW });
+    let own = Note { recipient: &anna, ..note };
+    let fingerprint = "8A3F 91C2 B4F0 7A6D 3E58  190D 2C4B 6A7F 8E9D 0C1B";
+    vec![
+        ("note-opened", note.opened(WRITTEN, true)),
+        ("note-opened-no-pin", note.opened(WRITTEN, false)),
+        ("note-lost-opened", lost(Some(WRITTEN), 12)),
+        ("note-lost-unopened", lost(None, 1)),
+        ("note-made-anew", note.made_anew(&carl, WRITTEN)),
+        ("note-never-opened", note.never_opened(UNTIL, Time(UNTIL.0 + 7 * DAY))),
+        ("note-recovery-on", own.recovery(Recovery::On, fingerprint)),
+        ("note-recovery-changed", own.recovery(Recovery::Changed, fingerprint)),
+        ("note-recovery-off", own.recovery(Recovery::Off, "")),
+    ]
+}
+
+fn alarms(language: Language) -> Mails {
+    let clock = |wrong, by| {
+        let facts = ClockAlarm { host: "mail.weber-roth.example", at: WRITTEN, wrong, by };
+        alarm::clock(&head(), &facts, language)
+    };
+    vec![
+        ("alarm-clock-backward", clock(Wrong::Backward, 100 * 86_400)),
+        ("alarm-clock-forward", clock(Wrong::Forward, 26 * 3_600)),
+        ("alarm-clock-jump", clock(Wrong::Jump, 3_700)),
+    ]
+}
+
+fn reports(language: Language) -> Mails {
+    let (jonas, kim) = (address("jonas.keller@mail.example"), address("kim@mail.example"));
+    let tags = ["[secure]".to_owned(), "[sicher]".to_owned()];
+    let line = |recipient, reason| Line {
+        recipient,
+        reason,
+        host: Some("mx1.mail.example"),
+        unmet: None,
+        way: None,
+    };
+    let report = |kind, lines: &[Line<'_>]| {
+        let facts = Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags };
+        report::report(&head(), &facts, language)
+    };
+    let bounce = Kind::Bounce { secure: false };
+    let refused = line(&jonas, REASON);
+    let full = line(&kim, "552 5.2.2 mailbox full");
+    let mut mails = vec![
+        ("report-bounce", report(bounce, &[refused])),
+        ("report-bounce-two", report(bounce, &[refused, full])),
+        ("report-bounce-many", report(bounce, &[full; 60])),
+        (
+            "report-delay",
+            report(Kind::Delay { until: Time(WRITTEN.0 + 5 * DAY) }, &[line(&kim, "451 4.7.1 greylisted")]),
+        ),
+    ];
+    for (name, kind, requirement, reason) in [
+        ("report-delay-policy", Kind::Delay { until: UNTIL }, Requirement::DaneOnly, Reason::NotValidated),
+        ("report-tls-unknown", bounce, Requirement::Encrypt, Reason::TlsaUnknown("SERVFAIL".into())),
+        ("report-tls-none", bounce, Requirement::Encrypt, Reason::NoEncryption),
+        ("report-tls-none-dane", bounce, Requirement::Encrypt, Reason::NoEncryptionDespiteDane),
+        ("report-tls-none-stored", bounce, Requirement::Verify, Reason::NoEncryptionDespiteStored),
+        ("report-tls-handshake", bounce, Requirement::Encrypt, Reason::Handshake),
+        (
+            "report-tls-dane-mismatch",
+            bounce,
+            Requirement::DaneOnly,
+            Reason::DaneMismatch { seen: SEEN.into() },
+        ),
+        ("report-tls-foreign-key", bounce, Requirement::Verify, Reason::ForeignKey),
+        ("report-tls-no-dane", bounce, Requirement::DaneOnly, Reason::NoDane("no records")),
+        ("report-tls-nothing-stored", bounce, Requirement::Verify, Reason::NothingStored),
+        (
+            "report-tls-stored-mismatch",
+            bounce,
+            Requirement::Verify,
+            Reason::StoredMismatch { expected: vec![STORED.into()], seen: SEEN.into() },
+        ),
+    ] {
+        let kind = if kind == bounce { Kind::Bounce { secure: true } } else { kind };
+        let unmet = Unmet { requirement, reason };
+        mails.push((name, report(kind, &[Line { unmet: Some(&unmet), ..refused }])));
+    }
+    for (name, way, proof) in [
+        ("report-success-plain", Way::Plain, "tls=none"),
+        ("report-success-encrypted", Way::Encrypted, "tls=unauthenticated TLSv1.3 TLS_AES_256_GCM_SHA384"),
+        ("report-success-dane", Way::Dane, "tls=dane TLSv1.3 TLS_AES_256_GCM_SHA384"),
+        ("report-success-stored", Way::Stored, "tls=stored-certificate TLSv1.3 TLS_AES_256_GCM_SHA384"),
+        (
+            "report-success-both",
+            Way::DaneAndStored,
+            "tls=dane+stored-certificate TLSv1.3 TLS_AES_256_GCM_SHA384",
+        ),
+    ] {
+        let proof = format!("mx1.mail.example [192.0.2.25] {proof}; 250 2.0.0 Ok: queued as 4bTzF26Yp");
+        let line = Line { reason: &proof, way: Some(way), ..refused };
+        mails.push((name, report(Kind::Success, &[line])));
+    }
+    mails
+}
+
+/// Written anew by `UPDATE_GOLDEN=1`.
+#[test]
+fn every_mail_is_on_record() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mail");
+    let write = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut names = BTreeSet::new();
+    for language in Language::ALL {
+        for (name, mail) in every_mail(language) {
+            let text = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+            for (form, content) in [("txt", text), ("html", mail.html)] {
+                let file = format!("{name}.{language}.{form}");
+                let path = dir.join(&file);
+                if write {
+                    fs::write(&path, &content).unwrap();
+                }
+                let known = fs::read_to_string(&path).unwrap_or_default();
+                assert_eq!(known, content, "{file} is another one; UPDATE_GOLDEN=1 writes it anew");
+                assert!(names.insert(file), "{name} twice");
+            }
+        }
+    }
+    for file in fs::read_dir(dir).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        assert!(names.contains(&file), "{file} is nobody's");
+    }
+}
+
+/// Addresses, hosts, links, codes, numbers and dates: what somebody would act upon.
+fn facts(words: &str) -> BTreeSet<String> {
+    let ends = |c: char| c.is_whitespace() || "()“”„\",;<>".contains(c);
+    let words = words.split(ends).map(|word| word.trim_end_matches(['.', ':', '?']));
+    let is_fact = |word: &&str| {
+        word.chars().any(|c| c.is_ascii_digit() || matches!(c, '@' | '[' | '=' | '_'))
+            || word.contains("://")
+            || word.trim_matches('.').contains('.')
+    };
+    words.filter(is_fact).map(str::to_owned).collect()
+}
+
+/// What a reader of the HTML sees.
+fn shown(html: &str) -> String {
+    let body = html.split_once("<body").unwrap().1;
+    let mut out = String::new();
+    for piece in body.split('<') {
+        out.push(' ');
+        out.push_str(piece.split_once('>').map_or("", |(_, words)| words));
+    }
+    for (escaped, plain) in [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")]
+    {
+        out = out.replace(escaped, plain);
+    }
+    out
+}
+
+#[test]
+fn both_forms_say_the_same() {
+    for language in Language::ALL {
+        for (name, mail) in every_mail(language) {
+            let (text, html) = (facts(&mail.text), facts(&shown(&mail.html)));
+            assert_eq!(text, html, "{name} {language}");
+            let targets = mail.html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            for target in targets {
+                let target = target.trim_start_matches("mailto:");
+                assert!(text.contains(target), "{name} {language}: {target} is a link in the HTML only");
+            }
+            // Beside the words around a link, every word of one form stands in the other.
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<String>>();
+            let (text, html) = (words(&mail.text), words(&shown(&mail.html)));
+            let apart = text.symmetric_difference(&html).count();
+            assert!(apart <= 24, "{name} {language}: {:?}", text.symmetric_difference(&html));
+        }
+    }
+}
+
+#[test]
+fn nothing_remote_nothing_left_open_nothing_too_large() {
+    for language in Language::ALL {
+        for (name, mail) in every_mail(language) {
+            for remote in
+                ["src=", "url(", "<link", "@import", "<img", "tel:", "background=", "srcset", "<script"]
+            {
+                assert!(!mail.html.contains(remote), "{name}: {remote}");
+            }
+            for target in mail.html.split("href=\"").skip(1) {
+                let ours = [LINK, LOGIN, "https://weber-roth.example/", "mailto:help@weber-roth.example\""];
+                assert!(ours.iter().any(|start| target.starts_with(start)), "{name}: {target}");
+            }
+            for form in [&mail.subject, &mail.text, &mail.html] {
+                for left in ["{$", "{ $", "$", "note-", "mail-", "alarm-", "report-"] {
+                    let form = form.replace("secure-mail@", "");
+                    assert!(!form.contains(left), "{name} {language}: {left} in {form}");
+                }
+            }
+            // Gmail cuts off what is longer.
+            assert!(mail.html.len() < 100_000, "{name}: {} octets", mail.html.len());
+            assert!(mail.text.lines().all(|line| line.len() < 998), "RFC 5322 §2.1.1");
+            assert!(mail.html.lines().all(|line| line.chars().count() < 16_384));
+            assert!(!mail.subject.is_empty() && !mail.subject.contains('\n'), "{name}");
+        }
+    }
+}
+
+/// Long answers of other servers do not make a report that a mail program cuts off.
+#[test]
+fn the_longest_report_is_shown_whole() {
+    let long = address(&format!("{}@{}.example", "a".repeat(64), "b".repeat(60)));
+    let reason = "<&>\"'".repeat(100);
+    let line = Line { recipient: &long, reason: &reason, host: None, unmet: None, way: Some(Way::Dane) };
+    let lines = vec![line; 1_000];
+    let subject = "&".repeat(1_000);
+    let facts = Report {
+        kind: Kind::Bounce { secure: true },
+        sent: WRITTEN,
+        subject: &subject,
+        lines: &lines,
+        tags: &[],
+    };
+    for language in Language::ALL {
+        let mail = report::report(&head(), &facts, language);
+        assert!(mail.html.len() < 102_000, "{} octets", mail.html.len());
+        assert!(mail.text.contains("960"), "{}", mail.text);
+    }
+}
+
+/// The secrets of one mail stand in no other.
+#[test]
+fn secrets_stand_where_they_belong() {
+    for language in Language::ALL {
+        for (name, mail) in every_mail(language) {
+            let all = format!("{} {} {}", mail.subject, mail.text, mail.html);
+            assert_eq!(all.contains(CODE), name.starts_with("invitation"), "{name}");
+            let with_pin = ["note-pin", "note-pin-again", "note-pin-renewed"].contains(&name);
+            assert_eq!(all.contains("493817"), with_pin, "{name}");
+            assert!(!mail.subject.contains("493817") && !mail.subject.contains("contract"), "{name}");
+        }
+    }
+}
