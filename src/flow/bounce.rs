@@ -327,6 +327,7 @@ const fn way(proof: Proof) -> Way {
         Proof::None => Way::Plain,
         Proof::Unauthenticated => Way::Encrypted,
         Proof::Dane => Way::Dane,
+        Proof::MtaSts => Way::MtaSts,
         Proof::Stored { .. } => Way::Stored,
         Proof::DaneAndStored => Way::DaneAndStored,
     }

@@ -256,6 +256,9 @@ fn reports(language: Language) -> Mails {
         ("report-tls-none", bounce, Requirement::Encrypt, Reason::NoEncryption),
         ("report-tls-none-dane", bounce, Requirement::Encrypt, Reason::NoEncryptionDespiteDane),
         ("report-tls-none-stored", bounce, Requirement::Verify, Reason::NoEncryptionDespiteStored),
+        ("report-tls-none-sts", bounce, Requirement::Encrypt, Reason::NoEncryptionDespiteSts),
+        ("report-tls-not-in-policy", bounce, Requirement::Encrypt, Reason::NotInPolicy),
+        ("report-tls-sts-mismatch", bounce, Requirement::Encrypt, Reason::StsMismatch { seen: SEEN.into() }),
         ("report-tls-handshake", bounce, Requirement::Encrypt, Reason::Handshake),
         (
             "report-tls-dane-mismatch",
@@ -281,6 +284,7 @@ fn reports(language: Language) -> Mails {
         ("report-success-plain", Way::Plain, "tls=none"),
         ("report-success-encrypted", Way::Encrypted, "tls=unauthenticated TLSv1.3 TLS_AES_256_GCM_SHA384"),
         ("report-success-dane", Way::Dane, "tls=dane TLSv1.3 TLS_AES_256_GCM_SHA384"),
+        ("report-success-sts", Way::MtaSts, "tls=mta-sts TLSv1.3 TLS_AES_256_GCM_SHA384"),
         ("report-success-stored", Way::Stored, "tls=stored-certificate TLSv1.3 TLS_AES_256_GCM_SHA384"),
         (
             "report-success-both",

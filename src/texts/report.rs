@@ -58,6 +58,8 @@ pub enum Way {
     Encrypted,
     /// DNSSEC vouched for the certificate.
     Dane,
+    /// A known authority vouched for the certificate, as the domain's MTA-STS policy asks.
+    MtaSts,
     /// The certificate was the one that an admin stored.
     Stored,
     /// Both.
@@ -156,6 +158,7 @@ impl Way {
             Self::Plain => "report-way-plain",
             Self::Encrypted => "report-way-encrypted",
             Self::Dane => "report-way-dane",
+            Self::MtaSts => "report-way-sts",
             Self::Stored => "report-way-stored",
             Self::DaneAndStored => "report-way-dane-and-stored",
         }
@@ -173,7 +176,7 @@ fn policy(letter: Letter<'_>, unmet: &Unmet) -> Vec<String> {
         Reason::NoEncryptionDespiteSts => "report-policy-no-encryption-sts",
         Reason::NotInPolicy => "report-policy-not-in-policy",
         Reason::StsMismatch { seen } => {
-            shown.clone_from(seen);
+            letter = letter.with("seen", seen.as_str());
             "report-policy-sts-mismatch"
         }
         Reason::Handshake | Reason::Hung => "report-policy-handshake",
