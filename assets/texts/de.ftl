@@ -21,7 +21,7 @@ nav-export = Export
 sign-out = Abmelden
 
 ## Erste Nutzung
-first-title = Erste sichere Nutzung von { $brand } Guard
+first-title = Erste Nutzung Ihres sicheren Postfachs
 first-lead = { $brand } hat eine vertrauliche Nachricht für Sie. Mit einem Passwort öffnen Sie Ihr temporäres Postfach.
 first-warning-title = Niemand kann dieses Passwort wiederherstellen.
 first-warning = Es lässt sich später nicht ändern oder zurücksetzen, auch nicht von uns. Wenn Sie es vergessen, ist alles damit Verschlüsselte verloren. Schreiben Sie es auf und bewahren Sie es sicher auf.
@@ -74,7 +74,6 @@ used-not-you-title = Sie haben hier nie ein Passwort gewählt?
 used-not-you = Dann hat jemand anderes Ihren Link benutzt. Sagen Sie es dem Absender sofort, am Telefon.
 superseded-title = Es gibt eine neuere Einladung
 superseded-text = Eine neuere Einladung ging an Sie. Nur diese gilt. Suchen Sie die neueste Mail von { $brand }, auch im Spam-Ordner.
-superseded-old = Nachrichten aus dem früheren Postfach ziehen nicht in das neue um.
 
 ## An- und Abmelden
 signin-title = Anmelden
@@ -97,7 +96,9 @@ signed-out-text = Ihr Schlüssel ist aus dem Speicher unseres Servers gelöscht.
 signin-again = Wieder anmelden
 ended-title = Sie wurden abgemeldet
 ended-text = Nach { $minutes } Minuten ohne Aktivität melden wir Sie ab.
-ended-reply = Ihr Text ist nicht verloren. Melden Sie sich an, dann können Sie ihn senden. Dateien müssen Sie neu auswählen.
+ended-reply = Ihr Text ist nicht verloren. Melden Sie sich an, dann können Sie ihn senden.
+ended-files = Dateien müssen Sie neu auswählen.
+ended-undone = Was Sie eben wollten, ist nicht geschehen. Melden Sie sich an und versuchen Sie es noch einmal.
 
 ## Liste der Nachrichten
 inbox-title = Posteingang
@@ -119,8 +120,13 @@ attachments-count = { $n ->
 inbox-empty = Hier ist keine Nachricht.
 inbox-empty-more = Wenn Ihnen jemand bei { $brand } schreibt, bekommen Sie eine Mail an { $recipient }.
 sent-empty = Sie haben noch nichts gesendet.
+sent-empty-more = Wenn Sie einem Absender schreiben möchten, öffnen Sie eine Nachricht im Posteingang und wählen „Antworten“. Eine Kopie liegt dann hier.
 opened-title = Ihr Postfach ist offen
 opened-text = Nächstes Mal melden Sie sich mit { $recipient } und Ihrem Passwort an. Der Link in der Mail hat ausgedient; merken Sie sich stattdessen diese Adresse:
+opened-save-title = Sichern Sie, was Sie nicht verlieren dürfen
+opened-save-text = Niemand kann Ihr Passwort wiederherstellen. Nachrichten, die Sie auf einem eigenen Gerät gespeichert haben, bleiben auch ohne das Passwort lesbar. Das geht jederzeit, auch später.
+opened-save-all = Alle Nachrichten speichern
+opened-save-key = Schlüssel speichern, wenn Sie OpenPGP benutzen
 keep-until = Dieses Postfach schließt am { $until }, wenn sich bis dahin niemand anmeldet, antwortet oder hierher schreibt. Jedes davon lässt die { $days } Tage neu beginnen.
 answered = Beantwortet
 search-title = Suche
@@ -149,6 +155,7 @@ search-unreadable = { $n ->
 }
 search-more = Das sind die neuesten { $most } davon. Mit mehr Wörtern werden es weniger.
 search-empty = Geben Sie mindestens ein Wort ein.
+search-nothing = Versuchen Sie es mit weniger Wörtern, einer anderen Schreibweise oder dem Anfang eines Wortes.
 search-long = Das ist zu lang für die Suche. Höchstens { $most } Zeichen gehen.
 search-label = In diesen Nachrichten suchen
 search-button = Suchen
@@ -198,8 +205,15 @@ attachment-hint = Sie können mehrere Dateien wählen, zusammen bis { $limit }.
 reply-encrypted = Ihre Antwort wird verschlüsselt, bevor sie gespeichert wird. Eine Kopie liegt unter „Gesendet“.
 send = Senden
 reply-empty = Schreiben Sie eine Nachricht.
+reply-too-long = Der Text ist zu lang für eine Nachricht. Speichern Sie ihn in einer Datei und senden Sie diese mit.
+reply-text-kept = Ihr Text ist noch da.
+reply-kept = Das haben Sie hier schon geschrieben. Es ist noch nicht gesendet.
+reply-under-way = Unterwegs:
+reply-arrived = Alles ist angekommen; Ihre Antwort wird verschlüsselt und gespeichert.
+files-sum = Zusammen { $size }
+files-large = Diese Dateien sind zu groß zum Senden. Alle zusammen dürfen { $limit } haben.
 reply-too-big = Mit „{ $name }“ werden die Dateien zu groß. Alle zusammen dürfen { $limit } haben.
-reply-files-again = Ihr Text ist noch da. Bitte wählen Sie die Dateien neu aus.
+reply-files-again = Bitte wählen Sie die Dateien neu aus.
 sent-ok-title = Ihre Antwort ist gesendet
 sent-ok-text = An { $to }, am { $date }. Sie wurde verschlüsselt, eine Kopie liegt unter „Gesendet“.
 sent-ok-show = Gesendete Nachricht zeigen
@@ -257,6 +271,7 @@ key-undo-button = Rückgängig: wieder dieses Postfach benutzen
 ## Export
 export-title = Alles mitnehmen
 export-text = Eine Zip-Datei mit allen Nachrichten dieses Postfachs, empfangenen und gesendeten, jede als .eml-Datei, die Mailprogramme öffnen können.
+export-empty = Hier ist noch keine Nachricht, also gibt es nichts zu speichern. Kommen Sie wieder, wenn Sie eine bekommen haben.
 export-size = { $n ->
     [one] 1 Nachricht
    *[other] { $n } Nachrichten
@@ -322,14 +337,25 @@ help-check-hurry = Es eilt nicht. Der Link gilt { $days } Tage. Nichts geht verl
 help-mail-title = Was in der Mail steht
 help-mail = Name und Adresse des Absenders, ein Link und vielleicht eine Notiz des Absenders. Nicht die Nachricht, nicht die PIN. Wer diese Mail mitliest, hat auch den Link. Mit PIN öffnet der Link allein nichts; ohne PIN legt das Passwort fest, wer ihn zuerst benutzt.
 help-read-title = Wer Ihre Nachrichten lesen kann
-help-read-stored = Sie sind verschlüsselt gespeichert, mit Schlüsseln, die der Server zwischen Ihren Besuchen nicht hat. Ihr Passwort öffnet sie.
-help-read-memory = Wenn eine Nachricht ankommt und während Sie sie lesen, liegt sie lesbar im Arbeitsspeicher unseres Servers. Wer den laufenden Server in diesem Moment beherrscht, könnte sie lesen. Das ist keine Ende-zu-Ende-Verschlüsselung.
-help-read-meta = Der Server weiß, wer wem wann geschrieben hat und wie groß die Nachricht war.
-help-read-sender = Absender sehen, wann Sie das Postfach zum ersten Mal geöffnet haben.
+help-read-stored = Ihre Nachrichten sind verschlüsselt gespeichert, mit Schlüsseln, die der Server zwischen Ihren Besuchen nicht hat. Ihr Passwort öffnet sie. Das heißt im Einzelnen:
+help-read-before-title = Wer den Link hat, vor Ihrem ersten Besuch
+help-read-before = Öffnet das Postfach nur zusammen mit der PIN, wenn der Absender eine vergeben hat. Nach zehn falschen PINs ist der Link geschlossen. Der Absender behält Link und PIN, verschlossen mit seinem eigenen Passwort, um sie noch einmal schicken zu können. Nach Ihrem ersten Besuch öffnen beide nichts mehr.
+help-read-disk-title = Wer eine Festplatte oder Sicherung stiehlt
+help-read-disk = Sieht, wie viel gespeichert ist, aber keine Nachricht, keinen Betreff und keinen Namen. Wurde der eigene Schlüssel des Servers mit gestohlen: auch, wer wem geschrieben hat, und Mail, die gerade hinausgeht. Ihre Nachrichten dann nur, wenn jemand Ihr Passwort errät.
+help-read-away-title = Wer den Server betreibt, während Sie nicht angemeldet sind
+help-read-away = Weiß, wer wem wann geschrieben hat und wie groß die Nachricht war. Was gespeichert ist, öffnet nur, wer Ihr Passwort errät.
+help-read-here-title = Wer den Server betreibt, wenn eine Nachricht ankommt und solange Sie angemeldet sind
+help-read-memory = Wenn eine Nachricht ankommt und solange Sie angemeldet sind, kann sie lesbar im Arbeitsspeicher unseres Servers liegen. Wer den laufenden Server in diesem Moment beherrscht, könnte sie lesen. Das ist keine Ende-zu-Ende-Verschlüsselung.
+help-read-sender-title = Die Absender
+help-read-sender = Sehen, wann Sie das Postfach zum ersten Mal geöffnet haben. Nicht, ob oder wann Sie eine Nachricht lesen.
+help-read-others-title = Alle anderen
+help-read-others = Von uns nichts. Keine Seite lädt etwas von fremden Servern, und Bilder in Nachrichten, die anderswo liegen, bleiben draußen. Ihr Mailanbieter sieht die Mail mit dem Link.
 help-password-title = Warum das Passwort sich nicht zurücksetzen lässt
 help-password = Weil es sonst auch jemand anderes zurücksetzen könnte. Wir haben weder Ihr Passwort noch eine Kopie Ihres Schlüssels, die sich ohne das Passwort öffnen ließe.
+help-password-guess = Das Passwort allein schützt, was gespeichert ist. Mehrere Wörter, die nicht zusammengehören, sind schwer zu erraten und leicht aufzuschreiben.
 help-delete-title = Wie lange alles bleibt
 help-delete = { $days } Tage nach der letzten Anmeldung, Antwort oder neuen Nachricht schließt das Postfach, und eine Woche später wird es gelöscht. Vorher werden Sie zweimal per Mail gewarnt. Sie können jederzeit jede Nachricht mit ihren Dateien speichern, oder alles auf einmal.
+help-delete-backup = Was gelöscht ist, ist erst dann überall fort, wenn auch die letzte Sicherung des Servers von vorher fort ist.
 help-key = Wenn Sie selbst OpenPGP benutzen, können Sie auch den Schlüssel Ihres Postfachs mitnehmen: unter „Schlüssel“, mit Ihrem Passwort. Die Datei ist mit einer eigenen Passphrase verschlossen.
 help-cookies-title = Cookies und Verfolgung
 help-cookies = Ein Cookie, solange Sie angemeldet sind; beim Abmelden geht es. Eines merkt sich ein Jahr lang, dass dieser Browser schon einmal angemeldet war, und eines die Sprache, wenn Sie sie wählen. Keine Verfolgung, nichts von fremden Servern, keine Werbung.

@@ -24,7 +24,7 @@ nav-export = Export
 sign-out = Sign out
 
 ## First use
-first-title = First { $brand } Guard Security Use
+first-title = First use of your secure mailbox
 first-lead = { $brand } keeps a confidential message for you. Choose a password to open your temporary mailbox.
 first-warning-title = Nobody can restore this password.
 first-warning = It cannot be reset or changed later, not by us either. If you forget it, everything encrypted with it is lost. Write it down and keep it safe.
@@ -77,7 +77,6 @@ used-not-you-title = You never chose a password here?
 used-not-you = Then somebody else has used your link. Tell the sender at once, by phone.
 superseded-title = There is a newer invitation
 superseded-text = A newer invitation was sent to you. Only that one works. Look for the newest mail from { $brand }, also in your spam folder.
-superseded-old = Messages from the earlier mailbox do not move into the new one.
 
 ## Sign in and out
 signin-title = Sign in
@@ -100,7 +99,9 @@ signed-out-text = Your key has been wiped from our server’s memory. If this is
 signin-again = Sign in again
 ended-title = You were signed out
 ended-text = After { $minutes } minutes without activity we sign you out.
-ended-reply = Your text is not lost. Sign in, and you can send it. Files have to be chosen again.
+ended-reply = Your text is not lost. Sign in, and you can send it.
+ended-files = Files have to be chosen again.
+ended-undone = What you asked for just now was not done. Sign in and do it again.
 
 ## List of messages
 inbox-title = Inbox
@@ -122,8 +123,13 @@ attachments-count = { $n ->
 inbox-empty = There is no message here.
 inbox-empty-more = When somebody at { $brand } writes to you, you get a mail at { $recipient }.
 sent-empty = You have not sent anything yet.
+sent-empty-more = To write to a sender, open a message in the inbox and choose “Reply”. A copy of what you send is then kept here.
 opened-title = Your mailbox is open
 opened-text = Next time, sign in with { $recipient } and your password. The link in the mail has done its work; keep this address instead:
+opened-save-title = Save what you must not lose
+opened-save-text = Nobody can restore your password. Messages that you have saved on a device of your own stay readable without it. You can do that at any time, also later.
+opened-save-all = Save all messages
+opened-save-key = Save the key, if you use OpenPGP
 keep-until = This mailbox closes on { $until } if nobody signs in, replies or writes to it until then. Each of these starts the { $days } days again.
 answered = Answered
 search-title = Search
@@ -152,6 +158,7 @@ search-unreadable = { $n ->
 }
 search-more = These are the newest { $most } of them. More words make it fewer.
 search-empty = Type at least one word.
+search-nothing = Try fewer words, another spelling, or the beginning of a word.
 search-long = That is too long to look for. { $most } characters are the most.
 search-label = Search in these messages
 search-button = Search
@@ -201,8 +208,15 @@ attachment-hint = You can choose several files, together up to { $limit }.
 reply-encrypted = Your reply is encrypted before it is stored. A copy is kept in Sent.
 send = Send
 reply-empty = Write a message.
+reply-too-long = The text is too long for one message. Put it into a file and send that along.
+reply-text-kept = Your text is still here.
+reply-kept = You typed this here before. It has not been sent yet.
+reply-under-way = On its way:
+reply-arrived = Everything has arrived; your reply is being encrypted and stored.
+files-sum = Together { $size }
+files-large = These files are too large to be sent. All files together may have { $limit }.
 reply-too-big = With “{ $name }” the files are too large. All files together may have { $limit }.
-reply-files-again = Your text is still here. Please choose the files again.
+reply-files-again = Please choose the files again.
 sent-ok-title = Your reply was sent
 sent-ok-text = To { $to }, on { $date }. It was encrypted, and a copy is in Sent.
 sent-ok-show = Show the sent message
@@ -260,6 +274,7 @@ key-undo-button = Undo: use this mailbox again
 ## Export
 export-title = Take everything with you
 export-text = One zip file with all messages of this mailbox, received and sent, each as an .eml file that mail programs can open.
+export-empty = There is no message here yet, so there is nothing to save. Come back when you have received one.
 export-size = { $n ->
     [one] 1 message
    *[other] { $n } messages
@@ -325,14 +340,25 @@ help-check-hurry = There is no hurry. The link works for { $days } days. Nothing
 help-mail-title = What is in the mail
 help-mail = The sender’s name and address, a link, and perhaps a note from the sender. Not the message, not the PIN. Whoever else reads that mail has the link, too. With a PIN the link alone opens nothing; without a PIN, whoever uses it first sets the password.
 help-read-title = Who can read your messages
-help-read-stored = They are stored encrypted, with keys that the server does not hold between your visits. Your password opens them.
-help-read-memory = When a message arrives and while you read it, it is in the memory of our server in readable form. Whoever controls the running server at that moment could read it. This is not end-to-end encryption.
-help-read-meta = The server knows who wrote to whom, when, and how large it was.
-help-read-sender = Senders see when you first opened the mailbox.
+help-read-stored = Your messages are stored encrypted, with keys that the server does not hold between your visits. Your password opens them. In detail, that means:
+help-read-before-title = Whoever has the link, before your first visit
+help-read-before = Opens the mailbox only with the PIN as well, if the sender has set one. After ten wrong PINs the link is closed. The sender keeps link and PIN, locked with the sender’s own password, to be able to send them again. After your first visit neither opens anything.
+help-read-disk-title = Whoever steals a disk or a backup
+help-read-disk = Sees how much is stored, but no message, no subject and no name. If the server’s own key was stolen with it: also who wrote to whom and mail that is just on its way out. Your messages then only by guessing your password.
+help-read-away-title = Whoever runs the server, while you are not signed in
+help-read-away = Knows who wrote to whom, when, and how large it was. Can open what is stored only by guessing your password.
+help-read-here-title = Whoever runs the server, when a message arrives and while you are signed in
+help-read-memory = When a message arrives and while you are signed in, it can be in the memory of our server in readable form. Whoever controls the running server at that moment could read it. This is not end-to-end encryption.
+help-read-sender-title = The people who write to you
+help-read-sender = See when you first opened the mailbox. Not whether or when you read a message.
+help-read-others-title = Anybody else
+help-read-others = Nothing from us. No page loads anything from another server, and pictures in messages that lie elsewhere stay out. Your mail provider sees the mail with the link.
 help-password-title = Why the password cannot be reset
 help-password = Because then somebody else could reset it, too. We do not have your password, nor a copy of your key that opens without it.
+help-password-guess = The password alone protects what is stored. Several words that do not belong together are hard to guess and easy to write down.
 help-delete-title = How long it is kept
 help-delete = { $days } days after the last sign-in, reply or new message the mailbox closes, and a week later it is deleted. You are warned by mail twice before. You can save every message with its files, or everything at once, at any time.
+help-delete-backup = What is deleted is gone everywhere when the last backup of the server from before is gone, too.
 help-key = If you use OpenPGP yourself, you can take the key of your mailbox along, too: under “Key”, with your password. The file is locked with a passphrase of its own.
 help-cookies-title = Cookies and tracking
 help-cookies = One cookie while you are signed in; it goes when you sign out. One that remembers for a year that this browser signed in before, and one for the language if you choose it. No tracking, nothing from other servers, no advertising.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! table key  SHA-256(cookie)
+//! draft      AEAD(HKDF(cookie, lp("guardpost/1 draft", M)), text, aad = table key)
 //! wrapped    AEAD(HKDF(cookie, lp("guardpost/1 session", M)), MUK, aad = table key)
 //! sign-in cache  AEAD(HKDF(salt = boot secret, ikm = password, info = lp("guardpost/1 sign-in cache", M, s, generation)), MUK, aad = lp(M, s, generation))
 //! ```
@@ -66,8 +67,27 @@ impl SessionCookie {
         self.aead(mailbox).open_key(wrapped, &self.table_key()).map(MailboxKey::new)
     }
 
+    /// Seals a text that was typed and not sent.
+    pub fn seal_draft(&self, mailbox: MailboxId, text: &Secret<String>, random: &dyn Random) -> Vec<u8> {
+        self.draft(mailbox).seal(random, text.expose().as_bytes(), &self.table_key())
+    }
+
+    /// Opens it.
+    pub fn open_draft(&self, mailbox: MailboxId, sealed: &[u8]) -> Result<Secret<String>, VaultError> {
+        let text = self.draft(mailbox).open(sealed, &self.table_key())?;
+        Ok(Secret::new(String::from_utf8_lossy(text.expose()).into_owned()))
+    }
+
     fn aead(&self, mailbox: MailboxId) -> Aead {
-        let info = lp(&[b"guardpost/1 session", mailbox.bytes()]);
+        self.under(b"guardpost/1 session", mailbox)
+    }
+
+    fn draft(&self, mailbox: MailboxId) -> Aead {
+        self.under(b"guardpost/1 draft", mailbox)
+    }
+
+    fn under(&self, purpose: &[u8], mailbox: MailboxId) -> Aead {
+        let info = lp(&[purpose, mailbox.bytes()]);
         Aead::new(&derive(&NO_SALT, self.0.expose(), &info))
     }
 }

@@ -17,10 +17,19 @@ pub fn script() -> Response<Body> {
     content(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("../../../assets/portal/guard.js"))
 }
 
+/// `mailbox.js`.
+pub fn mailbox_script() -> Response<Body> {
+    content(
+        StatusCode::OK,
+        "text/javascript; charset=utf-8",
+        include_str!("../../../assets/portal/mailbox.js"),
+    )
+}
+
 /// The organisation's picture, or ours.
 pub fn logo(visit: &Visit) -> Response<Body> {
-    let (bytes, kind) = &visit.chrome.face.logo;
-    content(StatusCode::OK, kind, bytes.clone())
+    let logo = &visit.chrome.face.logo;
+    content(StatusCode::OK, logo.kind, logo.bytes.clone())
 }
 
 /// For monitors: 200 while mail is taken, 503 while it is not; no figures.

@@ -129,12 +129,9 @@ pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 /// When to come again while there are too many.
 const SOON: Duration = Duration::from_secs(60);
 
-/// `GET /mailbox/export/progress`: a picture whose width is how far it is: 1 pixel for nothing, one more for each
-/// percent, 102 when no export is under way. The page's policy lets a script fetch nothing but pictures.
+/// `GET /mailbox/export/progress`: how far it is, as a picture.
 pub fn progress(portal: &Portal, signed: &Signed) -> Answer {
-    let width = 1 + u16::from(portal.exports.percent(signed.who.mailbox).unwrap_or(101));
-    let picture = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"1\"/>");
-    Ok(page::content(StatusCode::OK, "image/svg+xml", picture))
+    Ok(portal.exports.picture(signed.who.mailbox))
 }
 
 #[cfg(test)]

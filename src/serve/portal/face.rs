@@ -4,11 +4,10 @@ use crate::base::language::Language;
 use crate::config::Config;
 use crate::config::section::Portal as PortalSection;
 use crate::config::section::TemporaryMailbox;
+use crate::serve::portal::logo::Logo;
 use crate::serve::portal::origin::Site;
 use crate::texts;
 use bytes::Bytes;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// One configured portal address with its brand.
@@ -34,8 +33,8 @@ pub struct Face {
     pub key_download: bool,
     /// The style sheet with the brand's colour.
     pub style: Bytes,
-    /// The brand's picture and its media type.
-    pub logo: (Bytes, &'static str),
+    /// The brand's picture.
+    pub logo: Logo,
 }
 
 impl Face {
@@ -66,7 +65,7 @@ impl Face {
             inactivity: Duration::from_secs(u64::from(mailboxes.inactivity_days) * DAY),
             key_download: mailboxes.key_download,
             style: style(&portal.accent),
-            logo: logo(portal.logo.as_deref()),
+            logo: Logo::open(portal.logo.as_deref(), colour(&portal.accent).unwrap_or(COLOUR)),
         })
     }
 
@@ -98,41 +97,22 @@ fn link(contact: &str) -> String {
 /// The style sheet with the one colour that an organisation sets.
 fn style(accent: &str) -> Bytes {
     let sheet = include_str!("../../../assets/portal/guard.css");
-    let hex = accent.strip_prefix('#').unwrap_or_default();
-    let known = matches!(hex.len(), 3 | 6) && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !known {
-        return Bytes::from_static(sheet.as_bytes());
-    }
-    Bytes::from(sheet.replacen("--brand: #1f5f8b", &format!("--brand: #{hex}"), 1))
-}
-
-/// The picture beside the brand; one that cannot be read or is of no known kind is replaced by our own.
-fn logo(file: Option<&Path>) -> (Bytes, &'static str) {
-    let own = (Bytes::from_static(include_bytes!("../../../assets/portal/logo.svg")), "image/svg+xml");
-    let Some(path) = file else { return own };
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let kind = match ending.as_str() {
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        _ => return own,
-    };
-    match fs::read(path) {
-        Ok(bytes) if bytes.len() <= LOGO => (Bytes::from(bytes), kind),
-        Ok(bytes) => {
-            tracing::warn!(path = %path.display(), size = bytes.len(), "logo is above 256 KiB; not shown");
-            own
+    match colour(accent) {
+        Some(colour) => {
+            Bytes::from(sheet.replacen(&format!("--brand: {COLOUR}"), &format!("--brand: {colour}"), 1))
         }
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "logo cannot be read; not shown");
-            own
-        }
+        None => Bytes::from_static(sheet.as_bytes()),
     }
 }
 
-/// A logo, octets.
-const LOGO: usize = 256 << 10;
+/// The colour that stands in the style sheet and in our own picture.
+const COLOUR: &str = "#1f5f8b";
+
+/// `#rgb` or `#rrggbb`, and nothing else that could stand in a style sheet.
+fn colour(accent: &str) -> Option<&str> {
+    let hex = accent.strip_prefix('#')?;
+    (matches!(hex.len(), 3 | 6) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(accent)
+}
 
 #[cfg(test)]
 mod tests {

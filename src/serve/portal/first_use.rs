@@ -72,6 +72,9 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
     let id = invitation::id(&visit)?;
     let Visit { chrome, head, body, source, signed, .. } = visit;
     let typed = Form::read(&head.headers, body).await?;
+    if typed.is_set("lang") {
+        return in_other_words(portal, chrome, id, &typed).await;
+    }
     let secret = |name: &str| Secret::new(typed.text(name).to_owned());
     let wanted = FirstUseForm {
         token: secret("token"),
@@ -110,9 +113,10 @@ pub async fn refused(
         InvitationPage::Open { has_pin, .. } => has_pin,
         state => return invitation::conflict(chrome, &state),
     };
-    let mut page = form(portal, chrome, id, has_pin);
-    page.token = typed.text("token").chars().take(64).collect();
-    page.understood = typed.is_set("understood");
+    let mut chrome = around(chrome.clone());
+    chrome.form = (!matches!(error, FirstUseError::WrongToken)).then_some("first");
+    let chrome = &chrome;
+    let mut page = filled(portal, chrome, id, has_pin, typed);
     let status = match error {
         FirstUseError::WrongToken => {
             page.errors.push(FieldError { field: "token", text: chrome.say("token-error") });
@@ -145,6 +149,36 @@ pub async fn refused(
         _ => return Err(Trouble::Internal("the first use failed")),
     };
     page.answer(status)
+}
+
+/// The form in the language that was asked for, with what was typed but the secrets; nothing is tried.
+async fn in_other_words(portal: &Portal, chrome: Chrome, id: InvitationId, typed: &Form) -> Answer {
+    let mut chrome = around(chrome);
+    chrome.form = typed.is_set("token").then_some("first");
+    match portal.flow.invitation_page(Some(id)).await? {
+        InvitationPage::Open { has_pin, .. } => {
+            filled(portal, &chrome, id, has_pin, typed).answer(StatusCode::OK)
+        }
+        state => invitation::conflict(&chrome, &state),
+    }
+}
+
+fn filled<'a>(
+    portal: &Portal,
+    chrome: &'a Chrome,
+    id: InvitationId,
+    has_pin: bool,
+    typed: &Form,
+) -> FirstUse<'a> {
+    let mut page = form(portal, chrome, id, has_pin);
+    page.token = typed.text("token").chars().take(64).collect();
+    page.understood = typed.is_set("understood");
+    page
+}
+
+/// Around the form: whoever looks something up comes back to what was typed.
+pub fn around(chrome: Chrome) -> Chrome {
+    Chrome { stays: true, ..chrome }
 }
 
 fn broken(chrome: &Chrome, rule: Rule) -> FieldError {

@@ -46,6 +46,11 @@ impl Paced {
         Self { body, begun: Instant::now(), got: 0, limit, patience: PATIENCE }
     }
 
+    /// Octets that have arrived.
+    pub fn got(&self) -> u64 {
+        self.got
+    }
+
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BadBody> {
         loop {
@@ -82,10 +87,15 @@ pub struct Form(Vec<(String, String)>);
 impl Form {
     /// Reads a form from a request's body; no body is an empty form.
     pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, BadBody> {
+        Self::read_paced(headers, Paced::new(body, FORM as u64)).await
+    }
+
+    /// The same from a body that may bring more: what is above [`FORM`] is refused.
+    pub async fn read_paced(headers: &HeaderMap, mut body: Paced) -> Result<Self, BadBody> {
         if declared(headers).is_some_and(|length| length > FORM as u64) {
             return Err(BadBody::TooLarge);
         }
-        let mut body = Paced::new(body, FORM as u64);
+        body.limit = body.limit.min(FORM as u64);
         let mut bytes = Zeroizing::new(Vec::with_capacity(declared(headers).map_or(0, |_| FORM)));
         while let Some(piece) = body.next().await? {
             bytes.extend_from_slice(&piece);

@@ -19,7 +19,8 @@ pub async fn show(portal: &Portal, visit: Visit) -> Answer {
     let id = id(&visit)?;
     match portal.flow.invitation_page(Some(id)).await? {
         InvitationPage::Open { has_pin, .. } => {
-            first_use::form(portal, &visit.chrome, id, has_pin).answer(StatusCode::OK)
+            let chrome = first_use::around(visit.chrome);
+            first_use::form(portal, &chrome, id, has_pin).answer(StatusCode::OK)
         }
         InvitationPage::Used { at } => closed(&visit.chrome, &InvitationPage::Used { at }, StatusCode::OK),
         state => closed(&visit.chrome, &state, StatusCode::GONE),
@@ -29,8 +30,7 @@ pub async fn show(portal: &Portal, visit: Visit) -> Answer {
 /// `POST /i/<id>/no-pin`: the sender is told, at most once a day.
 pub async fn no_pin(portal: &Portal, visit: Visit) -> Answer {
     let id = id(&visit)?;
-    let Visit { mut chrome, head, body, source, .. } = visit;
-    chrome.path = format!("/i/{id}");
+    let Visit { chrome, head, body, source, .. } = visit;
     let form = Form::read(&head.headers, body).await?;
     let token = Secret::new(form.text("token").to_owned());
     match portal.flow.no_pin(Some(id), token, &source).await {

@@ -30,7 +30,7 @@ struct List<'a> {
     page: &'a Chrome,
     title: String,
     opened: bool,
-    sent: Option<String>,
+    sent: Option<SentNow>,
     recipient: String,
     searchable: bool,
     /// What is looked for: nothing yet.
@@ -42,6 +42,13 @@ struct List<'a> {
     empty_more: Option<String>,
     pages: Option<Pages>,
     keep_until: String,
+}
+
+/// An answer that was sent just now.
+#[derive(Debug)]
+struct SentNow {
+    text: String,
+    href: String,
 }
 
 /// One message on the list.
@@ -84,7 +91,7 @@ const EACH: usize = 40;
 pub async fn inbox(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     visit.chrome.tab = Tab::Inbox;
     let opened = portal.sessions.take_first_look(signed.cookie.expose());
-    let chrome = visit.chrome.clone();
+    let chrome = Chrome { query: kept(&visit.query), ..visit.chrome };
     let mut list = list(portal, &chrome, &visit.query, &signed.who, Folder::INBOX).await?;
     list.opened = opened;
     page::html(StatusCode::OK, &list)
@@ -93,11 +100,12 @@ pub async fn inbox(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer 
 /// `GET /mailbox/sent`.
 pub async fn sent(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     visit.chrome.tab = Tab::Sent;
-    let chrome = visit.chrome.clone();
+    let chrome = Chrome { query: kept(&visit.query), ..visit.chrome };
     let mut list = list(portal, &chrome, &visit.query, &signed.who, Folder::SENT).await?;
     if visit.query.is_set("sent") {
-        list.sent = list.rows.first().map(|row| {
-            chrome.words("sent-ok-text", &[("to", (&row.to).into()), ("date", (&row.date).into())])
+        list.sent = list.rows.first().map(|row| SentNow {
+            text: chrome.words("sent-ok-text", &[("to", (&row.to).into()), ("date", (&row.date).into())]),
+            href: row.href.clone(),
         });
     }
     page::html(StatusCode::OK, &list)
@@ -119,7 +127,7 @@ async fn list<'a>(
     let rows: Vec<Row> = listed.iter().map(|listed| row(chrome, folder, listed, now)).collect();
     let closes = portal.flow.closes_on(who.mailbox).await?.ok_or(Trouble::NotFound)?;
     let (title, empty, empty_more) = if folder == Folder::SENT {
-        (chrome.say("sent-title"), chrome.say("sent-empty"), None)
+        (chrome.say("sent-title"), chrome.say("sent-empty"), Some(chrome.say("sent-empty-more")))
     } else {
         let address = who.address.to_string();
         let more = chrome.put("inbox-empty-more", "recipient", &address);
@@ -172,6 +180,14 @@ async fn page_of(
     }
     found.truncate(EACH);
     Ok(found)
+}
+
+/// What of a query leads to the same page of the list again.
+fn kept(query: &Form) -> String {
+    let numbers = ["page", "before", "after"]
+        .into_iter()
+        .filter_map(|name| Some(format!("{name}={}&", query.text(name).parse::<u32>().ok()?)));
+    numbers.collect()
 }
 
 fn uid(query: &Form, name: &str) -> Option<Uid> {
@@ -255,7 +271,7 @@ mod tests {
             page: chrome,
             title: chrome.say("inbox-title"),
             opened: true,
-            sent: Some(text.into()),
+            sent: Some(SentNow { text: text.into(), href: "/mailbox/sent/1".into() }),
             recipient: text.into(),
             searchable: true,
             q: "",

@@ -8,6 +8,7 @@ mod agent;
 mod asset;
 mod attachment;
 pub mod cookie;
+mod draft;
 mod export;
 pub mod face;
 mod first_use;
@@ -19,6 +20,7 @@ pub mod html;
 mod invitation;
 mod key;
 mod list;
+mod logo;
 mod message;
 mod notice;
 pub mod origin;
@@ -36,6 +38,8 @@ mod sign_out;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trouble;
+#[cfg(test)]
+mod typed_tests;
 mod upload;
 mod view;
 mod work;
@@ -58,7 +62,6 @@ use crate::serve::portal::form::Form;
 use crate::serve::portal::headers::Policy;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
-use crate::serve::portal::page::Tab;
 use crate::serve::portal::route::Budget;
 use crate::serve::portal::route::Found;
 use crate::serve::portal::route::Page;
@@ -96,6 +99,7 @@ pub struct Portal {
     sessions: Arc<Sessions>,
     exports: Works,
     searches: Works,
+    uploads: Works,
     faces: RwLock<Arc<[Arc<Face>]>>,
 }
 
@@ -110,6 +114,8 @@ struct Visit {
     body: Body,
     source: Source,
     signed: Option<Signed>,
+    /// There was a session that is over.
+    ended: bool,
 }
 
 /// Who is signed in.
@@ -139,6 +145,7 @@ impl Portal {
             sessions: Arc::default(),
             exports: Works::new(EXPORTS),
             searches: Works::new(SEARCHES),
+            uploads: Works::new(UPLOADS),
             faces: RwLock::new(faces(config)),
         }
     }
@@ -220,15 +227,18 @@ impl Portal {
         let mut cookies = Cookies::read(&head.headers, chrome.face.site.secure());
         let device = cookies.device.as_ref().map(|device| device.expose().clone());
         let source = Source { ip: peer.address, device };
-        if route.budget == Budget::Guess {
+        // A sign-in is asked later, by its page: it may carry what must not be lost.
+        if route.budget == Budget::Guess && route.page != Page::SignInPost {
             self.flow.budgets.network(source.ip, self.flow.clock.running()).map_err(Trouble::Paused)?;
         }
+        let was_signed = cookies.session.is_some();
         let signed = match route.page {
-            Page::Style | Page::Script | Page::Logo | Page::Health => None,
+            Page::Style | Page::Script | Page::MailboxScript | Page::Logo | Page::Health => None,
             _ => self.signed(cookies.session.take()).await?,
         };
+        let ended = was_signed && signed.is_none();
         let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
-        let visit = Visit { chrome, route, parts, query, head, body, source, signed };
+        let visit = Visit { chrome, route, parts, query, head, body, source, signed, ended };
         self.show(visit).await
     }
 
@@ -236,20 +246,23 @@ impl Portal {
     async fn show(&self, mut visit: Visit) -> Answer {
         if visit.route.who == Who::Session {
             let Some(signed) = visit.signed.take() else {
-                return match visit.route.page {
-                    Page::ReplyPost => reply::signed_out(self, visit).await,
-                    _ => Err(Trouble::SignedOut),
+                return match (visit.route.page, visit.route.method) {
+                    (Page::ReplyPost, _) => reply::signed_out(self, visit).await,
+                    (_, Verb::Post) => sign_in::ended(visit.chrome, None),
+                    (_, Verb::Get) => Err(Trouble::SignedOut),
                 };
             };
             visit.chrome.signed = true;
             let ended = signed.ended.clone();
             // An answer that is being sent is not lost because its session is.
             if visit.route.page == Page::ReplyPost {
-                return self.show_signed(visit, signed).await;
+                return self.show_signed(visit, signed).await.map_err(Trouble::inside);
             }
             return tokio::select! {
                 biased;
-                answer = self.show_signed(visit, signed) => answer.map(|answer| while_open(answer, ended)),
+                answer = self.show_signed(visit, signed) => {
+                    answer.map(|answer| while_open(answer, ended)).map_err(Trouble::inside)
+                }
                 () = ended.cancelled() => Err(Trouble::SignedOut),
             };
         }
@@ -257,6 +270,7 @@ impl Portal {
             Page::Start => page::see_other(if visit.signed.is_some() { "/mailbox" } else { "/login" }),
             Page::Style => Ok(asset::style(&visit)),
             Page::Script => Ok(asset::script()),
+            Page::MailboxScript => Ok(asset::mailbox_script()),
             Page::Logo => Ok(asset::logo(&visit)),
             Page::Help => help::show(visit),
             Page::Health => Ok(asset::health(self.flow.store.health())),
@@ -278,6 +292,8 @@ impl Portal {
             | Page::Print
             | Page::Reply
             | Page::ReplyPost
+            | Page::ReplyProgress
+            | Page::Draft
             | Page::Search
             | Page::Key
             | Page::KeyDownload
@@ -303,6 +319,8 @@ impl Portal {
             Page::Print => print::show(self, visit, signed).await,
             Page::Reply => reply::show(self, visit, signed).await,
             Page::ReplyPost => reply::post(self, visit, signed).await,
+            Page::ReplyProgress => reply::progress(self, &signed),
+            Page::Draft => draft::post(self, visit, signed).await,
             Page::Search => search::post(self, visit, signed).await,
             Page::Key => key::show(self, visit, signed).await,
             Page::KeyDownload => key::download(self, visit, signed).await,
@@ -317,6 +335,7 @@ impl Portal {
             Page::Start
             | Page::Style
             | Page::Script
+            | Page::MailboxScript
             | Page::Logo
             | Page::Help
             | Page::Health
@@ -378,9 +397,7 @@ impl Portal {
             chosen(request.uri().query()).or_else(|| Cookies::read(request.headers(), secure).language);
         let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = face.language(wanted, accepted);
-        let path = request.uri().path();
-        let path = if path.len() <= 200 { path.to_owned() } else { "/".to_owned() };
-        (Chrome { face, language, path, signed: false, tab: Tab::None }, secure)
+        (Chrome::new(face, language, shown_at(request.uri().path())), secure)
     }
 
     fn faces(&self) -> Arc<[Arc<Face>]> {
@@ -430,11 +447,27 @@ fn without_body(answer: Response<Body>) -> Response<Body> {
 const EXPORTS: usize = 32;
 /// Searches under way, of all mailboxes.
 const SEARCHES: usize = 16;
+/// Answers whose arrival is watched, of all mailboxes.
+const UPLOADS: usize = 256;
 /// How often ended sessions are forgotten.
 const SWEEP: Duration = Duration::from_secs(30);
 
 fn faces(config: &Config) -> Arc<[Arc<Face>]> {
     Face::all(config).into_iter().map(Arc::new).collect()
+}
+
+/// The page that a path belongs to: what only takes a form is shown at the nearest page above it.
+fn shown_at(path: &str) -> String {
+    let mut path = if path.len() <= 200 { path } else { "/" };
+    loop {
+        match route::find(&Method::GET, path) {
+            Found::OtherMethod => {
+                let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+                path = if above.is_empty() { "/" } else { above };
+            }
+            Found::Route(..) | Found::Nothing => return path.to_owned(),
+        }
+    }
 }
 
 /// `?lang=de`.
@@ -447,6 +480,7 @@ fn too_large(takes: Takes, headers: &HeaderMap) -> bool {
     let most = match takes {
         Takes::Nothing => 0,
         Takes::Form => FORM as u64,
+        Takes::Typed => upload::TYPED,
         Takes::Upload => upload::DRAINED,
     };
     form::declared(headers).is_some_and(|length| length > most)

@@ -26,6 +26,12 @@ pub struct Chrome {
     pub language: Language,
     /// The page's own path, for the link to the other language.
     pub path: String,
+    /// What belongs to that path: empty, or `page=2&before=7&`.
+    pub query: String,
+    /// The form with what was typed: the other language takes it along.
+    pub form: Option<&'static str>,
+    /// Something may have been typed here: links that lead away open a page of their own.
+    pub stays: bool,
     /// Shown inside an open mailbox.
     pub signed: bool,
     /// The part of the mailbox that it belongs to.
@@ -95,14 +101,35 @@ impl Chrome {
         &self.face.brand
     }
 
+    /// How wide the picture beside the name is, CSS pixels.
+    pub fn logo_width(&self) -> u32 {
+        self.face.logo.width
+    }
+
     /// What the address bar must show.
     pub fn host(&self) -> &str {
         self.face.site.host()
     }
 
-    /// Another language is on offer.
-    pub fn has_other_language(&self) -> bool {
-        self.other().is_some()
+    /// Around a page for everybody, in this face and language.
+    pub fn new(face: Arc<Face>, language: Language, path: String) -> Self {
+        let (query, tab) = (String::new(), Tab::None);
+        Self { face, language, path, query, form: None, stays: false, signed: false, tab }
+    }
+
+    /// The other language is a link beside the name.
+    pub fn has_language_above(&self) -> bool {
+        self.other().is_some() && !self.signed && self.form.is_none()
+    }
+
+    /// It is a link at the foot: inside the mailbox its place is taken.
+    pub fn has_language_below(&self) -> bool {
+        self.other().is_some() && self.signed && self.form.is_none()
+    }
+
+    /// It is a button at the foot that sends a form as it stands; by Enter the form's own buttons come first.
+    pub fn language_form(&self) -> Option<&'static str> {
+        self.form.filter(|_| self.other().is_some())
     }
 
     /// Its tag.
@@ -112,7 +139,7 @@ impl Chrome {
 
     /// This page in it.
     pub fn other_language_link(&self) -> String {
-        format!("{}?lang={}", self.path, self.other_language())
+        format!("{}?{}lang={}", self.path, self.query, self.other_language())
     }
 
     /// Is the inbox, or a message in it.
@@ -219,6 +246,13 @@ pub fn content(status: StatusCode, kind: &'static str, body: impl Into<Body>) ->
     let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+/// RFC 9110 §15.3.5: done, and the page stays as it is.
+pub fn no_content() -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }
 

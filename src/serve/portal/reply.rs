@@ -1,5 +1,6 @@
 //! An answer to a message: to its sender, or to everybody of the organisation on it.
 
+use crate::base::secret::Secret;
 use crate::flow::reading::Plain;
 use crate::flow::refusal::TakeError;
 use crate::flow::reply::Reply;
@@ -8,6 +9,9 @@ use crate::flow::sign_in::Unlocked;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
+use crate::serve::portal::draft::Draft;
+use crate::serve::portal::form;
+use crate::serve::portal::form::Form as Fields;
 use crate::serve::portal::notice::Notice;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
@@ -37,13 +41,30 @@ struct Form<'a> {
     to_all: bool,
     subject: String,
     body: String,
+    /// What stands there was typed before, and kept.
+    kept: bool,
+    /// Files had been chosen, which have to be chosen again.
+    files: bool,
     limit: String,
+    /// `limit` in octets, for the script that adds up.
+    most: u64,
     original: String,
 }
 
 impl Form<'_> {
     fn is_wrong(&self, field: &str) -> bool {
         self.errors.iter().any(|error| error.field == field)
+    }
+
+    fn fill(&mut self, typed: Typed) {
+        self.to_all = typed.to_all;
+        self.subject = typed.subject;
+        self.body = typed.body;
+    }
+
+    /// A size for the script, with `%` in the place of the number.
+    fn unit(&self, id: &str) -> String {
+        self.page.put(id, "n", "%")
     }
 
     fn error(&self, field: &str) -> &str {
@@ -53,19 +74,34 @@ impl Form<'_> {
 
 /// Characters of a subject.
 const SUBJECT: usize = 250;
+/// Octets of a text; a longer one belongs into a file.
+const BODY: usize = 96 << 10;
 /// Characters of the message that is answered, below the form.
 const ORIGINAL: usize = 20_000;
 
 /// `GET /mailbox/<folder>/<uid>/reply`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
-    let form = form(portal, &visit.chrome, place, message).await?;
+    let chrome = around(visit.chrome, place);
+    let mut form = form(portal, &chrome, place, message).await?;
+    if let Some(draft) =
+        portal.sessions.draft(signed.cookie.expose()).and_then(|text| Draft::read(&text, place))
+    {
+        form.fill(draft.typed);
+        form.kept = true;
+    }
     if form.sender.is_empty() {
-        let chrome = &visit.chrome;
-        return Notice::new(chrome, chrome.say("reply-title"), vec![chrome.say("reply-nobody")])
+        return Notice::new(&chrome, chrome.say("reply-title"), vec![chrome.say("reply-nobody")])
+            .button("/mailbox", chrome.say("back-to-inbox"))
             .answer(StatusCode::OK);
     }
     page::html(StatusCode::OK, &form)
+}
+
+/// Around the form, wherever it is shown: it takes what was typed along.
+fn around(chrome: Chrome, place: Place) -> Chrome {
+    let path = format!("{}/reply", place.path());
+    Chrome { tab: place.tab(), path, form: Some("reply"), stays: true, signed: true, ..chrome }
 }
 
 /// The empty form for a message.
@@ -90,7 +126,10 @@ async fn form<'a>(
         to_all: false,
         subject: answer_subject(&view.subject),
         body: String::new(),
+        kept: false,
+        files: false,
         limit: chrome.size(portal.upload_limit()),
+        most: portal.upload_limit(),
         original: view.text.chars().take(ORIGINAL).collect(),
     })
 }
@@ -107,26 +146,33 @@ fn answer_subject(subject: &str) -> String {
 }
 
 /// `POST /mailbox/<folder>/<uid>/reply`.
-pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let place = Place::of(&visit.parts)?;
-    visit.chrome.tab = place.tab();
     let Visit { chrome, head, body, source, .. } = visit;
-    let upload = upload::read(head, body, &portal.flow.spools, portal.upload_limit()).await?;
-    let Upload { fields, files, too_large } = upload;
-    let typed = Typed {
-        to_all: fields.text("to") == "all",
-        subject: fields.text("subject").chars().filter(|c| !c.is_control()).take(SUBJECT).collect(),
-        body: fields.text("body").to_owned(),
-    };
+    let chrome = around(chrome, place);
+    let limit = portal.upload_limit();
+    let going = under_way(portal, &signed, form::declared(&head.headers));
+    let Upload { fields, files, too_large } =
+        upload::read(head, body, &portal.flow.spools, limit, going).await?;
+    let typed = Typed::of(&fields);
+    let again = Again { chrome: &chrome, place, had_files: !files.is_empty() || too_large.is_some() };
+    if fields.is_set("lang") {
+        return again.answer(portal, &signed, typed, None, StatusCode::OK).await;
+    }
+    let wrong = |field, text| Some(FieldError { field, text });
     if let Some(name) = too_large {
-        let limit = chrome.size(portal.upload_limit());
+        let limit = chrome.size(limit);
         let text = chrome.words("reply-too-big", &[("name", (&name).into()), ("limit", (&limit).into())]);
-        let error = FieldError { field: "attachment", text };
-        return again(portal, &chrome, &signed, place, typed, error, StatusCode::PAYLOAD_TOO_LARGE).await;
+        let error = wrong("attachment", text);
+        return again.answer(portal, &signed, typed, error, StatusCode::PAYLOAD_TOO_LARGE).await;
+    }
+    if typed.body.len() > BODY {
+        let error = wrong("body", chrome.say("reply-too-long"));
+        return again.answer(portal, &signed, typed, error, StatusCode::PAYLOAD_TOO_LARGE).await;
     }
     if typed.body.trim().is_empty() && files.is_empty() {
-        let error = FieldError { field: "body", text: chrome.say("reply-empty") };
-        return again(portal, &chrome, &signed, place, typed, error, StatusCode::UNPROCESSABLE_ENTITY).await;
+        let error = wrong("body", chrome.say("reply-empty"));
+        return again.answer(portal, &signed, typed, error, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
     let reply = Reply {
         folder: place.folder,
@@ -138,38 +184,79 @@ pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         ip: source.ip,
     };
     match portal.flow.reply(&signed.who, reply).await {
-        Ok(_) => page::see_other("/mailbox/sent?sent=1"),
+        Ok(_) => {
+            portal.sessions.forget_draft(signed.cookie.expose());
+            page::see_other("/mailbox/sent?sent=1")
+        }
         Err(error) => {
-            let (status, error) = refusal(&chrome, &error, portal.upload_limit())?;
-            again(portal, &chrome, &signed, place, typed, error, status).await
+            let (status, error) = refusal(&chrome, &error, limit)?;
+            again.answer(portal, &signed, typed, Some(error), status).await
         }
     }
 }
 
-/// What was typed, to be shown again.
-struct Typed {
-    to_all: bool,
-    subject: String,
-    body: String,
+/// Notes how much of an announced body has arrived; whoever sends for long is not idle.
+fn under_way(portal: &Portal, signed: &Signed, all: Option<u64>) -> impl FnMut(u64) + Send + 'static {
+    let work = all.and_then(|all| Some((portal.uploads.begin(signed.who.mailbox).ok()?, all)));
+    let (sessions, clock) = (portal.sessions.clone(), portal.flow.clock.clone());
+    let cookie = Secret::new(signed.cookie.expose().clone());
+    move |got| {
+        sessions.touch(cookie.expose(), clock.running());
+        if let Some((work, all)) = &work {
+            work.is_at(got, *all);
+        }
+    }
 }
 
-/// The form again, with what was typed and the reason.
-async fn again(
-    portal: &Portal,
-    chrome: &Chrome,
-    signed: &Signed,
+/// `GET /mailbox/reply/progress`: how much of an answer has arrived, as a picture.
+pub fn progress(portal: &Portal, signed: &Signed) -> Answer {
+    Ok(portal.uploads.picture(signed.who.mailbox))
+}
+
+/// What was typed, to be shown again.
+pub struct Typed {
+    /// To everybody.
+    pub to_all: bool,
+    /// The subject on one line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+impl Typed {
+    /// From a form's fields.
+    pub fn of(fields: &Fields) -> Self {
+        Self {
+            to_all: fields.text("to") == "all",
+            subject: fields.text("subject").chars().filter(|c| !c.is_control()).take(SUBJECT).collect(),
+            body: fields.text("body").to_owned(),
+        }
+    }
+}
+
+/// The form again, with what was typed and perhaps a reason.
+struct Again<'a> {
+    chrome: &'a Chrome,
     place: Place,
-    typed: Typed,
-    error: FieldError,
-    status: StatusCode,
-) -> Answer {
-    let message = portal.flow.read(&signed.who, place.folder, place.uid).await?;
-    let mut form = form(portal, chrome, place, message).await?;
-    form.to_all = typed.to_all;
-    form.subject = typed.subject;
-    form.body = typed.body;
-    form.errors.push(error);
-    page::html(status, &form)
+    had_files: bool,
+}
+
+impl Again<'_> {
+    async fn answer(
+        &self,
+        portal: &Portal,
+        signed: &Signed,
+        typed: Typed,
+        error: Option<FieldError>,
+        status: StatusCode,
+    ) -> Answer {
+        let message = portal.flow.read(&signed.who, self.place.folder, self.place.uid).await?;
+        let mut form = form(portal, self.chrome, self.place, message).await?;
+        form.fill(typed);
+        form.files = self.had_files;
+        form.errors.extend(error);
+        page::html(status, &form)
+    }
 }
 
 /// Why an answer was not taken, in words for its writer.
@@ -205,12 +292,17 @@ fn refusal(chrome: &Chrome, error: &TakeError, limit: u64) -> Result<(StatusCode
 /// An answer whose session ended while it was typed: its text goes along to the sign-in.
 pub async fn signed_out(portal: &Portal, visit: Visit) -> Answer {
     let place = Place::of(&visit.parts)?;
-    let Visit { mut chrome, head, body, .. } = visit;
-    chrome.path = "/login".to_owned();
-    let upload = upload::read(head, body, &portal.flow.spools, 0).await?;
+    let Visit { chrome, head, body, .. } = visit;
+    let upload = upload::read(head, body, &portal.flow.spools, 0, |_| {}).await?;
     let text = |name: &str| upload.fields.text(name).to_owned();
-    let carried = Carried { then: place.name(), subject: text("subject"), body: text("body") };
-    sign_in::ended(&chrome, carried)
+    let carried = Carried {
+        then: place.name(),
+        to: text("to"),
+        subject: text("subject"),
+        body: text("body"),
+        files: upload.too_large.is_some(),
+    };
+    sign_in::ended(chrome, Some(carried))
 }
 
 /// The form with the text that came along through a sign-in; the inbox if its message is not there.
@@ -220,12 +312,11 @@ pub async fn resumed(portal: &Portal, chrome: &Chrome, who: &Arc<Unlocked>, carr
     let Ok(message) = portal.flow.read(who, place.folder, place.uid).await else {
         return page::see_other("/mailbox");
     };
-    let mut chrome = chrome.clone();
-    chrome.tab = place.tab();
-    chrome.path = format!("{}/reply", place.path());
+    let chrome = around(chrome.clone(), place);
     let mut form = form(portal, &chrome, place, message).await?;
-    form.subject = carried.subject;
-    form.body = carried.body;
+    let Carried { to, subject, body, files, .. } = carried;
+    form.fill(Typed { to_all: to == "all", subject, body });
+    form.files = files;
     page::html(StatusCode::OK, &form)
 }
 
@@ -250,7 +341,10 @@ mod tests {
             to_all: false,
             subject: text.into(),
             body: text.into(),
+            kept: true,
+            files: true,
             limit: "26 MB".into(),
+            most: 26_000_000,
             original: text.into(),
         };
         form.render().unwrap()

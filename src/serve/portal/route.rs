@@ -66,6 +66,8 @@ pub enum Takes {
     Nothing,
     /// `application/x-www-form-urlencoded`, at most 64 KiB.
     Form,
+    /// That or `multipart/form-data` without files, at most 144 KiB: what was typed, on its way round.
+    Typed,
     /// That or `multipart/form-data` with files, as large as a message.
     Upload,
 }
@@ -79,6 +81,8 @@ pub enum Page {
     Style,
     /// `guard.js`.
     Script,
+    /// `mailbox.js`.
+    MailboxScript,
     /// The brand's picture.
     Logo,
     /// "Is this safe?".
@@ -121,6 +125,10 @@ pub enum Page {
     Reply,
     /// Answering.
     ReplyPost,
+    /// How much of an answer has arrived.
+    ReplyProgress,
+    /// Keeping what was typed.
+    Draft,
     /// Words in all messages.
     Search,
     /// The mailbox's OpenPGP keys.
@@ -150,6 +158,7 @@ pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/", Page::Start),
     open(Verb::Get, "/guard.css", Page::Style),
     open(Verb::Get, "/guard.js", Page::Script),
+    open(Verb::Get, "/mailbox.js", Page::MailboxScript),
     open(Verb::Get, "/logo", Page::Logo),
     open(Verb::Get, "/help", Page::Help),
     open(Verb::Get, "/health", Page::Health),
@@ -159,7 +168,7 @@ pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/i/{id}/asked", Page::Asked),
     open(Verb::Get, "/i/{id}/cancelled", Page::Cancelled),
     open(Verb::Get, "/login", Page::SignIn),
-    Route { budget: Budget::Guess, takes: Takes::Form, ..open(Verb::Post, "/login", Page::SignInPost) },
+    Route { budget: Budget::Guess, takes: Takes::Typed, ..open(Verb::Post, "/login", Page::SignInPost) },
     Route { takes: Takes::Form, ..open(Verb::Post, "/logout", Page::SignOut) },
     open(Verb::Get, "/signed-out", Page::SignedOut),
     signed("/mailbox", Page::Inbox),
@@ -175,6 +184,7 @@ pub const ROUTES: &[Route] = &[
     signed("/mailbox/sessions", Page::Sessions),
     done("/mailbox/sessions/end", Page::SessionsEnd),
     done("/mailbox/sessions/end-others", Page::SessionsEndOthers),
+    signed("/mailbox/reply/progress", Page::ReplyProgress),
     signed("/mailbox/{folder}/{uid}", Page::Message),
     signed("/mailbox/{folder}/{uid}/body", Page::Body),
     signed("/mailbox/{folder}/{uid}/attachment/{n}", Page::Attachment),
@@ -186,6 +196,7 @@ pub const ROUTES: &[Route] = &[
         takes: Takes::Upload,
         ..signed("/mailbox/{folder}/{uid}/reply", Page::ReplyPost)
     },
+    Route { takes: Takes::Typed, ..done("/mailbox/{folder}/{uid}/draft", Page::Draft) },
 ];
 
 const fn open(method: Verb, path: &'static str, page: Page) -> Route {
@@ -298,7 +309,7 @@ mod tests {
     #[test]
     fn nothing_below_the_mailbox_is_for_anybody() {
         for route in ROUTES {
-            let inside = route.path.starts_with("/mailbox");
+            let inside = route.path.split('/').nth(1) == Some("mailbox");
             assert_eq!(inside, route.who == Who::Session, "{}", route.path);
             assert!(route.method == Verb::Post || route.takes == Takes::Nothing, "{}", route.path);
         }

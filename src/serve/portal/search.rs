@@ -40,8 +40,7 @@ const SHOWN: usize = 200;
 const SOON: Duration = Duration::from_secs(10);
 
 /// `POST /mailbox/search`.
-pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
-    visit.chrome.path = "/mailbox".to_owned();
+pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let Visit { chrome, head, body, .. } = visit;
     let form = Form::read(&head.headers, body).await?;
     let typed = form.text("q");

@@ -33,6 +33,8 @@ struct Session {
     used: Duration,
     first_look: bool,
     grant: Option<Grant>,
+    /// What was typed and not sent, sealed under the cookie.
+    draft: Option<Vec<u8>>,
     /// Cancelled when the session leaves the table, whatever the reason.
     life: DropGuard,
 }
@@ -118,6 +120,7 @@ impl Sessions {
             used: running,
             first_look,
             grant: None,
+            draft: None,
             life: CancellationToken::new().drop_guard(),
         };
         table.insert(cookie.table_key(), session);
@@ -190,6 +193,35 @@ impl Sessions {
             session.grant = None;
         }
         fits
+    }
+
+    /// Keeps what was typed, in the place of what was kept before; false when there is no room for it.
+    pub fn keep_draft(&self, cookie: &str, text: &Secret<String>, random: &dyn Random) -> bool {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return false };
+        let mut table = self.lock();
+        let own = cookie.table_key();
+        let kept = table.iter().filter(|(key, _)| **key != own);
+        let kept: usize = kept.filter_map(|(_, session)| Some(session.draft.as_ref()?.len())).sum();
+        let Some(session) = table.get_mut(&own) else { return false };
+        let room = kept + text.expose().len() <= DRAFTS;
+        session.draft = room.then(|| cookie.seal_draft(session.mailbox, text, random));
+        room
+    }
+
+    /// What was typed.
+    pub fn draft(&self, cookie: &str) -> Option<Secret<String>> {
+        let cookie = SessionCookie::parse(cookie)?;
+        let table = self.lock();
+        let session = table.get(&cookie.table_key())?;
+        cookie.open_draft(session.mailbox, session.draft.as_ref()?).ok()
+    }
+
+    /// It was sent.
+    pub fn forget_draft(&self, cookie: &str) {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return };
+        if let Some(session) = self.lock().get_mut(&cookie.table_key()) {
+            session.draft = None;
+        }
     }
 
     /// Whether this is the first look into a mailbox that was set up just now; true only once.
@@ -266,6 +298,8 @@ pub const IDLE: Duration = Duration::from_secs(15 * 60);
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 /// How long a passphrase waits for its file.
 pub const GRANT: Duration = Duration::from_secs(10 * 60);
+/// Octets of what was typed in all sessions together.
+const DRAFTS: usize = 32 << 20;
 /// Sessions of one mailbox.
 const EACH: usize = 8;
 /// Sessions in all.
@@ -386,6 +420,37 @@ mod tests {
             sessions.resume(two.expose(), now).is_some() && sessions.resume(foreign.expose(), now).is_some()
         );
         assert_eq!(sessions.list(M, two.expose(), now).len(), 1);
+    }
+
+    #[test]
+    fn what_was_typed_is_kept_for_its_session_alone() {
+        let random = Counting::default();
+        let key = MailboxKey::generate(&random);
+        let sessions = Sessions::default();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let [cookie, other] =
+            [M, M].map(|mailbox| sessions.begin(of(mailbox, false), &key, minutes(0), &random));
+        assert!(sessions.draft(cookie.expose()).is_none());
+        for text in ["first", "second"] {
+            assert!(sessions.keep_draft(cookie.expose(), &secret(text), &random));
+        }
+        assert_eq!(sessions.draft(cookie.expose()).unwrap().expose(), "second");
+        assert!(sessions.draft(other.expose()).is_none() && sessions.draft("x").is_none());
+        let sealed = sessions.lock().values().find_map(|session| session.draft.clone()).unwrap();
+        assert!(!sealed.windows(6).any(|at| at == b"second"), "in memory it is sealed");
+
+        let large = "x".repeat(DRAFTS - 100);
+        assert!(sessions.keep_draft(other.expose(), &secret(&large), &random));
+        assert!(!sessions.keep_draft(cookie.expose(), &secret(&"y".repeat(200)), &random), "no room");
+        assert!(sessions.draft(cookie.expose()).is_none(), "an old text would be a wrong one");
+        sessions.forget_draft(other.expose());
+        assert!(sessions.draft(other.expose()).is_none());
+        assert!(sessions.keep_draft(cookie.expose(), &secret("third"), &random));
+        sessions.end(cookie.expose());
+        assert!(
+            sessions.draft(cookie.expose()).is_none()
+                && !sessions.keep_draft(cookie.expose(), &secret("x"), &random)
+        );
     }
 
     #[test]

@@ -7,14 +7,18 @@ use crate::serve::portal::Arrival;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Visit;
 use crate::serve::portal::agent::Agent;
+use crate::serve::portal::cookie;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::reply;
+use crate::serve::portal::trouble;
 use crate::serve::portal::trouble::Trouble;
+use crate::serve::portal::upload;
 use askama::Template;
 use axum::http::StatusCode;
+use axum::http::header;
 
 /// The form.
 #[derive(Template)]
@@ -23,7 +27,10 @@ pub struct SignIn<'a> {
     page: &'a Chrome,
     title: String,
     lead: String,
-    failed: bool,
+    /// Why it was not done.
+    error: Option<String>,
+    /// Something was asked for, and not done, because the session was over.
+    undone: bool,
     address: String,
     carried: Option<Carried>,
 }
@@ -33,10 +40,14 @@ pub struct SignIn<'a> {
 pub struct Carried {
     /// `inbox/7`: the message it belongs to.
     pub then: String,
+    /// `all`, or to its sender alone.
+    pub to: String,
     /// Its subject.
     pub subject: String,
     /// Its text.
     pub body: String,
+    /// Files had been chosen, which stay behind.
+    pub files: bool,
 }
 
 impl Carried {
@@ -46,49 +57,80 @@ impl Carried {
         let then = text("then");
         (!then.is_empty() && then.len() <= 40).then(|| Self {
             then,
+            to: text("to").chars().take(10).collect(),
             subject: text("subject"),
             body: text("body"),
+            files: form.is_set("files"),
         })
     }
 }
 
-/// `GET /login`.
+impl<'a> SignIn<'a> {
+    /// Of somebody who comes of their own accord.
+    fn new(page: &'a Chrome) -> Self {
+        Self {
+            page,
+            title: page.say("signin-title"),
+            lead: page.say("signin-lead"),
+            error: None,
+            undone: false,
+            address: String::new(),
+            carried: None,
+        }
+    }
+
+    /// Of somebody whose session is over.
+    fn again(page: &'a Chrome) -> Self {
+        Self { title: page.say("ended-title"), lead: page.say("ended-text"), ..Self::new(page) }
+    }
+}
+
+/// `GET /login`; a browser that still brings the cookie of a session that is over is told so, once.
 pub fn show(visit: &Visit) -> Answer {
     if visit.signed.is_some() {
         return page::see_other("/mailbox");
     }
     let chrome = &visit.chrome;
-    let page = SignIn {
-        page: chrome,
-        title: chrome.say("signin-title"),
-        lead: chrome.say("signin-lead"),
-        failed: false,
-        address: String::new(),
-        carried: None,
-    };
-    page::html(StatusCode::OK, &page)
+    if !visit.ended {
+        return page::html(StatusCode::OK, &SignIn::new(chrome));
+    }
+    let mut answer = page::html(StatusCode::OK, &SignIn::again(chrome))?;
+    if let Some(line) = cookie::no_session(chrome.face.site.secure()) {
+        answer.headers_mut().append(header::SET_COOKIE, line);
+    }
+    Ok(answer)
 }
 
-/// What is shown in the place of an answer whose session has ended.
-pub fn ended(chrome: &Chrome, carried: Carried) -> Answer {
-    let page = SignIn {
-        page: chrome,
-        title: chrome.say("ended-title"),
-        lead: chrome.say("ended-text"),
-        failed: false,
-        address: String::new(),
-        carried: Some(carried),
-    };
+/// What is shown in the place of anything that was asked for by a form when the session was over.
+pub fn ended(chrome: Chrome, carried: Option<Carried>) -> Answer {
+    let chrome = at_sign_in(chrome, carried.is_some());
+    let page = SignIn { undone: carried.is_none(), carried, ..SignIn::again(&chrome) };
     page::html(StatusCode::FORBIDDEN, &page)
+}
+
+/// A page that is shown elsewhere belongs here; what was typed goes along into the other language.
+fn at_sign_in(chrome: Chrome, typed: bool) -> Chrome {
+    Chrome { path: "/login".to_owned(), form: typed.then_some("sign-in"), stays: typed, ..chrome }
 }
 
 /// `POST /login`.
 pub async fn post(portal: &Portal, visit: Visit) -> Answer {
-    let Visit { mut chrome, head, body, source, signed, .. } = visit;
-    let form = Form::read(&head.headers, body).await?;
-    let password = Secret::new(form.text("password").to_owned());
+    let Visit { chrome, head, body, source, signed, .. } = visit;
+    let agent = Agent::of(&head.headers);
+    let form = upload::typed(head, body, &portal.flow.spools).await?;
     let carried = Carried::of(&form);
-    match portal.flow.sign_in(form.text("address"), password, &source, Realm::Recipients).await {
+    let mut chrome = at_sign_in(chrome, carried.is_some());
+    let address = form.text("address").chars().take(320).collect();
+    if form.is_set("lang") {
+        let page = SignIn { address, carried, ..SignIn::again(&chrome) };
+        return page::html(StatusCode::OK, &page);
+    }
+    let password = Secret::new(form.text("password").to_owned());
+    let tried = match portal.flow.budgets.network(source.ip, portal.flow.clock.running()) {
+        Ok(()) => portal.flow.sign_in(form.text("address"), password, &source, Realm::Recipients).await,
+        Err(retry_after) => Err(SignInError::Paused { retry_after }),
+    };
+    match tried {
         Ok(who) => {
             let secure = chrome.face.site.secure();
             chrome.signed = true;
@@ -96,20 +138,23 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
                 Some(carried) => reply::resumed(portal, &chrome, &who, carried).await?,
                 None => page::see_other("/mailbox")?,
             };
-            let agent = Agent::of(&head.headers);
             portal.sign_in(&who, Arrival { before: signed, first_look: false, agent, secure }, &mut answer);
             Ok(answer)
         }
         Err(SignInError::Wrong) => {
-            let page = SignIn {
-                page: &chrome,
-                title: chrome.say("signin-title"),
-                lead: String::new(),
-                failed: true,
-                address: form.text("address").chars().take(320).collect(),
-                carried,
-            };
-            page::html(StatusCode::FORBIDDEN, &page)
+            let error = Some(chrome.say("signin-failed"));
+            page::html(StatusCode::FORBIDDEN, &SignIn { error, address, carried, ..SignIn::new(&chrome) })
+        }
+        // What was typed before waits on the page.
+        Err(SignInError::Paused { retry_after }) if carried.is_some() => {
+            let error = Some(trouble::paused(&chrome, retry_after));
+            let page = SignIn { error, address, carried, ..SignIn::new(&chrome) };
+            trouble::later(page::html(StatusCode::TOO_MANY_REQUESTS, &page)?, retry_after)
+        }
+        Err(SignInError::Busy { retry_after }) if carried.is_some() => {
+            let error = Some(chrome.say("busy-text"));
+            let page = SignIn { error, address, carried, ..SignIn::new(&chrome) };
+            trouble::later(page::html(StatusCode::SERVICE_UNAVAILABLE, &page)?, retry_after)
         }
         Err(SignInError::Paused { retry_after }) => Err(Trouble::Paused(retry_after)),
         Err(SignInError::Busy { retry_after }) => Err(Trouble::Busy(retry_after)),
@@ -126,14 +171,10 @@ mod tests {
     use crate::serve::portal::tests::skeleton;
 
     fn page(chrome: &Chrome, text: &str, failed: bool) -> String {
-        let page = SignIn {
-            page: chrome,
-            title: chrome.say("signin-title"),
-            lead: chrome.say("signin-lead"),
-            failed,
-            address: text.into(),
-            carried: Some(Carried { then: text.into(), subject: text.into(), body: text.into() }),
-        };
+        let [then, to, subject, body] = [text; 4].map(ToOwned::to_owned);
+        let carried = Some(Carried { then, to, subject, body, files: true });
+        let error = failed.then(|| text.to_owned());
+        let page = SignIn { error, address: text.into(), carried, ..SignIn::again(chrome) };
         page.render().unwrap()
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn face() -> Face {
 
 /// What stands around a page in tests.
 pub(crate) fn chrome(language: Language) -> Chrome {
-    Chrome { face: Arc::new(face()), language, path: "/login".into(), signed: false, tab: Tab::None }
+    Chrome::new(Arc::new(face()), language, "/login".into())
 }
 
 /// What must not become markup, wherever it stands.
@@ -890,6 +890,7 @@ async fn monitors_and_assets() {
         ("/health", "text/plain; charset=utf-8", "ok"),
         ("/guard.css", "text/css; charset=utf-8", "--brand: #aa0011"),
         ("/guard.js", "text/javascript; charset=utf-8", "location.hash"),
+        ("/mailbox.js", "text/javascript; charset=utf-8", "pageshow"),
         ("/logo", "image/svg+xml", "<svg"),
         ("/help", "text/html; charset=utf-8", "This is not end-to-end encryption."),
         ("/login", "text/html; charset=utf-8", "Weber &#38; &#60;Roth&#62;"),

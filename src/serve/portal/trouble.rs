@@ -56,6 +56,9 @@ pub enum Trouble {
     /// Something that must not happen did.
     #[error("internal: {0}")]
     Internal(&'static str),
+    /// Any of these, met inside an open mailbox: its page keeps the way back.
+    #[error(transparent)]
+    Inside(Box<Self>),
 }
 
 impl From<ReadError> for Trouble {
@@ -85,6 +88,14 @@ impl From<OwnKeyError> for Trouble {
 const SOON: Duration = Duration::from_secs(5);
 
 impl Trouble {
+    /// The same for somebody who is signed in.
+    pub fn inside(self) -> Self {
+        match self {
+            Self::SignedOut | Self::Inside(_) => self,
+            other => Self::Inside(Box::new(other)),
+        }
+    }
+
     /// Its page. `reference` names this request, here and in the log.
     pub fn page(&self, chrome: &Chrome, reference: &str) -> Response<Body> {
         self.render(chrome, reference).unwrap_or_else(|_| {
@@ -95,13 +106,15 @@ impl Trouble {
     fn render(&self, chrome: &Chrome, reference: &str) -> Answer {
         let say = |id: &str| chrome.say(id);
         match self {
-            Self::NotFound => Notice::new(chrome, say("notfound-title"), vec![say("notfound-text")])
-                .button("/login", say("signin-submit"))
-                .answer(StatusCode::NOT_FOUND),
-            Self::SignedOut if chrome.path.starts_with("/mailbox") => page::see_other("/login"),
-            Self::SignedOut => Notice::new(chrome, say("ended-title"), vec![say("ended-text")])
-                .button("/login", say("signin-again"))
-                .answer(StatusCode::FORBIDDEN),
+            Self::Inside(trouble) => {
+                let mut chrome = chrome.clone();
+                chrome.signed = true;
+                trouble.render(&chrome, reference)
+            }
+            Self::NotFound => {
+                Self::with_a_way_on(chrome, "notfound-title", "notfound-text").answer(StatusCode::NOT_FOUND)
+            }
+            Self::SignedOut => page::see_other("/login"),
             Self::Paused(after) => Self::paused(chrome, *after),
             Self::Busy(after) => {
                 let notice = Notice::new(chrome, say("busy-title"), vec![say("busy-text")]);
@@ -141,24 +154,28 @@ impl Trouble {
 
     /// The same page for every address, known or not.
     fn paused(chrome: &Chrome, after: Duration) -> Answer {
-        let minutes = usize::try_from(after.as_secs().div_ceil(60).max(1)).unwrap_or(1);
-        let lines =
-            vec![chrome.count("signin-locked", "minutes", &minutes), chrome.say("signin-locked-more")];
+        let lines = vec![paused(chrome, after), chrome.say("signin-locked-more")];
         let notice = Notice::new(chrome, chrome.say("signin-locked-title"), lines)
             .detail(chrome.say("forgotten-title"), chrome.say("forgotten-text"));
         later(notice.answer(StatusCode::TOO_MANY_REQUESTS)?, after)
     }
 
     fn refused(chrome: &Chrome, status: StatusCode, id: &str) -> Answer {
-        Notice::new(chrome, chrome.say("error-title"), vec![chrome.say(id)])
-            .button("/login", chrome.say("signin-submit"))
-            .answer(status)
+        Self::with_a_way_on(chrome, "error-title", id).answer(status)
+    }
+
+    /// To the inbox for those who are signed in, to the sign-in for all others.
+    fn with_a_way_on<'a>(chrome: &'a Chrome, title: &str, text: &str) -> Notice<'a> {
+        let (path, label) =
+            if chrome.signed { ("/mailbox", "back-to-inbox") } else { ("/login", "signin-submit") };
+        Notice::new(chrome, chrome.say(title), vec![chrome.say(text)]).button(path, chrome.say(label))
     }
 
     /// An error of this machine or program, to be found again by its reference.
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Store(_) | Self::Internal(_) => true,
+            Self::Inside(trouble) => trouble.is_ours(),
             Self::NotFound
             | Self::Method
             | Self::Foreign
@@ -173,8 +190,14 @@ impl Trouble {
     }
 }
 
+/// How long signing in is paused.
+pub fn paused(chrome: &Chrome, after: Duration) -> String {
+    let minutes = usize::try_from(after.as_secs().div_ceil(60).max(1)).unwrap_or(1);
+    chrome.count("signin-locked", "minutes", &minutes)
+}
+
 /// RFC 9110 §10.2.3; rounded up, so that who waits as told is let in.
-fn later(mut answer: Response<Body>, after: Duration) -> Answer {
+pub fn later(mut answer: Response<Body>, after: Duration) -> Answer {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     Ok(answer)

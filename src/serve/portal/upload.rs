@@ -3,7 +3,6 @@
 use crate::flow::reply::Attachment;
 use crate::mime::display;
 use crate::serve::portal::form::BadBody;
-use crate::serve::portal::form::FORM;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::form::Paced;
 use crate::serve::portal::trouble::Trouble;
@@ -39,17 +38,42 @@ pub struct Upload {
 const FILES: usize = 100;
 /// An answer that is too large is still read to its end up to this many octets, so that its reason can be said.
 pub const DRAINED: u64 = 128 << 20;
+/// Octets of all fields of one form that are not files.
+const FIELDS: usize = 128 << 10;
+/// A form with what was typed and no files, octets.
+pub const TYPED: u64 = 144 << 10;
 
-/// Reads a form with files of at most `limit` octets together.
-pub async fn read(head: Parts, body: Body, spools: &SpoolDir, limit: u64) -> Result<Upload, Trouble> {
+/// Reads a form with files of at most `limit` octets together; `got` is told how many octets have arrived.
+pub async fn read(
+    head: Parts,
+    body: Body,
+    spools: &SpoolDir,
+    limit: u64,
+    got: impl FnMut(u64) + Send + 'static,
+) -> Result<Upload, Trouble> {
+    parse(head, Paced::new(body, DRAINED), spools, limit, got).await
+}
+
+/// Reads a form without files; as it is not escaped, its text takes no more room than it has.
+pub async fn typed(head: Parts, body: Body, spools: &SpoolDir) -> Result<Form, Trouble> {
+    Ok(parse(head, Paced::new(body, TYPED), spools, 0, |_| {}).await?.fields)
+}
+
+async fn parse(
+    head: Parts,
+    body: Paced,
+    spools: &SpoolDir,
+    limit: u64,
+    got: impl FnMut(u64) + Send + 'static,
+) -> Result<Upload, Trouble> {
     let kind =
         head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
-        let fields = Form::read(&head.headers, body).await?;
+        let fields = Form::read_paced(&head.headers, body).await?;
         return Ok(Upload { fields, ..Upload::default() });
     }
     let why = Arc::new(Mutex::new(None));
-    let mut request = Request::from_parts(head, paced(body, Arc::clone(&why)));
+    let mut request = Request::from_parts(head, paced(body, Arc::clone(&why), got));
     DefaultBodyLimit::disable().apply(&mut request);
     let multipart = Multipart::from_request(request, &()).await.map_err(|_| BadBody::Malformed)?;
     let upload = fields(multipart, spools, limit).await;
@@ -61,12 +85,14 @@ pub async fn read(head: Parts, body: Body, spools: &SpoolDir, limit: u64) -> Res
 }
 
 /// The body at its pace, its own reason kept aside: the multipart reader would hide it.
-fn paced(body: Body, why: Arc<Mutex<Option<BadBody>>>) -> Body {
-    let paced = Paced::new(body, DRAINED);
-    Body::from_stream(stream::unfold(Some((paced, why)), |state| async {
-        let (mut paced, why) = state?;
+fn paced(body: Paced, why: Arc<Mutex<Option<BadBody>>>, got: impl FnMut(u64) + Send + 'static) -> Body {
+    Body::from_stream(stream::unfold(Some((body, why, got)), |state| async {
+        let (mut paced, why, mut got) = state?;
         match paced.next().await {
-            Ok(Some(piece)) => Some((Ok(piece), Some((paced, why)))),
+            Ok(Some(piece)) => {
+                got(paced.got());
+                Some((Ok(piece), Some((paced, why, got))))
+            }
             Ok(None) => None,
             Err(bad) => {
                 *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(bad);
@@ -83,7 +109,7 @@ async fn fields(mut multipart: Multipart, spools: &SpoolDir, limit: u64) -> Resu
     while let Some(field) = multipart.next_field().await.map_err(|_| BadBody::Malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         if name != "attachment" && field.file_name().is_none() {
-            let value = text(field, FORM.saturating_sub(typed)).await?;
+            let value = text(field, FIELDS.saturating_sub(typed)).await?;
             typed += value.len();
             upload.fields.put(name, value);
             continue;

@@ -1,6 +1,10 @@
 //! Work that goes on for long: one at a time for each mailbox, so many in all, and how far each is.
 
 use crate::base::id::MailboxId;
+use crate::serve::portal::page;
+use axum::body::Body;
+use axum::http::Response;
+use axum::http::StatusCode;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -55,6 +59,14 @@ impl Works {
     /// How far a mailbox's is, 0 to 100; `None` when none is under way.
     pub fn percent(&self, mailbox: MailboxId) -> Option<u8> {
         self.lock().get(&mailbox).map(|percent| percent.load(Ordering::Relaxed))
+    }
+
+    /// How far a mailbox's is, as a picture: 1 pixel wide for nothing, one more for each percent, 102 when none is
+    /// under way. The policy of our pages lets a script fetch nothing but pictures.
+    pub fn picture(&self, mailbox: MailboxId) -> Response<Body> {
+        let width = 1 + u16::from(self.percent(mailbox).unwrap_or(101));
+        let picture = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"1\"/>");
+        page::content(StatusCode::OK, "image/svg+xml", picture)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MailboxId, Arc<AtomicU8>>> {
