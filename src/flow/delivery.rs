@@ -32,10 +32,14 @@ use crate::store::record::QueuedRecipient;
 use crate::vault::frames::FrameFile;
 use crate::vault::frames::FrameKey;
 use crate::vault::frames::FrameReader;
+use futures_util::future::join_all;
 use rustls::pki_types::TrustAnchor;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
+
+/// Failed connections of one try: whatever a stranger's DNS lists, a try ends.
+const DIALS: usize = 20;
 
 /// A handover: the peer said 250.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,11 +89,14 @@ pub(in crate::flow) struct Progress {
     waiting: Vec<(u16, Trouble)>,
     /// What was found at hosts, not at recipients: the last transient one, else the last.
     trouble: Option<Trouble>,
+    /// Addresses that may still be tried in vain.
+    dials: usize,
 }
 
 impl Progress {
     fn new(recipients: &[QueuedRecipient]) -> Self {
-        Self { open: recipients.to_vec(), done: Vec::new(), waiting: Vec::new(), trouble: None }
+        let (done, waiting) = (Vec::new(), Vec::new());
+        Self { open: recipients.to_vec(), done, waiting, trouble: None, dials: DIALS }
     }
 
     /// A final answer for one recipient.
@@ -150,20 +157,30 @@ impl Courier {
             Err(trouble) => return progress.end_all(&trouble),
         };
         let policy = self.policy(flow, job).await;
-        for host in hosts {
-            match self.with_host(flow, job, &host, policy.as_ref(), progress).await {
-                Ok(()) => {}
-                Err(Unreached::Ourselves(trouble)) => {
-                    // RFC 5321 §5.1: at our own place in the list, what stands behind it is not for us to try.
-                    progress.found(trouble.at(&host.name));
+        for equals in hosts.chunk_by(|host, next| host.preference == next.preference) {
+            if let Some(trouble) = self.own_place(flow, equals).await {
+                return progress.found(trouble);
+            }
+            for host in equals {
+                match self.with_host(flow, job, host, policy.as_ref(), progress).await {
+                    Ok(()) => {}
+                    Err(Unreached::Ourselves(trouble)) => return progress.found(trouble.at(&host.name)),
+                    Err(Unreached::Trouble(trouble)) => progress.found(trouble.at(&host.name)),
+                }
+                if progress.open.is_empty() {
                     return;
                 }
-                Err(Unreached::Trouble(trouble)) => progress.found(trouble.at(&host.name)),
-            }
-            if progress.open.is_empty() {
-                return;
             }
         }
+    }
+
+    /// RFC 5321 §5.1: at our own place in the list, neither what stands beside us nor what stands behind us is for us to
+    /// try; at its head the mail would run in a circle.
+    async fn own_place(&self, flow: &Flow, equals: &[Host]) -> Option<Trouble> {
+        let asked = equals.iter().map(|host| host.is_ourselves(flow, &self.dialer));
+        let ours = join_all(asked).await.iter().position(|ours| *ours)?;
+        let text = "is this server itself, which takes no mail for this domain";
+        Some(Trouble::new((5, 4, 6), text).at(&equals.get(ours)?.name))
     }
 
     /// What the recipients' domain says by MTA-STS, where that can make a difference.
@@ -209,7 +226,7 @@ impl Courier {
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;
         let mut tls = Tls::Wanted(Attempt::First);
         loop {
-            let stream = self.reach(host, &survey.addresses).await?;
+            let stream = self.reach(host, &survey.addresses, progress).await?;
             let refusal = match session.run(stream, tls, progress).await {
                 Ok(()) => return Ok(()),
                 Err(Broken::Trouble(trouble)) => return Err(trouble.into()),
@@ -224,10 +241,24 @@ impl Courier {
     }
 
     /// A connection to a host, by any of its addresses.
-    async fn reach(&self, host: &Host, addresses: &[IpAddr]) -> Result<Stream, Unreached> {
-        self.dialer.connect(addresses, host.port, host.named_by).await.map_err(|why| match why {
-            DialError::Ourselves(_) => Unreached::Ourselves(Trouble::new((5, 4, 6), why.to_string())),
-            DialError::Unreachable(why) => Unreached::Trouble(Trouble::new((4, 4, 1), why)),
+    async fn reach(
+        &self,
+        host: &Host,
+        addresses: &[IpAddr],
+        progress: &mut Progress,
+    ) -> Result<Stream, Unreached> {
+        let addresses = addresses.get(..progress.dials).unwrap_or(addresses);
+        if addresses.is_empty() {
+            return Err(
+                Trouble::new((4, 4, 1), "not tried: too many addresses before it did not answer").into()
+            );
+        }
+        self.dialer.connect(addresses, host.port, host.named_by).await.map_err(|why| {
+            progress.dials = progress.dials.saturating_sub(addresses.len());
+            match why {
+                DialError::Ourselves(_) => Unreached::Ourselves(Trouble::new((5, 4, 6), why.to_string())),
+                DialError::Unreachable(why) => Unreached::Trouble(Trouble::new((4, 4, 1), why)),
+            }
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::base::random;
 use crate::config::value::HostPort;
 use crate::flow::Flow;
 use crate::flow::queue::Destination;
+use crate::net::dial::Dialer;
 use crate::net::dial::NamedBy;
 use crate::policy::dane;
 use crate::policy::dane::Dane;
@@ -28,6 +29,8 @@ pub(in crate::flow) struct Host {
     place: Place,
     pub(in crate::flow) port: u16,
     pub(in crate::flow) named_by: NamedBy,
+    /// Of its MX record; the lowest is the best.
+    pub(in crate::flow) preference: u16,
     /// How far the name itself is proven.
     security: Security,
 }
@@ -60,18 +63,20 @@ pub(in crate::flow) async fn hosts(flow: &Flow, destination: &Destination) -> Re
         }
     };
     let port = config.outbound.port;
-    let host = |name: Domain, security| Host {
+    let host = |preference, name: Domain, security| Host {
         name: name.to_string(),
         place: Place::Name(name),
         port,
         named_by: NamedBy::Stranger,
+        preference,
         security,
     };
     match Route::of(flow.dns.mx(domain).await) {
         Route::Hosts(security, exchanges) => {
-            Ok(in_order(flow, exchanges).into_iter().map(|name| host(name, security)).collect())
+            let exchanges = in_order(flow, exchanges).into_iter();
+            Ok(exchanges.map(|(preference, name)| host(preference, name, security)).collect())
         }
-        Route::Implicit(security) => Ok(vec![host(domain.clone(), security)]),
+        Route::Implicit(security) => Ok(vec![host(0, domain.clone(), security)]),
         Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),
         Route::NoSuchDomain => Err(Trouble::new((5, 1, 2), format!("the domain {domain} does not exist"))),
         Route::BadHosts => {
@@ -97,18 +102,19 @@ fn smarthost_host(smarthost: &HostPort) -> Result<Host, Trouble> {
         place,
         port: smarthost.port,
         named_by: NamedBy::Admin,
+        preference: 0,
         security: Security::Secure,
     })
 }
 
 /// By preference, those of one preference in any order (RFC 5321 §5.1).
-fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<Domain> {
+fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<(u16, Domain)> {
     let mut drawn: Vec<(u16, [u8; 4], Domain)> = exchanges
         .into_iter()
         .filter_map(|exchange| Some((exchange.preference, random::bytes(&*flow.random), exchange.host?)))
         .collect();
     drawn.sort();
-    drawn.into_iter().map(|(_, _, host)| host).collect()
+    drawn.into_iter().map(|(preference, _, host)| (preference, host)).collect()
 }
 
 impl Host {
@@ -117,6 +123,18 @@ impl Host {
         match &self.place {
             Place::Name(name) => Some(name),
             Place::Address(_) => None,
+        }
+    }
+
+    /// It is this server: by its name, or by one of its addresses as far as DNS says any.
+    pub(in crate::flow) async fn is_ourselves(&self, flow: &Flow, dialer: &Dialer) -> bool {
+        let Some(name) = self.domain().filter(|_| self.named_by == NamedBy::Stranger) else { return false };
+        if *name == flow.config().hostname {
+            return true;
+        }
+        match flow.dns.addresses(name).await.addresses {
+            Answer::Records(_, addresses) => dialer.leads_here(&addresses),
+            Answer::NoData(_) | Answer::NxDomain(_) | Answer::Bogus | Answer::Error(_) => false,
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::net::stream::Stream;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::net::UdpSocket;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpSocket;
@@ -92,6 +94,11 @@ impl Dialer {
         }
     }
 
+    /// One of these is an address of this machine. Nothing is sent to find that out.
+    pub fn leads_here(&self, addresses: &[IpAddr]) -> bool {
+        !self.loopback && addresses.iter().any(|address| is_here(*address))
+    }
+
     /// Both ends have one address: whatever it is, it is on this machine.
     fn is_ourselves(&self, stream: &Stream) -> bool {
         !self.loopback && stream.peer().ip() == stream.local().ip()
@@ -114,6 +121,19 @@ impl Dialer {
             Ok(Ok(socket)) => Stream::plain(socket).map_err(said),
         }
     }
+}
+
+/// The way to it begins and ends at one address.
+fn is_here(address: IpAddr) -> bool {
+    let any: SocketAddr =
+        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let local = || {
+        let socket = UdpSocket::bind(any)?;
+        // A datagram socket only chooses its way here; the port is of no account.
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    };
+    local().is_ok_and(|local| local.ip() == address.to_canonical() || local.ip() == address)
 }
 
 /// One of each kind by turns, beginning with the kind that comes first (RFC 8305 §4 without its race).
@@ -156,6 +176,16 @@ mod tests {
         assert_eq!(admin.unwrap().peer(), listener.local_addr().unwrap());
         let world = Dialer { loopback: true, ..Dialer::default() };
         assert!(world.connect(&[ip("127.0.0.1")], port, NamedBy::Stranger).await.is_ok());
+    }
+
+    #[test]
+    fn knows_its_own_addresses() {
+        let dialer = Dialer::default();
+        assert!(dialer.leads_here(&[ip("192.0.2.1"), ip("127.0.0.1")]));
+        assert!(!dialer.leads_here(&[ip("192.0.2.1"), ip("2001:db8::1")]));
+        assert!(!dialer.leads_here(&[]));
+        let world = Dialer { loopback: true, ..Dialer::default() };
+        assert!(!world.leads_here(&[ip("127.0.0.1")]));
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 use crate::zones::Forger;
 use crate::zones::Seen;
 use crate::zones::Zones;
+use futures_util::FutureExt;
+use futures_util::StreamExt;
 use guardpost::base::address::Domain;
 use guardpost::base::dns::Answer;
 use guardpost::base::dns::Security;
@@ -329,18 +331,21 @@ async fn trust_anchors_go_in_by_the_one_way_that_works() {
     assert!(dns::open(&missing, Arc::new(OsRandom)).is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_forger_says_is_no_denial() {
-    let zones = Zones::serve("");
-    let anchor = zones.anchor();
-    let upstream = zones.address;
-    let truth = |name: &'static str| {
-        tokio::task::spawn_blocking(move || denial_of(upstream, name)).map(Result::unwrap)
+type Lie = Box<dyn Fn(&mut Message) + Send + Sync>;
+
+/// Every way to say that there is no TLSA record, or another one.
+async fn lies(zones: &Zones) -> Vec<(&'static str, Lie)> {
+    let truth = |upstream: SocketAddr, name: &'static str| {
+        tokio::task::spawn_blocking(move || denial_of(upstream, name))
+            .map(|denial| denial.unwrap().authorities)
     };
-    use futures_util::FutureExt;
-    let other = truth("nothing.signed.example.").await.authorities;
-    let three = truth("nothing.three.example.").await.authorities;
-    let own_soa = truth("empty.signed.example.").await.authorities;
+    let other = truth(zones.address, "nothing.signed.example.").await;
+    let three = truth(zones.address, "nothing.three.example.").await;
+    let own_soa = truth(zones.address, "empty.signed.example.").await;
+    // It was true once, and signed; the signatures have ended.
+    let former = zones.long_ago("signed.example", "TLSA");
+    let long_ago = truth(former.address, TLSA_AT).await;
+    assert!(long_ago.iter().any(|record| record.record_type() == RecordType::NSEC), "{long_ago:?}");
     let no_signatures = |message: &mut Message| {
         for section in [&mut message.answers, &mut message.authorities] {
             section.retain(|record| record.record_type() != RecordType::RRSIG);
@@ -354,7 +359,7 @@ async fn whatever_a_forger_says_is_no_denial() {
         }
     };
     let one_more = |message: &mut Message| {
-        let mut more = message.answers[0].clone();
+        let Some(mut more) = message.answers.first().cloned() else { return };
         if let RData::TLSA(tlsa) = &mut more.data {
             tlsa.cert_data = vec![2; 32];
         }
@@ -367,8 +372,7 @@ async fn whatever_a_forger_says_is_no_denial() {
         }
     };
     let code = |code: ResponseCode| move |message: &mut Message| message.metadata.response_code = code;
-    type Lie = Box<dyn Fn(&mut Message) + Send + Sync>;
-    let lies: Vec<(&str, Lie)> = vec![
+    vec![
         ("stripped signatures", Box::new(no_signatures)),
         ("other data", Box::new(other_data)),
         ("one record more", Box::new(one_more)),
@@ -376,6 +380,7 @@ async fn whatever_a_forger_says_is_no_denial() {
         ("the root's unsigned SOA", Box::new(deny(vec![soa(".")]))),
         ("the zone's SOA, unsigned", Box::new(deny(vec![soa("signed.example.")]))),
         ("an unsigned SOA of a zone that is not there", Box::new(deny(vec![soa("mx.signed.example.")]))),
+        ("an unsigned SOA of an unsigned zone", Box::new(deny(vec![soa("plain.example.")]))),
         ("two SOA, one of them foreign", Box::new(deny(vec![soa("plain.example."), soa("signed.example.")]))),
         ("a denial of another name", Box::new(nx(other.clone()))),
         ("the same as no data", Box::new(deny(other.clone()))),
@@ -383,13 +388,21 @@ async fn whatever_a_forger_says_is_no_denial() {
         ("a denial of the zone above, unsigned", Box::new(nx(vec![soa("example.")]))),
         ("a denial of another type at another name", Box::new(deny(own_soa))),
         ("a true denial with a foreign SOA", Box::new(deny([other, vec![soa("plain.example.")]].concat()))),
+        ("a denial of this name from long ago", Box::new(nx(long_ago.clone()))),
+        ("the same as no data from long ago", Box::new(deny(long_ago))),
         ("SERVFAIL", Box::new(code(ResponseCode::ServFail))),
         ("REFUSED", Box::new(code(ResponseCode::Refused))),
         ("FORMERR", Box::new(code(ResponseCode::FormErr))),
         ("NOTIMP", Box::new(code(ResponseCode::NotImp))),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_forger_says_is_no_denial() {
+    let zones = Zones::serve("");
+    let anchor = zones.anchor();
     let mut wrong = Vec::new();
-    for (what, lie) in lies {
+    for (what, lie) in lies(&zones).await {
         let forger = Forger::between(zones.address, lying(TLSA_AT, RecordType::TLSA, lie)).await;
         let ours = open(forger.address, Trust::Builtin, Some(&anchor));
         let said = ask(&*ours, "TLSA", "mx.signed.example").await;
@@ -400,6 +413,42 @@ async fn whatever_a_forger_says_is_no_denial() {
         assert_eq!(others, "secure 1", "{what}: other names are untouched");
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The same forger in front of Unbound, whose AD bit we take: what it does not find proven reaches us as an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forger_before_the_validating_resolver_gains_nothing_either() {
+    let zones = Zones::serve("");
+    let asked = lies(&zones).await.into_iter().map(|(what, lie)| {
+        let zones = &zones;
+        async move {
+            let forger = Forger::between(zones.address, lying(TLSA_AT, RecordType::TLSA, lie)).await;
+            let unbound = zones.validating_behind(forger.address);
+            let theirs = open(unbound.address, Trust::Ad, None);
+            let said = ask(&*theirs, "TLSA", "mx.signed.example").await;
+            let others = ask(&*theirs, "MX", "signed.example").await;
+            (what, said, others)
+        }
+    });
+    let mut asked = futures_util::stream::iter(asked).buffer_unordered(4);
+    let mut wrong = Vec::new();
+    while let Some((what, said, others)) = asked.next().await {
+        if said != "error" || others != "secure 1" {
+            wrong.push(format!("{what}: {said}, other names {others}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // Appended to a true answer it is nobody's, for Unbound as for us.
+    let foreign = |message: &mut Message| {
+        let evil = RData::MX(rdata::MX::new(1, Name::from_ascii("evil.plain.example.").unwrap()));
+        message.add_answer(record("plain.example.", evil));
+    };
+    let forger = Forger::between(zones.address, lying("signed.example.", RecordType::MX, foreign)).await;
+    let unbound = zones.validating_behind(forger.address);
+    let theirs = open(unbound.address, Trust::Ad, None);
+    assert_eq!(ask(&*theirs, "MX", "signed.example").await, "secure 1");
+    let Answer::Records(_, hosts) = theirs.mx(&domain("plain.example")).await else { panic!("no answer") };
+    assert_eq!(hosts[0].host, Some(domain("host.plain.example")));
 }
 
 /// Octets that are no good answer, to any question: made of the true one.

@@ -7,6 +7,7 @@ use guardpost::net::dial::NamedBy;
 use guardpost::net::stream::Stream;
 use guardpost::net::tls::TlsClient;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncReadExt;
@@ -19,8 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to a port of the house.
 pub async fn dial(port: u16, tls: bool) -> Stream {
+    dial_at((LOOPBACK, port).into(), tls).await
+}
+
+/// A connection to a house that is somewhere else.
+async fn dial_at(place: SocketAddr, tls: bool) -> Stream {
     let dialer = Dialer { loopback: true, ..Dialer::default() };
-    let stream = dialer.connect(&[LOOPBACK], port, NamedBy::Admin).await.unwrap();
+    let stream = dialer.connect(&[place.ip()], place.port(), NamedBy::Admin).await.unwrap();
     if tls { stream.connect_tls(&TlsClient::default(), crate::harness::HOST).await.unwrap() } else { stream }
 }
 
@@ -55,7 +61,25 @@ impl Smtp {
 
     /// Greeted only.
     pub async fn silent(port: u16, tls: bool) -> Self {
-        let mut smtp = Self { wire: Some(BufReader::new(dial(port, tls).await)) };
+        Self::greeted(dial(port, tls).await).await
+    }
+
+    /// The same as [`Smtp::connect`], anywhere, TLS from the first byte.
+    pub async fn connect_at(place: SocketAddr) -> Self {
+        let mut smtp = Self::greeted(dial_at(place, true).await).await;
+        assert_eq!(smtp.ask("EHLO client.example").await.code, 250);
+        smtp
+    }
+
+    /// The same without TLS.
+    pub async fn connect_plain(place: SocketAddr) -> Self {
+        let mut smtp = Self::greeted(dial_at(place, false).await).await;
+        assert_eq!(smtp.ask("EHLO client.example").await.code, 250);
+        smtp
+    }
+
+    async fn greeted(stream: Stream) -> Self {
+        let mut smtp = Self { wire: Some(BufReader::new(stream)) };
         assert_eq!(smtp.reply().await.code, 220);
         smtp
     }
@@ -168,7 +192,12 @@ pub struct Said {
 impl Imap {
     /// Greeted.
     pub async fn connect(port: u16) -> Self {
-        let mut imap = Self { wire: BufReader::new(dial(port, true).await), tag: 0 };
+        Self::connect_at((LOOPBACK, port).into()).await
+    }
+
+    /// The same, anywhere.
+    pub async fn connect_at(place: SocketAddr) -> Self {
+        let mut imap = Self { wire: BufReader::new(dial_at(place, true).await), tag: 0 };
         let greeting = imap.line().await.unwrap();
         assert!(greeting.starts_with("* OK"), "{greeting}");
         imap

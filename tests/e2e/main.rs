@@ -34,6 +34,7 @@ mod life_table;
 mod main_job;
 mod memory;
 mod mta_sts;
+mod net;
 mod notices;
 mod odd_mail;
 mod outbound;

@@ -24,15 +24,21 @@ use tokio::task::JoinHandle;
 
 /// How a zone is signed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Signing {
+pub enum Signing {
+    /// Not at all.
     None,
+    /// Names are denied by their neighbours (RFC 4034 §4).
     Nsec,
-    /// With so many iterations.
+    /// By their neighbours' digests (RFC 5155 §3), with so many iterations.
     Nsec3(u16),
+    /// The same, with RSA and SHA-1: algorithm 7.
+    Sha1,
     /// The signatures have ended.
     Expired,
     /// The parent names another key.
     WrongDs,
+    /// Every signature but those of the keys is one of other octets.
+    Broken,
 }
 
 /// A server of zones; it ends with this.
@@ -46,15 +52,13 @@ pub struct Zones {
 impl Zones {
     /// Serves the world of these tests, with `more` lines in `signed.example`.
     pub fn serve(more: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("zones").tempdir().unwrap();
         let signed = format!(
             "@ MX 10 mx\nmx A 127.0.0.1\n_25._tcp.mx TLSA 3 1 1 {zeroes}\nempty TXT x\nalias CNAME mx\n\
              cross CNAME host.plain.example.\ncross2 CNAME mx.three.example.\ndangling CNAME nobody\n\
              *.wild A 127.0.0.2\n*.wild MX 10 mx\nd DNAME signed2.example.\nnull MX 0 .\nhalf A 127.0.0.1\n{more}",
             zeroes = "00".repeat(32)
         );
-        let mut delegations = String::new();
-        for (zone, signing, text) in [
+        let zones = [
             ("signed.example", Signing::Nsec, signed.as_str()),
             ("signed2.example", Signing::Nsec, "@ A 127.0.0.1\nx A 127.0.0.1\nx MX 10 x\n"),
             ("three.example", Signing::Nsec3(0), "@ MX 10 mx\nmx A 127.0.0.1\nempty TXT x\n"),
@@ -66,18 +70,40 @@ impl Zones {
                 Signing::None,
                 "@ MX 10 host\nhost A 127.0.0.1\nempty TXT x\nback CNAME mx.signed.example.\n",
             ),
-        ] {
-            let ds = make_zone(dir.path(), zone, text, signing);
-            delegations += &format!("{zone}. NS ns.example.\n{ds}");
+        ];
+        Self::publish(&zones, free_port())
+    }
+
+    /// Serves these zones, each below `example`, from this address; with `example` and the root above them.
+    pub fn publish(zones: &[(&str, Signing, &str)], address: SocketAddr) -> Self {
+        let dir = tempfile::Builder::new().prefix("zones").tempdir().unwrap();
+        let server = format!("ns.example. A {}\n", address.ip());
+        let mut top = server.clone();
+        for (zone, signing, text) in zones {
+            let ds = make_zone(dir.path(), zone, text, *signing);
+            top += &format!("{zone}. NS ns.example.\n{ds}");
         }
-        let top = format!("ns.example. A 127.0.0.1\n{delegations}");
         let ds = make_zone(dir.path(), "example", &top, Signing::Nsec);
-        make_zone(
-            dir.path(),
-            ".",
-            &format!("example. NS ns.example.\nns.example. A 127.0.0.1\n{ds}"),
-            Signing::Nsec,
-        );
+        make_zone(dir.path(), ".", &format!("example. NS ns.example.\n{server}{ds}"), Signing::Nsec);
+        let server = start_named(dir.path(), address);
+        Self { dir, server, address }
+    }
+
+    /// One of its zones as it was long ago, by the same keys: without the lines that name `gone`, and with signatures
+    /// that have ended.
+    pub fn long_ago(&self, zone: &str, gone: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("zones").tempdir().unwrap();
+        for entry in fs::read_dir(self.dir.path()).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.starts_with(&format!("K{zone}.+")) {
+                fs::copy(self.dir.path().join(&name), dir.path().join(&name)).unwrap();
+            }
+        }
+        let text = fs::read_to_string(self.dir.path().join(format!("{zone}.zone"))).unwrap();
+        // The head of the zone is written anew.
+        let body = text.lines().skip(4).filter(|line| !line.contains(gone));
+        let body: String = body.map(|line| format!("{line}\n")).collect();
+        make_zone(dir.path(), zone, &body, Signing::Expired);
         let address = free_port();
         let server = start_named(dir.path(), address);
         Self { dir, server, address }
@@ -90,7 +116,22 @@ impl Zones {
 
     /// A validating resolver in front of it.
     pub fn validating(&self) -> Validating {
-        Validating::start(self)
+        self.validating_behind(self.address)
+    }
+
+    /// One that asks somebody else, who says that he is this server.
+    pub fn validating_behind(&self, upstream: SocketAddr) -> Validating {
+        Validating::start(self, upstream, "validator iterator")
+    }
+
+    /// A resolver in front of it that hands on what it finds, and judges nothing.
+    pub fn handing_on(&self) -> Validating {
+        Validating::start(self, self.address, "iterator")
+    }
+
+    /// The zones that it serves.
+    pub fn names(&self) -> Vec<String> {
+        zone_names(self.dir.path())
     }
 }
 
@@ -101,7 +142,7 @@ impl Drop for Zones {
     }
 }
 
-/// Unbound, validating by the root of these zones.
+/// Unbound, by itself validating by the root of these zones.
 pub struct Validating {
     _dir: TempDir,
     server: Child,
@@ -110,20 +151,20 @@ pub struct Validating {
 }
 
 impl Validating {
-    fn start(zones: &Zones) -> Self {
+    fn start(zones: &Zones, upstream: SocketAddr, modules: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("unbound").tempdir().unwrap();
         let address = free_port();
         // All zones are on one server, and on no port that a delegation could name.
         let stub = |zone: String| {
-            format!("stub-zone:\n name: \"{zone}\"\n stub-addr: 127.0.0.1@{}\n", zones.address.port())
+            format!("stub-zone:\n name: \"{zone}\"\n stub-addr: {}@{}\n", upstream.ip(), upstream.port())
         };
-        let stubs: String = zone_names(zones.dir.path()).into_iter().map(stub).collect();
+        let stubs: String = zones.names().into_iter().map(stub).collect();
         let conf = format!(
             "server:\n interface: 127.0.0.1@{port}\n port: {port}\n username: \"\"\n chroot: \"\"\n directory: \"{home}\"\n\
              \x20pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n do-not-query-localhost: no\n do-ip6: no\n verbosity: 1\n\
              \x20num-threads: 1\n\
              \x20trust-anchor-file: \"{anchor}\"\n\
-             \x20module-config: \"validator iterator\"\n\
+             \x20module-config: \"{modules}\"\n\
              {stubs}\
              remote-control:\n control-enable: no\n",
             port = address.port(),
@@ -161,11 +202,17 @@ fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
         fs::copy(&file, file.with_extension("zone.signed")).unwrap();
         return String::new();
     }
-    run(dir, "dnssec-keygen", &["-q", "-a", "ECDSAP256SHA256", "-f", "KSK", &origin]);
+    let algorithm = if signing == Signing::Sha1 { "NSEC3RSASHA1" } else { "ECDSAP256SHA256" };
+    let has_key = fs::read_dir(dir)
+        .unwrap()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(&format!("K{origin}+")));
+    if !has_key {
+        run(dir, "dnssec-keygen", &["-q", "-a", algorithm, "-f", "KSK", &origin]);
+    }
     let mut arguments = vec!["-q", "-P", "-S", "-z", "-o", &origin];
     let iterations;
-    if let Signing::Nsec3(count) = signing {
-        iterations = count.to_string();
+    if let Signing::Nsec3(_) | Signing::Sha1 = signing {
+        iterations = if let Signing::Nsec3(count) = signing { count.to_string() } else { "0".into() };
         arguments.extend(["-3", "-", "-H", &iterations]);
     }
     if signing == Signing::Expired {
@@ -174,6 +221,9 @@ fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
     let name = file.to_str().unwrap();
     arguments.push(name);
     run(dir, "dnssec-signzone", &arguments);
+    if signing == Signing::Broken {
+        break_signatures(&file.with_extension("zone.signed"));
+    }
     if zone == "." {
         let keys = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
         let key = keys
@@ -195,6 +245,27 @@ fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
     format!("{rest}{}\n", if last == "0" { "1" } else { "0" })
 }
 
+/// Gives every signature the octets of another, those of keys excepted: each is well-formed, and of nothing.
+fn break_signatures(file: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let signatures: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.contains("RRSIG") && !line.contains("RRSIG\tDNSKEY"))
+        .map(|(at, _)| at)
+        .collect();
+    assert!(signatures.len() > 2, "nothing to break in\n{text}");
+    for at in signatures {
+        // The times and the signer stand on the line between.
+        let octets = &mut lines[at + 2];
+        let place = octets.find(|c: char| c.is_ascii_lowercase()).unwrap();
+        let other = if &octets[place..=place] == "b" { "c" } else { "b" };
+        octets.replace_range(place..=place, other);
+    }
+    fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
 fn run(dir: &Path, program: &str, arguments: &[&str]) {
     let done = Command::new(program).args(arguments).current_dir(dir).output().unwrap();
     assert!(
@@ -207,10 +278,11 @@ fn run(dir: &Path, program: &str, arguments: &[&str]) {
 
 fn start_named(dir: &Path, address: SocketAddr) -> Child {
     let mut conf = format!(
-        "options {{ directory \"{home}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n\
+        "options {{ directory \"{home}\"; listen-on port {port} {{ {ip}; }}; listen-on-v6 {{ none; }};\n\
          pid-file none; session-keyfile none; recursion no; dnssec-validation no; notify no; minimal-responses yes;\n\
          managed-keys-directory \"{home}\"; }};\ncontrols {{ }};\n",
         home = dir.display(),
+        ip = address.ip(),
         port = address.port()
     );
     for zone in zone_names(dir) {
@@ -231,7 +303,7 @@ fn zone_names(dir: &Path) -> Vec<String> {
 }
 
 /// Starts a server that says on standard error when it is ready.
-fn started(mut command: Command, ready: &str) -> Child {
+pub fn started(mut command: Command, ready: &str) -> Child {
     let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap());
     let mut said = String::new();
@@ -248,7 +320,7 @@ fn started(mut command: Command, ready: &str) -> Child {
 }
 
 /// A port of loopback that UDP and TCP have free.
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     loop {
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = udp.local_addr().unwrap();
