@@ -143,7 +143,7 @@ impl Demo {
             Surroundings { dns: Some(Arc::new(OnePeer(LOOPBACK))), dialer, ..Surroundings::default() };
         let flow = ground::open(config, &around).await?;
         let password = place.alice(&flow).await?;
-        let courier = Courier { dialer: around.dialer, tls: TlsClient::default(), web: around.web };
+        let courier = Courier { dialer: around.dialer, web: around.web, ..Courier::default() };
         let parts = Parts { flow, certificates, inherited: Vec::new(), courier };
         let appliance = Appliance::start(parts).await?;
         let link = String::new();

@@ -13,7 +13,6 @@ use crate::app::settings::Settings;
 use crate::config::Config;
 use crate::flow::delivery::Courier;
 use crate::net::listen;
-use crate::net::tls::TlsClient;
 use crate::store::error::StoreError;
 use crate::vault::OsRandom;
 use sd_notify::NotifyState;
@@ -39,7 +38,7 @@ async fn serve(settings: &Settings, config: Arc<Config>, logging: &Logging) -> R
     let certificates = appliance::certificates(&config)?;
     let around = Surroundings::default();
     let flow = ground::open(config, &around).await?;
-    let courier = Courier { dialer: around.dialer, tls: TlsClient::default(), web: around.web };
+    let courier = Courier { dialer: around.dialer, web: around.web, ..Courier::default() };
     let parts = Parts { flow, certificates, inherited, courier };
     let appliance = Appliance::start(parts).await?;
     for (service, address) in appliance.places() {

@@ -571,6 +571,8 @@ pub struct Limits {
     pub remote_connections: usize,
     /// Of these, to one destination.
     pub remote_connections_per_domain: usize,
+    /// Over one connection to another server.
+    pub messages_per_connection: usize,
 }
 
 /// Reads `[limits]`; the ranges are the ceilings.
@@ -603,6 +605,7 @@ pub(super) fn read_limits(s: &Section<'_>) -> Limits {
         queue_size: s.size("queue_size", MIB..TIB + 1),
         remote_connections: count("remote_connections", 1_000),
         remote_connections_per_domain: count("remote_connections_per_domain", 1_000),
+        messages_per_connection: count("messages_per_connection", 1_000),
     };
     if limits.plaintext_memory < limits.message_size {
         s.complain("plaintext_memory", "must not be below message_size");

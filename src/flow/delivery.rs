@@ -4,6 +4,7 @@
 //! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
 
 use crate::flow::Flow;
+use crate::flow::connections::Connections;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
 use crate::flow::mta_sts;
@@ -78,6 +79,8 @@ pub struct Courier {
     pub tls: TlsClient,
     /// How MTA-STS policies are fetched.
     pub web: HttpsClient,
+    /// Those that wait for the next message.
+    pub connections: Connections,
 }
 
 /// What is known of a try so far.
@@ -144,6 +147,7 @@ impl Courier {
     /// Makes the try; every recipient of the job gets an outcome.
     pub async fn deliver(&self, flow: &Flow, job: &Job) -> Vec<(u16, Outcome)> {
         let mut progress = Progress::new(&job.recipients);
+        let _try = self.connections.begin();
         if timeout(TRY, self.try_hosts(flow, job, &mut progress)).await.is_err() {
             progress.found(Trouble::new((4, 4, 2), "the try took too long"));
         }
@@ -222,14 +226,28 @@ impl Courier {
             sts: policy.map_or(Sts::None, |policy| policy.at(host.domain())),
             roots: self.roots(policy),
         };
-        let session = Session { flow, job, host, demand, facts, tls: &self.tls };
+        let (config, connections) = (flow.config(), &self.connections);
+        let session = Session { flow, config, job, host, demand, facts, tls: &self.tls, connections };
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;
+        match session.go_on(&survey.addresses, progress).await {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(Broken::Stale(why))) => {
+                tracing::debug!(queue = %job.record.id, host = %host.name, %why, "an open connection was of no use");
+            }
+            Some(Err(Broken::Trouble(trouble))) => return Err(trouble.into()),
+            Some(Err(Broken::Refused(refusal))) => return Err(session.refused(refusal).into()),
+            None => {}
+        }
+        if progress.open.is_empty() {
+            return Ok(());
+        }
         let mut tls = Tls::Wanted(Attempt::First);
         loop {
+            connections.make_room(host, &job.destination, &session.config.limits);
             let stream = self.reach(host, &survey.addresses, progress).await?;
             let refusal = match session.run(stream, tls, progress).await {
                 Ok(()) => return Ok(()),
-                Err(Broken::Trouble(trouble)) => return Err(trouble.into()),
+                Err(Broken::Trouble(trouble) | Broken::Stale(trouble)) => return Err(trouble.into()),
                 Err(Broken::Refused(refusal)) => refusal,
             };
             tls = match (refusal.then, tls) {

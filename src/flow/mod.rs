@@ -12,6 +12,7 @@ pub mod bounce;
 pub mod budgets;
 mod carry_out;
 pub mod certificates;
+pub mod connections;
 mod controls;
 pub mod delivery;
 mod draft;
@@ -55,8 +56,11 @@ mod undelivered;
 mod unopened;
 pub mod visits;
 mod warning;
+mod wire;
 pub mod zip;
 
+#[cfg(test)]
+mod connections_tests;
 #[cfg(test)]
 mod queue_tests;
 #[cfg(test)]

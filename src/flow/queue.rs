@@ -215,6 +215,9 @@ impl Worker {
 
     /// Works until `stop`; then tries under way may end for 20 seconds.
     pub async fn run(mut self, stop: CancellationToken) {
+        let (flow, courier) = (Arc::clone(&self.flow), Arc::clone(&self.courier));
+        let connections = courier.connections.look_after(|| flow.config());
+        tokio::pin!(connections);
         let mut measured = false;
         while !stop.is_cancelled() {
             let wait = match self.look(&mut measured).await {
@@ -226,6 +229,7 @@ impl Worker {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = &mut connections => {}
                 Some(ended) = self.running.join_next_with_id() => {
                     measured = false;
                     self.note(ended);
@@ -235,7 +239,8 @@ impl Worker {
             }
         }
         let drained = async { while self.running.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let (drained, ()) = tokio::join!(tokio::time::timeout(DRAIN, drained), courier.connections.close());
+        if drained.is_err() {
             tracing::warn!("tries under way were cut off; they are made again after the start");
         }
     }

@@ -1,10 +1,17 @@
-//! Drives one conversation with a peer: moves octets, keeps times, asks the policy, decides nothing.
+//! Drives the conversation about one message with a peer: moves octets, keeps times, asks the policy, decides nothing.
+//!
+//! It goes over a new connection, or over one that another message has left open, if the policy lets this message go
+//! over that one too: each message is judged by itself, by what is known now.
 
 use crate::base::envelope::Recipient;
 use crate::base::limits::FRAME;
 use crate::base::requirement::Unmet;
 use crate::base::secret::Secret;
+use crate::config::Config;
 use crate::flow::Flow;
+use crate::flow::connections::Connection;
+use crate::flow::connections::Connections;
+use crate::flow::connections::Made;
 use crate::flow::delivery::Handover;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Progress;
@@ -14,6 +21,7 @@ use crate::flow::delivery::message_reader;
 use crate::flow::hosts::Host;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
+use crate::flow::wire::Wire;
 use crate::mime::downgrade;
 use crate::mime::problem::Problem;
 use crate::mime::scan::Limits;
@@ -34,10 +42,8 @@ use crate::policy::tls::judge;
 use crate::smtp::client;
 use crate::smtp::client::Answered;
 use crate::smtp::client::Conversation;
-use crate::smtp::client::Ear;
 use crate::smtp::client::Effect;
 use crate::smtp::client::Forward;
-use crate::smtp::client::Heard;
 use crate::smtp::client::Plan;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
@@ -47,20 +53,22 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 /// One conversation about one message with one host.
 pub(in crate::flow) struct Session<'a> {
     pub(in crate::flow) flow: &'a Flow,
+    /// As it was when the host was chosen.
+    pub(in crate::flow) config: Arc<Config>,
     pub(in crate::flow) job: &'a Job,
     pub(in crate::flow) host: &'a Host,
     pub(in crate::flow) demand: Demand,
     pub(in crate::flow) facts: Facts<'a>,
     pub(in crate::flow) tls: &'a TlsClient,
+    pub(in crate::flow) connections: &'a Connections,
 }
 
 /// How a conversation broke off.
@@ -68,6 +76,9 @@ pub(in crate::flow) struct Session<'a> {
 pub(in crate::flow) enum Broken {
     /// The policy refused: nothing of the envelope was said.
     Refused(Refusal),
+    /// The connection, which another message had left open, is of no use any more. Nothing of the text was said: a new
+    /// connection is as good as a first one.
+    Stale(Trouble),
     /// Anywhere else.
     Trouble(Trouble),
 }
@@ -79,21 +90,80 @@ impl From<Trouble> for Broken {
 }
 
 impl Session<'_> {
-    /// Talks to the peer to the end; what it answered for each recipient is in `progress`.
+    /// Talks to the peer over a new connection; what it answered for each recipient is in `progress`.
     pub(in crate::flow) async fn run(
         &self,
         stream: Stream,
         tls: Tls,
         progress: &mut Progress,
     ) -> Result<(), Broken> {
-        let mut wire = Wire { stream, ear: Ear::default(), proof: None };
-        let (mut conversation, mut effect) = Conversation::new(self.plan(tls, progress)?);
+        let (conversation, effect) = Conversation::new(self.plan(tls, progress)?);
+        let wire = Wire::new(stream, self.flow.clock.running());
+        self.talk(wire, conversation, effect, tls, progress).await
+    }
+
+    /// The same over a connection that another message has left open; `None` if none is good for this one.
+    pub(in crate::flow) async fn go_on(
+        &self,
+        addresses: &[IpAddr],
+        progress: &mut Progress,
+    ) -> Option<Result<(), Broken>> {
+        let tls = Tls::Wanted(Attempt::First);
+        let plan = match self.plan(tls, progress) {
+            Ok(plan) => plan,
+            Err(trouble) => return Some(Err(trouble.into())),
+        };
+        let (connection, cleared) = self.connections.take(|connection| self.clears(connection, addresses))?;
+        self.passed(&cleared);
+        let Connection { mut wire, mut conversation, .. } = connection;
+        wire.proof = Some(cleared.proof());
+        Some(match conversation.next(plan, cleared) {
+            Ok(effect) => self.talk(wire, conversation, effect, tls, progress).await,
+            Err(trouble) => {
+                wire.quit().await;
+                Err(Broken::Stale(trouble))
+            }
+        })
+    }
+
+    /// The token for this message on an open connection: to this host at one of these addresses, made under this
+    /// configuration and with the name that would be asked for now; and judged by this message's own demand, by what
+    /// its handshake showed then and what DNS and the store say now.
+    fn clears(&self, connection: &Connection, addresses: &[IpAddr]) -> Option<Cleared> {
+        let same = connection.is_like(&self.made(), addresses);
+        let link = self.link(&connection.wire, Tls::Wanted(Attempt::First), false);
+        same.then(|| judge(self.demand, &self.facts, &link, self.flow.clock.now()).ok())?
+    }
+
+    fn made(&self) -> Made<'_> {
+        let (host, asked_for) = (self.host, self.asked_for());
+        Made { host, asked_for, destination: &self.job.destination, config: &self.config }
+    }
+
+    async fn talk(
+        &self,
+        mut wire: Wire,
+        mut conversation: Conversation<Cleared>,
+        mut effect: Effect,
+        tls: Tls,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        wire.messages += 1;
         loop {
             let in_text = matches!(effect, Effect::Text { .. });
             let step = match effect {
+                Effect::Done => {
+                    self.note(&wire, &mut conversation, progress);
+                    self.leave_open(wire, conversation, tls).await;
+                    return Ok(());
+                }
                 Effect::Quit => {
                     self.note(&wire, &mut conversation, progress);
                     wire.quit().await;
+                    return Ok(());
+                }
+                Effect::Leave => {
+                    self.note(&wire, &mut conversation, progress);
                     return Ok(());
                 }
                 Effect::StartTls => {
@@ -102,20 +172,47 @@ impl Session<'_> {
                 }
                 other => self.step(other, &mut wire, &mut conversation, tls).await,
             };
-            match step {
-                Ok(next) => effect = next,
-                Err(broken) => {
-                    self.note(&wire, &mut conversation, progress);
-                    let passed = wire.proof.is_some();
+            let broken = match step {
+                Ok(next) => {
+                    effect = next;
+                    continue;
+                }
+                Err(broken) => broken,
+            };
+            self.note(&wire, &mut conversation, progress);
+            let passed = wire.proof.is_some();
+            return Err(match broken {
+                // What was said at once with RSET may still be answered: it is left, not talked to.
+                Broken::Trouble(trouble) if conversation.is_used() && !in_text => Broken::Stale(trouble),
+                broken => {
                     if !in_text {
                         wire.quit().await;
                     }
-                    return Err(match broken {
+                    match broken {
                         Broken::Trouble(trouble) => Broken::Trouble(Trouble { passed, ..trouble }),
-                        Broken::Refused(refusal) => Broken::Refused(refusal),
-                    });
+                        broken => broken,
+                    }
                 }
-            }
+            });
+        }
+    }
+
+    /// Leaves the connection to the next message, where there can be one.
+    ///
+    /// One that went without TLS although the peer offers it is not left open: the next message has its own chance.
+    async fn leave_open(&self, wire: Wire, conversation: Conversation<Cleared>, tls: Tls) {
+        let as_usual = match (wire.stream.tls(), tls) {
+            (Some(_), _) => true,
+            (None, Tls::Wanted(_)) => !conversation.tls_refused(),
+            (None, Tls::Plain) => false,
+        };
+        let connection = Connection::new(wire, conversation, &self.made());
+        let refused = match as_usual {
+            true => self.connections.keep(connection, &self.config.limits, self.flow.clock.running()),
+            false => Some(connection),
+        };
+        if let Some(connection) = refused {
+            connection.wire.quit().await;
         }
     }
 
@@ -142,13 +239,13 @@ impl Session<'_> {
                 wire.proof = Some(cleared.proof());
                 return Ok(conversation.cleared(cleared)?);
             }
-            Effect::StartTls | Effect::Quit => return Ok(effect),
+            Effect::StartTls | Effect::Done | Effect::Quit | Effect::Leave => return Ok(effect),
         };
         Ok(conversation.hear(&wire.hear(limit).await?)?)
     }
 
     fn plan(&self, tls: Tls, progress: &Progress) -> Result<Plan, Trouble> {
-        let (config, record) = (self.flow.config(), &self.job.record);
+        let (config, record) = (&self.config, &self.job.record);
         let sign_in = match (&self.job.destination, &config.outbound.smarthost_sign_in) {
             (Destination::Smarthost, Some((user, file))) => {
                 let password = fs::read_to_string(file).map_err(|why| {
@@ -183,13 +280,17 @@ impl Session<'_> {
         })
     }
 
-    /// The handshake. SNI is the name whose records vouch for it (RFC 7672 §8.1), else the host's.
-    async fn start_tls(&self, wire: Wire, tls: Tls) -> Result<Wire, Broken> {
-        let name = match self.facts.dane {
+    /// SNI: the name whose records vouch for the peer (RFC 7672 §8.1), else the host's.
+    fn asked_for(&self) -> &str {
+        match self.facts.dane {
             Dane::Usable { base, .. } => base.as_str(),
             Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => &self.host.name,
-        };
-        let why = match wire.start_tls(self.tls, name).await {
+        }
+    }
+
+    /// The handshake.
+    async fn start_tls(&self, wire: Wire, tls: Tls) -> Result<Wire, Broken> {
+        let why = match wire.start_tls(self.tls, self.asked_for()).await {
             Ok(wire) => return Ok(wire),
             Err(why) => why,
         };
@@ -226,20 +327,23 @@ impl Session<'_> {
         let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
         let verdict = judge(demand, &self.facts, link, self.flow.clock.now());
         match &verdict {
-            Ok(cleared) => {
-                let proof = cleared.proof();
-                let against_dane = proof == Proof::Stored { against_dane: true };
-                tracing::info!(%queue, host, policy = %demand, %proof, against_dane, "tls policy passed");
-                if let Some(reason) = cleared.tested() {
-                    tracing::info!(%queue, host, %reason, "mta-sts, which is only tested, would not have passed");
-                }
-            }
+            Ok(cleared) => self.passed(cleared),
             Err(refusal) => {
                 let (reason, then) = (&refusal.reason, refusal.then);
                 tracing::info!(%queue, host, policy = %demand, %reason, ?then, "tls policy not met");
             }
         }
         verdict
+    }
+
+    fn passed(&self, cleared: &Cleared) {
+        let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
+        let proof = cleared.proof();
+        let against_dane = proof == Proof::Stored { against_dane: true };
+        tracing::info!(%queue, host, policy = %demand, %proof, against_dane, "tls policy passed");
+        if let Some(reason) = cleared.tested() {
+            tracing::info!(%queue, host, %reason, "mta-sts, which is only tested, would not have passed");
+        }
     }
 
     /// A refusal as what a recipient waits for or fails by.
@@ -318,11 +422,13 @@ impl Session<'_> {
             if chunk.is_empty() {
                 break;
             }
-            out.clear();
+            // What is short goes out with its end, as one segment.
+            if !out.is_empty() {
+                wire.write(&out).await?;
+                out.clear();
+            }
             encoder.encode(&chunk, &mut out);
-            wire.write(&out).await?;
         }
-        out.clear();
         encoder.finish(&mut out);
         wire.say(&out).await
     }
@@ -377,7 +483,7 @@ pub(in crate::flow) async fn peek(
         smtputf8: false,
         envid: None,
     };
-    let mut wire = Wire { stream, ear: Ear::default(), proof: None };
+    let mut wire = Wire::new(stream, Duration::ZERO);
     let (mut conversation, mut effect) = Conversation::<Cleared>::new(plan);
     loop {
         let limit = match effect {
@@ -393,7 +499,7 @@ pub(in crate::flow) async fn peek(
                 wire.quit().await;
                 return Ok(peer.unwrap_or_default());
             }
-            Effect::AskPolicy | Effect::Text { .. } | Effect::Quit => {
+            Effect::AskPolicy | Effect::Text { .. } | Effect::Done | Effect::Quit | Effect::Leave => {
                 wire.quit().await;
                 return Err(Trouble::new((5, 7, 4), "offers no encryption"));
             }
@@ -404,80 +510,4 @@ pub(in crate::flow) async fn peek(
 
 fn unreadable(why: impl fmt::Display) -> Trouble {
     Trouble::new((4, 3, 0), format!("the queued message cannot be read: {why}"))
-}
-
-/// The connection, and what has come over it.
-struct Wire {
-    stream: Stream,
-    ear: Ear,
-    /// What the policy found, once it has passed.
-    proof: Option<Proof>,
-}
-
-impl Wire {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
-        match timeout(client::WRITE, self.stream.write_all(octets)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(lost(&why)),
-            Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
-        }
-    }
-
-    async fn say(&mut self, octets: &[u8]) -> Result<(), Trouble> {
-        self.write(octets).await?;
-        match timeout(client::WRITE, self.stream.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(lost(&why)),
-            Err(_) => Err(Trouble::new((4, 4, 2), "the peer takes nothing more")),
-        }
-    }
-
-    /// The next reply, in `limit` as a whole.
-    async fn hear(&mut self, limit: Duration) -> Result<Heard, Trouble> {
-        let reply = async {
-            let mut octets = [0; 4_096];
-            loop {
-                let heard = self.ear.reply();
-                if let Some(heard) =
-                    heard.map_err(|_| Trouble::new((4, 5, 0), "the peer does not speak SMTP"))?
-                {
-                    return Ok(heard);
-                }
-                let length = self.stream.read(&mut octets).await.map_err(|why| lost(&why))?;
-                let came = octets.get(..length).unwrap_or_default();
-                if came.is_empty() {
-                    return Err(Trouble::new((4, 4, 2), "the peer closed the connection"));
-                }
-                self.ear.feed(came);
-            }
-        };
-        timeout(limit, reply)
-            .await
-            .unwrap_or_else(|_| Err(Trouble::new((4, 4, 2), "the peer did not answer in time")))
-    }
-
-    async fn start_tls(self, tls: &TlsClient, name: &str) -> Result<Self, NetError> {
-        // What came behind the 220 was not said inside TLS: it goes with the old ear.
-        Ok(Self { stream: self.stream.connect_tls(tls, name).await?, ear: Ear::default(), proof: None })
-    }
-
-    /// Says QUIT and waits a moment for the answer; neither changes what was decided.
-    async fn quit(mut self) {
-        let bye = async {
-            self.stream.write_all(b"QUIT\r\n").await?;
-            self.stream.flush().await?;
-            let mut octets = [0; 512];
-            if self.stream.read(&mut octets).await? == 0 {
-                return Ok(());
-            }
-            self.stream.shutdown().await
-        };
-        if let Ok(Err(why)) = timeout(client::BYE, bye).await {
-            tracing::trace!(%why, "the peer did not wait for the end");
-        }
-    }
-}
-
-fn lost(why: &io::Error) -> Trouble {
-    Trouble::new((4, 4, 2), format!("the connection broke: {why}"))
 }

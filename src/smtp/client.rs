@@ -2,7 +2,8 @@
 //!
 //! MAIL FROM needs the token of type `Cleared` that only the TLS policy gives, so nothing of an envelope is said
 //! before it has passed.
-//! What a peer said before TLS is forgotten after it (RFC 3207 §4.2).
+//! What a peer said before TLS is forgotten after it (RFC 3207 §4.2). Where PIPELINING is offered, everything from
+//! RSET to DATA is said at once (RFC 2920 §3.1).
 
 use crate::base::address::Address;
 use crate::base::envelope::Recipient;
@@ -25,6 +26,9 @@ mod patience {
     pub(super) const DATA: Duration = Duration::from_secs(2 * 60);
     pub(super) const END: Duration = Duration::from_secs(10 * 60);
     pub(super) const BYE: Duration = Duration::from_secs(5);
+    /// RFC 5321 names no time for RSET. Nothing is to be done for it: who needs longer than this is not there any
+    /// more, and a new connection is the better way. Postfix waits as long (smtp_rset_timeout).
+    pub(super) const RESET: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 }
 
 /// An enhanced status code (RFC 3463).
@@ -152,6 +156,11 @@ impl Ear {
         self.pending.extend_from_slice(octets);
     }
 
+    /// Nothing has come that was not asked for.
+    pub const fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.lines.is_empty()
+    }
+
     /// The next whole reply.
     pub fn reply(&mut self) -> Result<Option<Heard>, NoReply> {
         while let Some(end) = self.pending.iter().position(|octet| *octet == b'\n') {
@@ -265,8 +274,12 @@ pub enum Effect {
         /// The peer did not offer 8BITMIME, and the message needs it.
         seven_bit: bool,
     },
+    /// The message is through with, one way or the other; the connection could carry the next one.
+    Done,
     /// Says QUIT and ends.
     Quit,
+    /// Ends without a word: whatever is said now could be taken for the text of a message.
+    Leave,
 }
 
 /// How one recipient fared.
@@ -291,20 +304,25 @@ enum State<Cleared> {
     StartTls,
     Policy,
     SigningIn { answers: Vec<Secret<String>> },
+    Reset { mail: String, cleared: Cleared },
     Mail { cleared: Cleared },
     Rcpt { at: usize, cleared: Cleared },
     Data,
+    DataForNobody,
     End,
     Over,
 }
 
-/// One conversation with one peer about one message.
+/// One conversation with one peer, about one message after the other.
 #[derive(Debug)]
 pub struct Conversation<Cleared> {
     plan: Plan,
     offers: Offers,
     tls: bool,
     tls_refused: bool,
+    signed_in: bool,
+    /// A message before this one went over the connection.
+    used: bool,
     state: State<Cleared>,
     accepted: Vec<u16>,
     answers: Vec<(u16, Answered)>,
@@ -321,12 +339,33 @@ impl<Cleared> Conversation<Cleared> {
             offers: Offers::default(),
             tls: false,
             tls_refused: false,
+            signed_in: false,
+            used: false,
             state: State::Greeting,
             accepted: Vec::new(),
             answers: Vec::new(),
             host: String::new(),
         };
         (conversation, Effect::Listen(patience::USUAL))
+    }
+
+    /// The next message over the connection of one that is [`Effect::Done`]; it needs a token of its own.
+    ///
+    /// RSET comes first, whatever the peer made of the message before. Until the text is under way, trouble is an error
+    /// that says nothing of the message: a new connection may know better.
+    pub fn next(&mut self, plan: Plan, cleared: Cleared) -> Step {
+        // Who has signed in does not do so again.
+        self.plan = Plan { sign_in: plan.sign_in.filter(|_| !self.signed_in), ..plan };
+        self.used = true;
+        self.accepted.clear();
+        self.answers.clear();
+        self.state = State::Over;
+        self.cleared(cleared)
+    }
+
+    /// A message before this one went over the connection.
+    pub const fn is_used(&self) -> bool {
+        self.used
     }
 
     /// What was answered for whom, so far.
@@ -355,13 +394,20 @@ impl<Cleared> Conversation<Cleared> {
                 Ok(self.ready())
             }
             State::SigningIn { answers } => self.signing_in(heard, answers),
+            State::Reset { mail, cleared } => self.reset(heard, mail, cleared),
             State::Mail { cleared } => self.mail_said(heard, cleared),
             State::Rcpt { at, cleared } => self.rcpt_said(heard, at, cleared),
             State::Data if heard.code == 354 => {
                 self.state = State::End;
                 Ok(Effect::Text { seven_bit: self.plan.eight_bit && !self.offers.eight_bit })
             }
-            State::Data => Ok(self.all_refused(&heard.trouble("DATA"))),
+            State::Data => {
+                self.all_refused(&heard.trouble("DATA"));
+                Ok(Effect::Done)
+            }
+            // RFC 2920 §3.1: DATA was said before it was known that nobody is accepted.
+            State::DataForNobody if heard.code == 354 => Ok(Effect::Leave),
+            State::DataForNobody => Ok(Effect::Done),
             State::End => Ok(self.ended(heard)),
             State::Policy | State::Over => Err(heard.transient("an answer to nothing")),
         }
@@ -437,7 +483,7 @@ impl<Cleared> Conversation<Cleared> {
             self.answers.extend(numbers.map(|number| (number, Answered::Refused(trouble.clone()))));
             self.plan.recipients.retain(|forward| !needs(forward));
             if self.plan.recipients.is_empty() {
-                return Ok(Effect::Quit);
+                return Ok(Effect::Done);
             }
         }
         let utf8 =
@@ -477,6 +523,7 @@ impl<Cleared> Conversation<Cleared> {
             return Ok(say(format!("{}\r\n", answer.expose())));
         }
         if heard.code == 235 {
+            self.signed_in = true;
             // The token was used up; what stands has not changed, so the policy says the same again.
             return Ok(self.ready());
         }
@@ -503,13 +550,30 @@ impl<Cleared> Conversation<Cleared> {
         }
         line += "\r\n";
         if self.offers.pipelining {
-            // RFC 2920 §3.1: DATA waits, because it must not follow if nobody was accepted.
             for forward in &self.plan.recipients {
                 line += &self.rcpt(&forward.recipient);
             }
+            line += DATA;
+        }
+        if !self.used {
+            self.state = State::Mail { cleared };
+            return say(line);
+        }
+        let (said, mail) = if self.offers.pipelining {
+            (format!("{RSET}{line}"), String::new())
+        } else {
+            (RSET.into(), line)
+        };
+        self.state = State::Reset { mail, cleared };
+        Effect::Say(Secret::new(said), patience::RESET)
+    }
+
+    fn reset(&mut self, heard: &Heard, mail: String, cleared: Cleared) -> Step {
+        if !heard.is_good() {
+            return Err(heard.transient("RSET"));
         }
         self.state = State::Mail { cleared };
-        say(line)
+        Ok(if mail.is_empty() { Effect::Listen(patience::USUAL) } else { say(mail) })
     }
 
     fn rcpt(&self, recipient: &Recipient) -> String {
@@ -530,10 +594,16 @@ impl<Cleared> Conversation<Cleared> {
     }
 
     fn mail_said(&mut self, heard: &Heard, cleared: Cleared) -> Step {
-        if !heard.is_good() {
-            return Ok(self.all_refused(&heard.trouble("MAIL")));
+        if heard.is_good() {
+            return Ok(self.next_rcpt(0, cleared));
         }
-        Ok(self.next_rcpt(0, cleared))
+        if self.used {
+            // It may be the connection that it has had enough of.
+            return Err(heard.trouble("MAIL"));
+        }
+        self.all_refused(&heard.trouble("MAIL"));
+        // The answers to what was said behind it are not worth waiting for.
+        Ok(if self.offers.pipelining { Effect::Quit } else { Effect::Done })
     }
 
     fn rcpt_said(&mut self, heard: &Heard, at: usize, cleared: Cleared) -> Step {
@@ -562,23 +632,26 @@ impl<Cleared> Conversation<Cleared> {
                 self.state = State::Rcpt { at, cleared };
                 say(line)
             }
-            None if self.accepted.is_empty() => Effect::Quit,
+            None if self.offers.pipelining => {
+                self.state = if self.accepted.is_empty() { State::DataForNobody } else { State::Data };
+                Effect::Listen(patience::DATA)
+            }
+            None if self.accepted.is_empty() => Effect::Done,
             None => {
                 self.state = State::Data;
-                Effect::Say(Secret::new("DATA\r\n".into()), patience::DATA)
+                Effect::Say(Secret::new(DATA.into()), patience::DATA)
             }
         }
     }
 
     /// Refuses everybody who has no answer yet.
-    fn all_refused(&mut self, trouble: &Trouble) -> Effect {
+    fn all_refused(&mut self, trouble: &Trouble) {
         for forward in &self.plan.recipients {
             let number = forward.number;
             if !self.answers.iter().any(|(answered, _)| *answered == number) {
                 self.answers.push((number, Answered::Refused(trouble.clone())));
             }
         }
-        Effect::Quit
     }
 
     fn ended(&mut self, heard: &Heard) -> Effect {
@@ -590,9 +663,12 @@ impl<Cleared> Conversation<Cleared> {
         for number in std::mem::take(&mut self.accepted) {
             self.answers.push((number, answer.clone()));
         }
-        Effect::Quit
+        Effect::Done
     }
 }
+
+const RSET: &str = "RSET\r\n";
+const DATA: &str = "DATA\r\n";
 
 fn say(line: String) -> Effect {
     Effect::Say(Secret::new(line), patience::USUAL)
@@ -617,8 +693,8 @@ mod tests {
         Address::parse(text).unwrap()
     }
 
-    /// A plan by the `@` lines of a script.
-    fn plan(script: &str) -> Plan {
+    /// A plan by the `@` lines of a script, or of a part of it.
+    fn plan<'a>(script: impl IntoIterator<Item = &'a str>) -> Plan {
         let mut plan = Plan {
             hello: "mail.a.example".into(),
             start_tls: true,
@@ -630,7 +706,7 @@ mod tests {
             smtputf8: false,
             envid: None,
         };
-        for line in script.lines().filter_map(|line| line.strip_prefix("@ ")) {
+        for line in script.into_iter().filter_map(|line| line.strip_prefix("@ ")) {
             let (word, value) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "to" => {
@@ -667,9 +743,10 @@ mod tests {
         while let Some(line) = lines.next_if(|line| !line.starts_with("S: ")) {
             out += &format!("{line}\n");
         }
-        let (mut conversation, mut effect) = Conversation::<()>::new(plan(script));
+        let first = script.lines().take_while(|line| !line.starts_with("S: "));
+        let (mut conversation, mut effect) = Conversation::<()>::new(plan(first));
         let mut ear = Ear::default();
-        let mut end = String::new();
+        let end;
         loop {
             let step = match effect {
                 Effect::Say(said, _) => {
@@ -692,7 +769,27 @@ mod tests {
                     out += if seven_bit { "! text in 7 bits\n" } else { "! text\n" };
                     conversation.hear(&hear(&mut ear, &mut lines, &mut out))
                 }
-                Effect::Quit => break,
+                Effect::Done => {
+                    out += &answers(&mut conversation);
+                    let mut next = Vec::new();
+                    while let Some(line) = lines.next_if(|line| !line.starts_with("S: ")) {
+                        out += &format!("{line}\n");
+                        next.push(line);
+                    }
+                    if next.is_empty() {
+                        return out + "! open\n";
+                    }
+                    out += "! policy\n";
+                    conversation.next(plan(next), ())
+                }
+                Effect::Quit => {
+                    end = "C: QUIT\n".into();
+                    break;
+                }
+                Effect::Leave => {
+                    end = "! closed\n".into();
+                    break;
+                }
             };
             match step {
                 Ok(next) => effect = next,
@@ -702,15 +799,17 @@ mod tests {
                 }
             }
         }
-        for (number, answered) in conversation.answers() {
-            out += &match answered {
-                Answered::Taken { reply, reports } => {
-                    format!("= {number} taken, reports {reports}: {reply}\n")
-                }
-                Answered::Refused(trouble) => format!("= {number} {trouble}\n"),
-            };
-        }
-        out + &end
+        out + &answers(&mut conversation) + &end
+    }
+
+    fn answers(conversation: &mut Conversation<()>) -> String {
+        let lines = conversation.answers().into_iter().map(|(number, answered)| match answered {
+            Answered::Taken { reply, reports } => {
+                format!("= {number} taken, reports {reports}: {reply}\n")
+            }
+            Answered::Refused(trouble) => format!("= {number} {trouble}\n"),
+        });
+        lines.collect()
     }
 
     fn hear<'a>(ear: &mut Ear, lines: &mut impl Iterator<Item = &'a str>, out: &mut String) -> Heard {
@@ -807,11 +906,12 @@ mod tests {
             replies in proptest::collection::vec((200u16..560, "[ -~]{0,20}"), 0..30),
         ) {
             let script = "@ to bob@x.example\n@ to eve@x.example\n@ eight-bit\n";
-            let (mut conversation, mut effect) = Conversation::<()>::new(plan(script));
+            let (mut conversation, mut effect) = Conversation::<()>::new(plan(script.lines()));
             let mut replies = replies.into_iter();
             loop {
                 let step = match effect {
-                    Effect::Quit => break,
+                    Effect::Quit | Effect::Leave => break,
+                    Effect::Done => conversation.next(plan(script.lines()), ()),
                     Effect::StartTls => Ok(conversation.tls_stands()),
                     Effect::AskPolicy => conversation.cleared(()),
                     Effect::Say(..) | Effect::Listen(_) | Effect::Text { .. } => {

@@ -26,7 +26,6 @@ use guardpost::net::dns::OnePeer;
 use guardpost::net::http_client::HttpsClient;
 use guardpost::net::listen;
 use guardpost::net::listen::Service;
-use guardpost::net::tls::TlsClient;
 use guardpost::net::tls::self_signed;
 use guardpost::serve::control::SOCKET;
 use guardpost::serve::control::Trouble;
@@ -179,7 +178,7 @@ impl House {
         let around = self.surroundings();
         let certificates = appliance::certificates(&config).unwrap();
         let flow = ground::open(config, &around).await.unwrap();
-        let courier = Courier { dialer: around.dialer, tls: TlsClient::default(), web: around.web };
+        let courier = Courier { dialer: around.dialer, web: around.web, ..Courier::default() };
         let parts = Parts { flow, certificates, inherited: bound, courier };
         self.appliance = Some(Appliance::start(parts).await.unwrap());
     }

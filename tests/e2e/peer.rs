@@ -243,15 +243,28 @@ impl Peer {
 
     /// Waits until it took `count` messages; fails after 20 seconds.
     pub async fn wait_for(&self, count: usize) -> Vec<Taken> {
+        self.wait_until(|peer| peer.taken().len() >= count).await;
+        self.taken()
+    }
+
+    /// Waits until it has seen this; fails after 20 seconds.
+    pub async fn wait_until(&self, seen: impl Fn(&Self) -> bool) {
         let mut moved = self.shared.moved.subscribe();
         let enough = async {
-            while self.taken().len() < count {
+            while !seen(self) {
                 moved.changed().await.expect("the peer is there");
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(20), enough).await;
-        waited.unwrap_or_else(|_| panic!("{} of {count} messages came", self.taken().len()));
-        self.taken()
+        waited.unwrap_or_else(|_| panic!("it has seen only {:#?}", self.shown()));
+    }
+
+    /// What was said on each connection.
+    fn shown(&self) -> Vec<String> {
+        let sessions = self.sessions().into_iter();
+        sessions
+            .map(|session| String::from_utf8_lossy(&[session.plain, session.inside].concat()).into())
+            .collect()
     }
 }
 
