@@ -28,6 +28,7 @@ mod browser;
 mod deletion;
 mod dns;
 mod hostile;
+mod hostile_peer;
 mod imap;
 mod life;
 mod life_table;

@@ -36,6 +36,10 @@ pub enum StartTls {
     Closes,
     /// Says 220, then nothing.
     Hangs,
+    /// Says 220, reads the first octets of the handshake, then resets the connection.
+    Resets,
+    /// Says 220, then refuses the handshake as TLS refuses: by an alert (RFC 8446 §6.2).
+    Alerts,
 }
 
 /// What the peer is asked: a command line, `greeting` at the start, `end of data` after the text.
@@ -241,6 +245,17 @@ impl Peer {
         self.sessions().into_iter().flat_map(|session| [session.plain, session.inside].concat()).collect()
     }
 
+    /// Waits until somebody connected; fails after 20 seconds.
+    pub async fn wait_for_session(&self) {
+        let mut moved = self.shared.moved.subscribe();
+        let met = async {
+            while self.sessions().is_empty() {
+                moved.changed().await.expect("the peer is there");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), met).await.expect("somebody comes");
+    }
+
     /// Waits until it took `count` messages; fails after 20 seconds.
     pub async fn wait_for(&self, count: usize) -> Vec<Taken> {
         self.wait_until(|peer| peer.taken().len() >= count).await;
@@ -275,6 +290,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             sessions.push(Session::default());
             sessions.len() - 1
         };
+        shared.moved.send_modify(|count| *count += 1);
         let talk = Talk { shared: Arc::clone(&shared), connection, tls: false };
         tokio::spawn(async move {
             // A session that broke off is what many tests are about.
@@ -307,6 +323,16 @@ impl Talk {
             }
             StartTls::Closes => return Ok(()),
             StartTls::Hangs => return std::future::pending().await,
+            StartTls::Resets => {
+                socket.read_exact(&mut [0; 5]).await?;
+                // What was not read makes it a reset.
+                return Ok(());
+            }
+            StartTls::Alerts => {
+                socket.read_exact(&mut [0; 5]).await?;
+                socket.write_all(&[21, 3, 3, 0, 2, 2, 40]).await?;
+                return socket.shutdown().await;
+            }
             StartTls::Works | StartTls::NotOffered | StartTls::Refused => {}
         }
         let mut inside = self.shared.tls.accept(socket).await?;

@@ -27,9 +27,17 @@ use std::fmt::Write;
 /// Destinations that lead to the sender itself: nothing for others to judge.
 const OURS: &str = "our";
 
-/// The appliance's address is nobody's there; and its resolver begins at the zone, not at the root, and hands on more of
-/// the proof of a wildcard.
-const OTHERWISE_ON_LOOPBACK: [&str; 2] = ["our-address.signed.example", "wild.signed.example"];
+/// The appliance's address is nobody's there, its own loopback is everybody's, 10/8 may be somebody's; and its resolver
+/// begins at the zone, not at the root, and hands on more of the proof of a wildcard.
+const OTHERWISE_ON_LOOPBACK: [&str; 7] = [
+    "our-address.signed.example",
+    "our-loopback.signed.example",
+    "our-loopback6.signed.example",
+    "our-nowhere.signed.example",
+    "our-everybody.signed.example",
+    "private.signed.example",
+    "wild.signed.example",
+];
 
 /// What is demanded of the way to the destination of each row, and what is stored for it.
 fn levels(rows: &[Row], right: &[u8]) -> (String, Vec<(String, Vec<u8>)>) {

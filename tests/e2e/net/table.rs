@@ -67,7 +67,7 @@ pub fn write(rows: &[Row]) -> String {
     let mut text = String::new();
     for Row { destination, level, ad, builtin, finger, why } in rows {
         let line =
-            format!("{destination:<26} | {level:<11} | {ad:<22} | {builtin:<22} | {finger:<11} | {why}");
+            format!("{destination:<28} | {level:<11} | {ad:<22} | {builtin:<22} | {finger:<11} | {why}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text

@@ -169,12 +169,16 @@ fn publish(space: Space, port: u16, dns: SocketAddr, identities: &Identities, ho
         host("mx-dead", DNS, &right),
         host("mx-six", 11, &right),
         host("mx-ours", HOUSE, ""),
+        "mx-here A 127.0.0.1\nmx-here6 AAAA ::1\nmx-any A 0.0.0.0\nmx-all A 255.255.255.255\nmx-lan A 10.11.12.13\n".into(),
         "mx-six AAAA 2001:db8::99\nmx-alias CNAME mx-right\nmx-empty TXT x\n".into(),
         format!("mx-away CNAME mx.plain.example.\n_{port}._tcp.mx-away {right}\n*.wild MX 10 mx-right\n"),
     ]
     .concat();
     let literal = format!("10 {}.", space.peer(11));
     let own_name = format!("10 {HOST}.");
+    // One more than are looked at; the last one would be right.
+    let many: Vec<String> =
+        (1..=40).map(|n| format!("{n} mx-{}", if n == 40 { "right" } else { "dead" })).collect();
     for level in LEVELS {
         for (name, exchanges) in [
             ("right", vec!["10 mx-right"]),
@@ -198,6 +202,12 @@ fn publish(space: Space, port: u16, dns: SocketAddr, identities: &Identities, ho
             ("ours", vec![own_name.as_str(), "10 mx-right", "20 mx-right"]),
             ("ours-behind", vec!["5 mx-dead", own_name.as_str(), "20 mx-right"]),
             ("our-address", vec!["10 mx-ours", "20 mx-right"]),
+            ("our-loopback", vec!["10 mx-here", "20 mx-right"]),
+            ("our-loopback6", vec!["10 mx-here6"]),
+            ("our-nowhere", vec!["10 mx-any"]),
+            ("our-everybody", vec!["10 mx-all"]),
+            ("private", vec!["10 mx-lan"]),
+            ("many", many.iter().map(String::as_str).collect()),
         ] {
             for exchange in exchanges {
                 let _ = writeln!(signed, "{level}.{name} MX {exchange}");
