@@ -156,6 +156,37 @@ impl Browser {
         inside
     }
 
+    /// Runs a script of the test's own in the page; what it returns.
+    pub async fn run(&self, script: &str) -> serde_json::Value {
+        self.driver.execute(script, vec![]).await.unwrap().json().clone()
+    }
+
+    /// What the reader's system prefers: dark pages, or light ones.
+    pub async fn theme(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let feature = serde_json::json!({ "name": "prefers-color-scheme", "value": value });
+        self.cdp("Emulation.setEmulatedMedia", serde_json::json!({ "features": [feature] })).await;
+    }
+
+    /// A line that sends so many octets a second.
+    pub async fn upload_at(&self, octets: u64) {
+        self.cdp("Network.enable", serde_json::json!({})).await;
+        let line = serde_json::json!(
+            { "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": octets }
+        );
+        self.cdp("Network.emulateNetworkConditions", line).await;
+    }
+
+    /// The value of a cookie.
+    pub async fn cookie(&self, name: &str) -> String {
+        self.driver.get_named_cookie(name).await.unwrap().value
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) {
+        self.driver.refresh().await.unwrap();
+    }
+
     /// CSS pixels, as small as a telephone's.
     pub async fn size(&self, width: u32, height: u32) {
         let metrics =

@@ -25,6 +25,7 @@ mod account;
 mod anew;
 mod bad_input;
 mod browser;
+mod comforts;
 mod deletion;
 mod dns;
 mod hostile;

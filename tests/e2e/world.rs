@@ -138,6 +138,27 @@ impl World<'_> {
         cookie.split(';').next().unwrap().to_owned()
     }
 
+    /// Asks for a page again and again until it says this.
+    pub async fn wait_for(&self, path: &str, session: &str, words: &str) {
+        let host = self.url().strip_prefix("http://").unwrap();
+        let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: gp={session}\r\n\r\n"
+        );
+        let asking = async {
+            loop {
+                let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                if answer.contains(words) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), asking).await.expect("the page says it in time");
+    }
+
     pub async fn alice_has(&self, words: &str) -> bool {
         self.alices(Folder::INBOX).await.iter().any(|mail| mail.contains(words))
     }
