@@ -23,6 +23,7 @@ pub mod hold;
 mod hosts;
 pub mod intake;
 pub mod invitation;
+mod lanes;
 mod letters;
 pub mod life;
 pub mod locks;

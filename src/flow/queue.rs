@@ -12,6 +12,8 @@ use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
+use crate::flow::lanes::Lanes;
+use crate::flow::lanes::Lesson;
 use crate::flow::refusal::TakeError;
 use crate::flow::stored_certificates;
 use crate::policy::tls::Demand;
@@ -26,7 +28,6 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -42,11 +43,7 @@ const LEASE: Duration = Duration::from_secs(60 * 60);
 const BATCH: usize = 200;
 /// Tries that wait for room at their destination; a full queue behind one slow domain stops nobody else.
 const BACKLOG: usize = 2_000;
-/// Destinations remembered.
-const LANES: usize = 1_000;
-/// Connections to a destination that nothing is known of.
-const FIRST: usize = 2;
-/// The queue is looked at this often, whatever the clock and the bell say.
+/// The queue is looked at this often, whatever the clock and the bell say; and counted anew.
 const LOOK: Duration = Duration::from_secs(30);
 /// After trouble with the store.
 const TROUBLE: Duration = Duration::from_secs(10);
@@ -64,6 +61,16 @@ impl Gauge {
     /// Messages, and octets of them in clear.
     pub fn read(&self) -> (u64, u64) {
         (self.messages.load(Ordering::Relaxed), self.octets.load(Ordering::Relaxed))
+    }
+
+    /// Counts out a message of `octets` that has left the queue.
+    fn left(&self, octets: u64) {
+        let less = |count: &AtomicU64, by: u64| {
+            let _ =
+                count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(by)));
+        };
+        less(&self.messages, 1);
+        less(&self.octets, octets);
     }
 
     /// Counts anew: what was counted in and then not queued is out again.
@@ -175,17 +182,12 @@ pub struct Job {
     begin_by: Time,
 }
 
-/// How busy a destination is.
-#[derive(Clone, Copy, Debug)]
-struct Lane {
-    running: usize,
-    allowed: usize,
-}
-
 /// What a finished try leaves to be noted.
 struct Ended {
     /// Somebody took something.
     reached: bool,
+    /// Somebody waits for another try.
+    again: bool,
     /// When everything was settled; an error is the store's.
     settled: Result<(), StoreError>,
 }
@@ -194,10 +196,15 @@ struct Ended {
 pub struct Worker {
     flow: Arc<Flow>,
     courier: Arc<Courier>,
-    lanes: HashMap<Destination, Lane>,
-    backlog: VecDeque<Job>,
+    lanes: Lanes<Job>,
     running: JoinSet<Ended>,
     places: HashMap<tokio::task::Id, Destination>,
+    /// More may be due than what was taken.
+    more: bool,
+    /// If not, when the next will be.
+    due: Option<Time>,
+    /// When the queue was counted, by the running clock.
+    measured: Option<Duration>,
 }
 
 impl Worker {
@@ -206,10 +213,12 @@ impl Worker {
         Self {
             flow,
             courier: Arc::new(courier),
-            lanes: HashMap::new(),
-            backlog: VecDeque::new(),
+            lanes: Lanes::default(),
             running: JoinSet::new(),
             places: HashMap::new(),
+            more: true,
+            due: None,
+            measured: None,
         }
     }
 
@@ -218,9 +227,8 @@ impl Worker {
         let (flow, courier) = (Arc::clone(&self.flow), Arc::clone(&self.courier));
         let connections = courier.connections.look_after(|| flow.config());
         tokio::pin!(connections);
-        let mut measured = false;
         while !stop.is_cancelled() {
-            let wait = match self.look(&mut measured).await {
+            let wait = match self.look().await {
                 Ok(wait) => wait,
                 Err(why) => {
                     tracing::error!(%why, "the queue cannot be worked on");
@@ -230,12 +238,9 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = &mut connections => {}
-                Some(ended) = self.running.join_next_with_id() => {
-                    measured = false;
-                    self.note(ended);
-                }
-                () = self.flow.queue_bell.notified() => {}
-                () = tokio::time::sleep(wait) => measured = false,
+                Some(ended) = self.running.join_next_with_id() => self.note(ended),
+                () = self.flow.queue_bell.notified() => self.more = true,
+                () = tokio::time::sleep(wait) => self.more = true,
             }
         }
         let drained = async { while self.running.join_next().await.is_some() {} };
@@ -249,36 +254,33 @@ impl Worker {
     #[cfg(test)]
     pub(in crate::flow) async fn until_idle(&mut self) {
         loop {
-            self.look(&mut false).await.unwrap();
+            (self.more, self.measured) = (true, None);
+            self.look().await.unwrap();
             let Some(ended) = self.running.join_next_with_id().await else { return };
             self.note(ended);
         }
     }
 
     /// Starts what can be started; answers how long nothing more will be due.
-    async fn look(&mut self, measured: &mut bool) -> Result<Duration, StoreError> {
+    async fn look(&mut self) -> Result<Duration, StoreError> {
         let flow = Arc::clone(&self.flow);
-        if !*measured {
+        let running = flow.clock.running();
+        if self.measured.is_none_or(|at| running.saturating_sub(at) >= LOOK) {
             flow.queue.measure(&*flow.store).await?;
-            *measured = true;
+            self.measured = Some(running);
         }
         self.start();
-        let mut wait = LOOK;
-        while self.backlog.len() < BACKLOG {
+        // With a full backlog the end of some tries is what to wait for: what is taken is taken by the batch.
+        while self.more && self.lanes.waiting() + BATCH <= BACKLOG {
             // Asking costs a read; taking is a turn of the store's writer.
-            let due = flow.store.next_due().await?;
-            let now = flow.clock.now();
-            if due.is_none_or(|due| due > now) {
-                wait = due.map_or(LOOK, |due| due.since(now));
-                break;
-            }
-            let leased = self.lease().await?;
-            self.start();
-            if leased == 0 {
-                break;
+            self.due = flow.store.next_due().await?;
+            self.more = self.due.is_some_and(|due| due <= flow.clock.now());
+            if self.more {
+                self.more = self.lease().await? > 0;
+                self.start();
             }
         }
-        // With a full backlog the end of a try is what to wait for.
+        let wait = self.due.map_or(LOOK, |due| due.since(flow.clock.now()));
         Ok(wait.clamp(Duration::from_millis(100), LOOK))
     }
 
@@ -321,35 +323,29 @@ impl Worker {
             let (_, destination, level) = key;
             let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
             let stored = stored(&self.flow, &destination, demand).await?;
-            self.backlog.push_back(Job { record, destination, recipients, demand, stored, begin_by });
+            let most = config.limits.remote_connections_per_domain;
+            let job = Job { record, destination: destination.clone(), recipients, demand, stored, begin_by };
+            self.lanes.wait(destination, job, most);
         }
         Ok(count)
     }
 
-    /// Begins the jobs of the backlog whose destinations have room, in order.
+    /// Begins the jobs whose turn it is, as long as there may be one more try.
     fn start(&mut self) {
         let now = self.flow.clock.now();
-        let limits = self.flow.config().limits.clone();
-        let mut waiting = VecDeque::new();
-        while let Some(job) = self.backlog.pop_front() {
+        let most = self.flow.config().limits.remote_connections;
+        while self.running.len() < most {
+            let Some((destination, job)) = self.lanes.next() else { return };
             if now > job.begin_by {
                 // The lease is used up by waiting; it will be leased anew.
+                self.lanes.ended(destination, Lesson::Nothing);
+                self.more = true;
                 continue;
             }
-            let first = FIRST.min(limits.remote_connections_per_domain);
-            let lane =
-                self.lanes.entry(job.destination.clone()).or_insert(Lane { running: 0, allowed: first });
-            if self.running.len() >= limits.remote_connections || lane.running >= lane.allowed {
-                waiting.push_back(job);
-                continue;
-            }
-            lane.running += 1;
-            let destination = job.destination.clone();
             let (flow, courier) = (Arc::clone(&self.flow), Arc::clone(&self.courier));
             let task = self.running.spawn(async move { attempt(&flow, &courier, job).await });
             self.places.insert(task.id(), destination);
         }
-        self.backlog = waiting;
     }
 
     /// Learns from a try that ended.
@@ -359,6 +355,7 @@ impl Worker {
                 if let Err(why) = ended.settled {
                     tracing::error!(%why, "how a delivery ended could not be noted; it may be made twice");
                 }
+                self.more |= ended.again;
                 (task, ended.reached)
             }
             Err(why) => {
@@ -367,13 +364,8 @@ impl Worker {
             }
         };
         let most = self.flow.config().limits.remote_connections_per_domain;
-        let lane = self.places.remove(&task).and_then(|destination| self.lanes.get_mut(&destination));
-        if let Some(lane) = lane {
-            lane.running = lane.running.saturating_sub(1);
-            lane.allowed = if reached { (lane.allowed + 1).min(most) } else { 1 };
-        }
-        if self.lanes.len() > LANES {
-            self.lanes.retain(|_, lane| lane.running > 0);
+        if let Some(destination) = self.places.remove(&task) {
+            self.lanes.ended(destination, if reached { Lesson::Reached { most } } else { Lesson::Missed });
         }
     }
 }
@@ -412,6 +404,10 @@ async fn stored(
 async fn attempt(flow: &Flow, courier: &Courier, job: Job) -> Ended {
     let outcomes = courier.deliver(flow, &job).await;
     let reached = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered(_)));
+    let again = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
     let settled = bounce::settle(flow, &job.record, &job.recipients, outcomes).await;
-    Ended { reached, settled }
+    if matches!(flow.store.queued(job.record.id).await, Ok(None)) {
+        flow.queue.left(job.record.size);
+    }
+    Ended { reached, again, settled }
 }
