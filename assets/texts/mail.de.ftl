@@ -269,3 +269,18 @@ report-way-sts = Auf dem Weg zu { $host } war sie verschlüsselt, und für das Z
 report-way-stored = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat ist das hinterlegte.
 report-way-dane-and-stored = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat passt zum DANE-Eintrag und ist das hinterlegte.
 report-attached = Die Kopfzeilen Ihrer Nachricht sind angehängt, ihr Text nicht.
+refused-subject = Nicht angenommen: Mail an { $alias } ohne Verschlüsselung
+refused-title = Mail an Ihren sicheren Alias wurde nicht angenommen
+refused-text = { $n ->
+    [one] Jemand hat einmal versucht, Mail an { $alias } über eine Verbindung ohne Verschlüsselung zu senden. Ihr sicherer Alias nimmt Mail nur über verschlüsselte Verbindungen an; deshalb wurde nichts angenommen. Der Absender hat sofort erfahren, dass nicht zugestellt wurde.
+   *[other] Andere haben { $n }-mal versucht, Mail an { $alias } über Verbindungen ohne Verschlüsselung zu senden. Ihr sicherer Alias nimmt Mail nur über verschlüsselte Verbindungen an; deshalb wurde nichts angenommen. Die Absender haben sofort erfahren, dass nicht zugestellt wurde.
+}
+refused-null-sender = ein Mailsystem (leerer Absender)
+refused-host = Server: { $host }
+refused-once = einmal, am { $first }
+refused-often = { $n }-mal, vom { $first } bis { $last }
+refused-more = Es gab { $more } weitere Versuche anderer Absender oder Server.
+refused-claimed = Absender und Server sind, was die andere Seite angegeben hat. Dort kann jeder alles angeben.
+refused-do = Wenn Sie diese Mail erwarten: Nennen Sie dem Absender Ihre normale Adresse, oder bitten Sie ihn, bei seinem Mailanbieter die Verschlüsselung (TLS) einschalten zu lassen.
+report-alias-policy = Die Nachricht kam von Ihrem sicheren Alias. TLS-Richtlinie: { $level }
+note-alias-do = Wenn der Link per gewöhnlicher Mail gehen darf, senden Sie eine Nachricht mit „{ $secure }“ im Betreff von Ihrer normalen Adresse { $address }.

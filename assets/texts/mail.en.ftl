@@ -270,3 +270,18 @@ report-way-sts = It was encrypted on its way to { $host }, whose certificate a k
 report-way-stored = It was encrypted on its way to { $host }, whose certificate is the one stored for it.
 report-way-dane-and-stored = It was encrypted on its way to { $host }, whose certificate matches its DANE record and is the one stored for it.
 report-attached = The headers of your message are attached. Its text is not.
+refused-subject = Not accepted: mail to { $alias } without encryption
+refused-title = Mail to your secure alias was not accepted
+refused-text = { $n ->
+    [one] Somebody tried once to send mail to { $alias } over a connection without encryption. Your secure alias takes mail over encrypted connections only, so nothing was taken. The sender was told at once that it was not delivered.
+   *[other] Others tried { $n } times to send mail to { $alias } over connections without encryption. Your secure alias takes mail over encrypted connections only, so nothing was taken. The senders were told at once that it was not delivered.
+}
+refused-null-sender = a mail system (empty sender)
+refused-host = Server: { $host }
+refused-once = once, on { $first }
+refused-often = { $n } times, from { $first } to { $last }
+refused-more = There were { $more } more attempts, of other senders or servers.
+refused-claimed = Sender and server are what the other side claimed. Anybody can claim anything there.
+refused-do = If you expect this mail: give the sender your normal address, or ask them to have encryption (TLS) switched on by whoever runs their mail server.
+report-alias-policy = It came from your secure alias. TLS policy: { $level }
+note-alias-do = If the link may go by ordinary mail, send a message with “{ $secure }” in its subject from your normal address { $address }.

@@ -13,6 +13,7 @@ use crate::flow::expiry;
 use crate::flow::mta_sts;
 use crate::flow::notices;
 use crate::flow::queue::Worker;
+use crate::flow::refused;
 use crate::flow::signing;
 use crate::flow::stored_certificates;
 use crate::net::gate::Gate;
@@ -172,6 +173,7 @@ impl Appliance {
         self.workers.spawn(mta_sts::refresh(self.flow.clone(), courier.web.clone(), stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
+        self.workers.spawn(refused::run(self.flow.clone(), stop.clone()));
         self.workers.spawn(expiry::Worker::new(self.flow.clone()).run(stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));

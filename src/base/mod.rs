@@ -3,6 +3,7 @@
 //! Nothing here touches a socket, a clock or a disk; time and randomness are arguments.
 
 pub mod address;
+pub mod alias;
 pub mod base32;
 pub mod colour;
 pub mod der;

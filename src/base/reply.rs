@@ -45,6 +45,11 @@ impl Reply {
         self.code / 100 == 4
     }
 
+    /// The reply of [`tls_required`]: no fault of the client's, however many aliases a message is for.
+    pub fn wants_tls(&self) -> bool {
+        self.text.ends_with(OVER_TLS)
+    }
+
     /// 421: the connection ends with it.
     pub const fn closes(&self) -> bool {
         self.code == 421
@@ -105,6 +110,9 @@ pub const TRY_LATER: Reply = Reply::new(452, (4, 3, 1), "cannot store mail now; 
 /// Something inside failed; nothing was taken.
 pub const INTERNAL: Reply =
     Reply::new(451, (4, 3, 0), "an internal error; nothing was taken, try again later");
+/// Somebody who was there at RCPT has gone before the end of DATA; each recipient is to be asked for again.
+pub const RECIPIENTS_CHANGED: Reply =
+    Reply::new(451, (4, 3, 0), "a recipient has just gone; nothing was taken, try again");
 /// RFC 5321 §4.5.3.1.10.
 pub const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, (4, 5, 3), "too many recipients in one message");
 /// A message makes at most ten temporary mailboxes.
@@ -201,8 +209,10 @@ pub fn taken(id: impl fmt::Display) -> Reply {
 
 /// RFC 3463 §3.8: a secure alias was addressed without TLS.
 pub fn tls_required(alias: &Address) -> Reply {
-    NO_RELAY.saying(format!("<{alias}> accepts mail over TLS only; nothing was taken"))
+    NO_RELAY.saying(format!("<{alias}> {OVER_TLS}"))
 }
+
+const OVER_TLS: &str = "accepts mail over TLS only; nothing was taken";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! The command line: every command with its arguments.
 
+use crate::base::alias::AliasLevel;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
@@ -116,9 +117,41 @@ pub enum Account {
         /// Its address
         address: String,
     },
+    /// Switch an account's secure alias on or off: the address that takes and sends mail over TLS only
+    #[command(subcommand)]
+    Alias(Alias),
+    /// Say what an account's secure alias asks of other servers
+    Policy {
+        /// "encrypt", "dane-only" or "verify"; the last two only for who knows what they mean
+        #[arg(value_parser = level)]
+        level: AliasLevel,
+        /// Its address
+        address: String,
+    },
     /// An account's OpenPGP key
     #[command(subcommand)]
     Key(AccountKey),
+}
+
+/// A level by its name; nothing else is one.
+fn level(text: &str) -> Result<AliasLevel, String> {
+    let known = AliasLevel::ALL.map(AliasLevel::as_str).join(", ");
+    AliasLevel::parse(text).map_err(|_| format!("the levels are {known}"))
+}
+
+/// `guardpost account alias …`.
+#[derive(Debug, Subcommand)]
+pub enum Alias {
+    /// Mail to and from it is taken from now on
+    On {
+        /// The account's address
+        address: String,
+    },
+    /// It is unknown from now on; what is in the queue already goes as it was sent
+    Off {
+        /// The account's address
+        address: String,
+    },
 }
 
 /// Another way in than the old password.
@@ -311,6 +344,12 @@ mod tests {
             "guardpost queue retry",
             "guardpost queue retry x --all",
             "guardpost account add",
+            "guardpost account alias a@x",
+            "guardpost account alias maybe a@x",
+            "guardpost account policy a@x",
+            "guardpost account policy encrypted a@x",
+            "guardpost account policy opportunistic a@x",
+            "guardpost account policy DANE-only a@x",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -14,9 +14,11 @@ use crate::app::keys;
 use crate::app::rotation;
 use crate::app::rotation::Rotated;
 use crate::app::settings::Settings;
+use crate::base::alias::AliasLevel;
 use crate::base::time::Clock as _;
 use crate::cli::arguments::Account;
 use crate::cli::arguments::AccountKey;
+use crate::cli::arguments::Alias;
 use crate::cli::arguments::Arguments;
 use crate::cli::arguments::Certificate;
 use crate::cli::arguments::Clock;
@@ -379,6 +381,18 @@ fn account_request(account: &Account, yes: bool, inquire: Inquire<'_>) -> Result
             }
             (Request::AccountRemove { address: address.clone() }, Show::Done("removed"))
         }
+        Account::Alias(Alias::On { address }) => {
+            (Request::AccountAlias { address: address.clone(), active: true }, Show::Table)
+        }
+        Account::Alias(Alias::Off { address }) => {
+            (Request::AccountAlias { address: address.clone(), active: false }, Show::Table)
+        }
+        Account::Policy { level, address } => {
+            if let Some(question) = much_is_lost(*level, address) {
+                confirm(yes, &question)?;
+            }
+            (Request::AccountPolicy { address: address.clone(), level: level.to_string() }, Show::Table)
+        }
         Account::Key(AccountKey::Export { address, secret: false, .. }) => {
             (Request::AccountKeyExport { address: address.clone() }, Show::Field("certificate"))
         }
@@ -396,6 +410,19 @@ fn account_request(account: &Account, yes: bool, inquire: Inquire<'_>) -> Result
             (Request::AccountKeyImport { address: address.clone(), file }, Show::Done("changed"))
         }
     })
+}
+
+/// What a level above the default means for mail.
+fn much_is_lost(level: AliasLevel, address: &str) -> Option<String> {
+    let only = match level {
+        AliasLevel::Encrypt => return None,
+        AliasLevel::DaneOnly => "to servers with a DANE record that matches, and most have none",
+        AliasLevel::Verify => "to destinations whose certificate was stored here before",
+    };
+    Some(format!(
+        "For experts: what {address} sends from its secure alias then goes only {only}. Much mail will not go out, and \
+         comes back. Go on?"
+    ))
 }
 
 /// Says what a reset makes unreadable, and asks for the address.

@@ -40,6 +40,9 @@ pub enum AdminError {
     /// postmaster and its like, the address of notices, or one with routing characters.
     #[error("{0} is a reserved address")]
     Reserved(Address),
+    /// guard.toml names no domain for secure aliases.
+    #[error("{0} has no secure_alias_domain in guard.toml")]
+    NoAliasDomain(String),
     /// There is one.
     #[error("{0} exists already")]
     Exists(Address),

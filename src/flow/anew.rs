@@ -137,7 +137,7 @@ impl Deed<'_> {
         let until = expiry(&config, record.last_activity);
         let by = &self.who.address;
         let text = mail::made_anew(&letterhead(domain), &record.address, by, now, until, record.language);
-        self.commands.push(self.flow.lay_letter(old, domain, &text).await?);
+        self.commands.push(self.flow.lay_letter(old, domain, &text, Folder::INBOX).await?);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use crate::flow::Flow;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::message_reader;
 use crate::flow::letters::letterhead;
+use crate::flow::notes::Kept;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Place;
@@ -291,9 +292,10 @@ fn words(
 ) -> Option<MailText> {
     let config = flow.config();
     let domain = config.main_domain(receiver.record.address.domain())?;
-    let level = Demand::parse(&record.tls_policy).map(Demand::requirement);
+    let demand = Demand::parse(&record.tls_policy).ok();
+    let level = demand.map(Demand::requirement);
     let unmet = fates.iter().any(|fate| fate.unmet.is_some());
-    let secure = unmet || level != Ok(Requirement::Opportunistic);
+    let secure = unmet || level != Some(Requirement::Opportunistic);
     let until = fates.iter().filter_map(|fate| fate.until).max().unwrap_or(record.created);
     let kind = match action {
         Action::Failed => Kind::Bounce { secure },
@@ -317,8 +319,15 @@ fn words(
         subject: &subject,
         lines: &lines,
         tags: &config.encryption.subject_tag,
+        alias: alias_level(record),
     };
     Some(texts::report(&letterhead(domain), &facts, receiver.record.language))
+}
+
+/// The level of the secure alias that a message came from or was caused by.
+fn alias_level(record: &QueueRecord) -> Option<&'static str> {
+    let demand = Demand::parse(&record.tls_policy).ok()?;
+    (demand.sender() == Sender::Secure).then(|| demand.requirement().as_str())
 }
 
 /// What was proven, in the words of reports.
@@ -420,7 +429,8 @@ async fn about_recipient(
                 commands.extend(of.as_ref().and_then(|of| flow.notice_ended(of, true)));
             }
             (Settlement::Failed { .. }, Some(fate)) => {
-                if notice && fate.status.0 == 5 {
+                // What our own policy keeps back says nothing about the address.
+                if notice && fate.status.0 == 5 && fate.unmet.is_none() {
                     commands.extend(of.as_ref().and_then(|of| flow.notice_ended(of, false)));
                 }
                 let (class, subject, detail) = fate.status;
@@ -430,6 +440,10 @@ async fn about_recipient(
                     recipient: &fate.recipient.address,
                     status: &format!("{class}.{subject}.{detail}"),
                     reason: &fate.reason,
+                    kept: fate.unmet.as_deref().map(|unmet| {
+                        let alias = alias_level(record).is_some();
+                        Box::new(Kept { host: fate.host.clone(), unmet: unmet.clone(), alias })
+                    }),
                 };
                 commands.extend(flow.returned(of.as_deref(), &mail).await?);
             }

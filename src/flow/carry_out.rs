@@ -30,6 +30,7 @@ use crate::flow::submission::REPEATED;
 use crate::mime::header::Field;
 use crate::openpgp::certificate::Certificate;
 use crate::policy::tls::Demand;
+use crate::policy::tls::Sender;
 use crate::store::command::Command;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
@@ -41,6 +42,16 @@ use crate::texts::note::PinNews;
 use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::pin::Pin;
 use std::sync::Arc;
+
+/// What a submission goes under.
+pub(in crate::flow) struct Under {
+    /// The TLS policy.
+    pub demand: Demand,
+    /// What must still be so when it is committed.
+    pub hold: Option<Command>,
+    /// It is done once.
+    pub digest: [u8; 32],
+}
 
 /// One message on its way into the store: what is to be committed, and what its sender is told.
 pub(in crate::flow) struct Deed<'a> {
@@ -75,9 +86,10 @@ impl Flow {
         arrived: &Arrived,
         draft: &Draft,
         planned: Vec<Planned>,
-        digest: [u8; 32],
+        under: Under,
     ) -> Result<(), TakeError> {
         let now = self.clock.now();
+        let Under { demand, hold, digest } = under;
         let remember =
             Command::RememberSubmission { account: who.mailbox, digest, now, until: now + REPEATED };
         let writer = Writer {
@@ -85,7 +97,7 @@ impl Flow {
             address: draft.author.clone(),
             name: draft.author_name.clone(),
             note: draft.note.clone(),
-            demand: Demand::default(),
+            demand,
         };
         let mut deed = Deed {
             flow: self,
@@ -93,7 +105,7 @@ impl Flow {
             draft,
             envelope: &arrived.envelope,
             writer,
-            commands: vec![remember],
+            commands: std::iter::once(remember).chain(hold).collect(),
             notes: Vec::new(),
             report: Vec::new(),
             pins: Vec::new(),
@@ -134,10 +146,16 @@ impl Deed<'_> {
     async fn all(&mut self, planned: Vec<Planned>, encrypted: bool) -> Result<(), TakeError> {
         let mut plain = Vec::new();
         let mut open_pgp = Vec::new();
+        let mut local = Vec::new();
         for Planned { recipient, way } in planned {
             self.report.push(self.line(&recipient.address, &way));
             match way {
-                Way::Local(receiver) => self.local(&receiver, &recipient.address, encrypted).await?,
+                // An account that is named by several of its addresses gets one copy.
+                Way::Local(receiver) if local.contains(&receiver.record.id) => {}
+                Way::Local(receiver) => {
+                    local.push(receiver.record.id);
+                    self.local(&receiver, &recipient.address, encrypted).await?;
+                }
                 Way::Mailbox(receiver) => self.fill_mailbox(&receiver).await?,
                 Way::Renewal(receiver) => self.renew(&receiver).await?,
                 Way::Anew(receiver) => self.anew(&receiver).await?,
@@ -184,6 +202,12 @@ impl Deed<'_> {
                 let demand = self.writer.demand.and(config.outbound.requirement(address.domain()));
                 format!("{address}; plain, tls-policy={}", demand.requirement())
             }
+            Way::Local(_) => format!("{address}; {}", way.word()),
+            way if self.writer.demand.sender() == Sender::Secure => {
+                let config = self.flow.config();
+                let demand = self.writer.demand.and(config.outbound.requirement(address.domain()));
+                format!("{address}; {}, tls-policy={}", way.word(), demand.requirement())
+            }
             way => format!("{address}; {}", way.word()),
         }
     }
@@ -213,6 +237,7 @@ impl Deed<'_> {
             MailboxKind::Account => None,
         };
         let message = self.draft.stored_copy(tag.as_deref()).behind(&trace);
+        self.commands.extend(self.flow.still_alias(address, receiver.record.id));
         self.deliver(receiver, message).await?;
         if encrypted {
             self.remember(receiver.record.id);
@@ -260,7 +285,10 @@ impl Deed<'_> {
                 self.commands.push(command);
                 self.waiting.push(record.id);
             }
-            Announced::Never => self.notes.push(Note::NotTold { recipient: record.address.clone() }),
+            Announced::Never(noted) => {
+                self.commands.extend(noted);
+                self.notes.push(Note::NotTold { recipient: record.address.clone() });
+            }
         }
         Ok(())
     }
@@ -302,6 +330,7 @@ impl Deed<'_> {
         self.deliver(receiver, self.draft.stored_copy(None)).await?;
         let told = Told::Link { entry, renewed: false };
         self.commands.push(self.flow.tell_recipient(&receiver.record, &self.writer, told).await?);
+        self.commands.extend(self.flow.policy_of_link(&receiver.record, self.writer.demand));
         let pin = entry.pin.as_ref().map(|pin| pin.expose().to_owned());
         self.tell_pin(&entry.recipient, pin, PinNews::First, false);
         Ok(())
@@ -366,11 +395,12 @@ impl Deed<'_> {
         message: Composed,
         eight_bit: bool,
     ) -> Result<(), TakeError> {
-        let config = self.flow.config();
-        let domain = config
-            .main_domain(self.draft.author.domain())
-            .ok_or_else(|| TakeError::internal("an account without a domain"))?;
-        let message = self.flow.signed(message, &domain.name).await?;
+        // DMARC (RFC 7489 §3.1) wants the signature of the very domain in From:, an alias domain's too.
+        let domain = self.draft.author.domain();
+        if !self.flow.config().is_local(domain) {
+            return Err(TakeError::internal("an account without a domain"));
+        }
+        let message = self.flow.signed(message, domain).await?;
         // A recipient's own address is looked at when it is said: it must not stop the others.
         let smtputf8 =
             self.draft.utf8_header || self.envelope.sender.as_ref().is_some_and(Address::needs_smtputf8);

@@ -11,7 +11,6 @@ use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
-use crate::flow::submission::own_addresses;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
 use crate::mime::header::Script;
@@ -40,8 +39,13 @@ pub(in crate::flow) enum PinWish {
 pub(in crate::flow) struct Draft {
     /// Who wrote it: the first address of From:.
     pub author: Address,
+    /// The account's own address, which the author's may be the secure alias of.
+    pub account: Address,
     /// The display name there.
     pub author_name: Option<String>,
+    /// Every address that the message comes from: the envelope's, those of From: and Sender:, and of whoever sent it
+    /// again.
+    pub senders: Vec<Address>,
     /// What the sender said about encryption.
     pub said: Said,
     /// What the sender said about the PIN.
@@ -77,7 +81,9 @@ impl Flow {
         let config = self.config();
         let structure = &arrived.structure;
         let (mut header, body) = self.header_and_body(arrived).await?;
-        let (author, author_name) = authors(&mut header, who, arrived)?;
+        let own = self.own_addresses(who).await?;
+        let (author, author_name) = authors(&mut header, who, &own.keys, arrived)?;
+        let senders = senders(&header, arrived);
         let controls = self.controls(who, &header)?;
         let submitted_id = header.message_id();
         let bcc = header.all("Bcc").cloned().collect();
@@ -102,7 +108,9 @@ impl Flow {
         header.prepend(trace(&config.hostname.to_string(), id, now.rfc5322()));
         Ok(Draft {
             author,
+            account: who.address.clone(),
             author_name,
+            senders,
             said: controls.said,
             pin: controls.pin,
             note: controls.note,
@@ -191,6 +199,7 @@ fn script(structure: &Structure) -> Script {
 fn authors(
     header: &mut Header,
     who: &Unlocked,
+    own: &[AddressKey],
     arrived: &Arrived,
 ) -> Result<(Address, Option<String>), TakeError> {
     let from = header.addresses("From");
@@ -206,7 +215,7 @@ fn authors(
     if header.has("Sender") && sender.is_none() {
         return Err(TakeError::Refused(reply::NOT_YOUR_ADDRESS));
     }
-    sender::header(said, sender.as_ref(), &own_addresses(who)).map_err(TakeError::Refused)?;
+    sender::header(said, sender.as_ref(), own).map_err(TakeError::Refused)?;
     let name = mailboxes.first().and_then(|mailbox| mailbox.display_name());
     match authors.first() {
         Some(author) => Ok((author.clone(), name)),
@@ -217,6 +226,13 @@ fn authors(
             Ok((author, None))
         }
     }
+}
+
+/// Whoever sends the message, wherever it is said; RFC 5322 §3.6.2, §3.6.6.
+fn senders(header: &Header, arrived: &Arrived) -> Vec<Address> {
+    let said = ["From", "Sender", "Resent-From", "Resent-Sender"];
+    let said = said.iter().flat_map(|name| header.addresses(name).addresses().collect::<Vec<_>>());
+    arrived.envelope.sender.iter().cloned().chain(said).collect()
 }
 
 /// The trace of a submission tells nothing of where it came from.

@@ -27,6 +27,7 @@ use crate::store::command::Command;
 use crate::store::command::DeleteIf;
 use crate::store::error::StoreError;
 use crate::store::record::ClockTrouble;
+use crate::store::record::Folder;
 use crate::store::record::LifeClock;
 use crate::store::record::MailboxRecord;
 use crate::store::record::Suspension;
@@ -208,7 +209,7 @@ impl Worker {
         for (account, domain) in accounts {
             let Some(receiver) = flow.receiver(account).await? else { continue };
             let text = alarm::clock(&letterhead(domain), &facts, receiver.record.language);
-            commands.push(flow.lay_letter(&receiver, domain, &text).await?);
+            commands.push(flow.lay_letter(&receiver, domain, &text, Folder::INBOX).await?);
         }
         if commands.is_empty() {
             // Nobody is there to be told; whoever is made next is.

@@ -20,6 +20,7 @@ use crate::policy::recipient;
 use crate::policy::recipient::Asker;
 use crate::policy::recipient::DomainFact;
 use crate::policy::recipient::Found;
+use crate::policy::recipient::Link;
 use crate::policy::recipient::Verdict;
 use crate::store::PAGE;
 use crate::store::body::Body;
@@ -71,34 +72,47 @@ pub struct Taken {
 enum Destination {
     Account(MailboxId),
     Notice(Address),
+    /// Nowhere without TLS: the alias of this account.
+    NeedsTls(MailboxId),
+}
+
+/// Where the mail of one transaction goes.
+#[derive(Default)]
+struct Destinations {
+    accounts: Vec<(MailboxId, Address)>,
+    notices: Vec<Address>,
 }
 
 impl Flow {
-    /// RCPT on port 25: only what is deliverable here.
-    pub async fn ask_recipient(&self, address: &Address) -> Result<(), TakeError> {
-        self.destination(address).await.map(drop)
+    /// RCPT on port 25: only what is deliverable here, and to a secure alias only over TLS. What `sender` tried in
+    /// vain there its owner is told, later.
+    pub async fn ask_recipient(
+        &self,
+        address: &Address,
+        sender: Option<&Address>,
+        peer: &Peer,
+    ) -> Result<(), TakeError> {
+        match self.destination(address, peer).await? {
+            Destination::Account(_) | Destination::Notice(_) => Ok(()),
+            Destination::NeedsTls(account) => {
+                self.note_refused(account, sender, peer);
+                Err(TakeError::Refused(reply::tls_required(address)))
+            }
+        }
     }
 
     /// The end of DATA on port 25. On `Ok` it is on disk, synced, for every recipient.
     pub async fn take_in(&self, arrived: Arrived) -> Result<Taken, TakeError> {
         let id = self.queue_id();
-        let mut accounts = Vec::new();
-        let mut notices = Vec::new();
-        for recipient in &arrived.envelope.recipients {
-            match self.destination(&recipient.address).await? {
-                Destination::Account(mailbox) if accounts.iter().any(|(known, _)| *known == mailbox) => {}
-                Destination::Account(mailbox) => accounts.push((mailbox, recipient.address.clone())),
-                Destination::Notice(address) => notices.push(address),
-            }
-        }
         let header = self.arrival_header(&arrived, id).await?;
         let mut tries = 0;
-        loop {
+        let notices = loop {
+            let Destinations { accounts, notices } = self.destinations(&arrived).await?;
             match self.deliver(&arrived, &header, &accounts).await {
                 Err(error) if error.is_race() && tries < RACES => tries += 1,
-                result => break result?,
+                result => break result.map(|()| notices)?,
             }
-        }
+        };
         for notice in notices {
             self.answer_notice(&notice, &arrived, &header).await?;
         }
@@ -106,7 +120,31 @@ impl Flow {
         Ok(Taken { id, again: false })
     }
 
-    async fn destination(&self, address: &Address) -> Result<Destination, TakeError> {
+    /// Where each recipient's copy goes now. One that was there when it was named and has gone since refuses the
+    /// message; where others stay, for now only: the next try asks for each of them again.
+    async fn destinations(&self, arrived: &Arrived) -> Result<Destinations, TakeError> {
+        let mut found = Destinations::default();
+        let mut gone = None;
+        for recipient in &arrived.envelope.recipients {
+            let address = &recipient.address;
+            let known = |mailbox| found.accounts.iter().any(|(known, _)| *known == mailbox);
+            match self.destination(address, &arrived.peer).await {
+                Ok(Destination::Account(mailbox)) if known(mailbox) => {}
+                Ok(Destination::Account(mailbox)) => found.accounts.push((mailbox, address.clone())),
+                Ok(Destination::Notice(address)) => found.notices.push(address),
+                Ok(Destination::NeedsTls(_)) => gone = Some(TakeError::Refused(reply::tls_required(address))),
+                Err(error @ (TakeError::Refused(_) | TakeError::UnknownRecipient)) => gone = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match gone {
+            None => Ok(found),
+            Some(error) if found.accounts.is_empty() && found.notices.is_empty() => Err(error),
+            Some(_) => Err(TakeError::Refused(reply::RECIPIENTS_CHANGED)),
+        }
+    }
+
+    async fn destination(&self, address: &Address, peer: &Peer) -> Result<Destination, TakeError> {
         let config = self.config();
         let domain = if config.domain(address.domain()).is_some() {
             DomainFact::Ours
@@ -117,7 +155,8 @@ impl Flow {
         };
         let mailbox = match domain {
             DomainFact::Ours => self.store.mailbox_of(&address.key()).await?,
-            DomainFact::SecureAlias | DomainFact::Foreign => None,
+            DomainFact::SecureAlias => self.account_of_alias(address).await?,
+            DomainFact::Foreign => None,
         };
         let found = match mailbox {
             None => Found::Nothing,
@@ -128,7 +167,9 @@ impl Flow {
             },
         };
         let local = recipient::local_fact(address.local(), &config.temporary_mailbox.notice_from);
-        match recipient::judge(Asker::Stranger, domain, local, found) {
+        let link = if peer.tls.is_some() { Link::Tls } else { Link::Plain };
+        match recipient::judge(Asker::Stranger, domain, local, found, link) {
+            Verdict::NeedsTls => mailbox.map(Destination::NeedsTls).ok_or(TakeError::UnknownRecipient),
             Verdict::Account => mailbox.map(Destination::Account).ok_or(TakeError::UnknownRecipient),
             Verdict::Postmaster => {
                 let postmaster = self.postmaster(address.domain()).await?;
@@ -149,6 +190,7 @@ impl Flow {
         let mut commands = Vec::with_capacity(accounts.len());
         for (mailbox, address) in accounts {
             let receiver = self.receiver(*mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
+            commands.extend(self.still_alias(address, *mailbox));
             commands.push(self.arrival(arrived, header, &receiver, address).await?);
             commands.extend(self.conversation(*mailbox, header));
         }

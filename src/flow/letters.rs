@@ -23,6 +23,7 @@ use crate::mime::compose::Person;
 use crate::mime::header::Script;
 use crate::policy::tls::Demand;
 use crate::store::command::Command;
+use crate::store::record::Folder;
 use crate::store::record::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
@@ -55,10 +56,11 @@ impl Flow {
         receiver: &Receiver,
         domain: &LocalDomain,
         text: &MailText,
+        folder: Folder,
     ) -> Result<Command, TakeError> {
         let letter = self.letter(domain, &receiver.record.address, text)?;
         let message = self.written(&letter, text)?;
-        let place = Place { beyond_quota: true, ..Place::default() };
+        let place = Place { folder: Some(folder), beyond_quota: true, ..Place::default() };
         Ok(Command::Deliver(self.delivery(receiver, message, place).await?))
     }
 

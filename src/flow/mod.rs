@@ -5,6 +5,7 @@
 pub mod account_keys;
 pub mod account_life;
 pub mod accounts;
+pub mod alias;
 mod anew;
 pub mod append;
 pub mod assembled;
@@ -41,6 +42,7 @@ pub mod queue;
 pub mod reading;
 pub mod recovery;
 pub mod refusal;
+pub mod refused;
 mod renewal;
 pub mod reply;
 pub mod returned;
@@ -81,6 +83,7 @@ use crate::flow::notices::Notices;
 use crate::flow::password_work::PasswordWork;
 use crate::flow::queue::Gauge;
 use crate::flow::recovery::RecoveryCertificate;
+use crate::flow::refused::Refused;
 use crate::flow::returned::Once;
 use crate::flow::sign_in_cache::SignInCache;
 use crate::flow::submission::SendingLimits;
@@ -141,6 +144,8 @@ pub struct Flow {
     pub returned_once: Once,
     /// Recipients who are to be told of something.
     pub notices: Notices,
+    /// What secure aliases refused lately.
+    pub refused: Refused,
     /// Rung when something was queued.
     pub queue_bell: Notify,
     recovery: RwLock<Option<Arc<RecoveryCertificate>>>,
@@ -201,6 +206,7 @@ impl Flow {
             returned_once: Once::default(),
             recovery: RwLock::default(),
             notices: Notices::default(),
+            refused: Refused::default(),
             queue_bell: Notify::new(),
             lives: Bell::default(),
             plaintext: Arc::new(Semaphore::new(

@@ -2,6 +2,7 @@
 
 use crate::base::address::Address;
 use crate::base::id::MailboxId;
+use crate::base::requirement::Unmet;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::LocalDomain;
@@ -14,9 +15,21 @@ use crate::flow::sealing::Receiver;
 use crate::openpgp::fingerprint_text;
 use crate::policy::tag::Invite;
 use crate::store::command::Command;
+use crate::store::record::Folder;
 use crate::texts::letter::MailText;
 use crate::texts::note as texts;
 use crate::texts::note::PinNews;
+
+/// The TLS policy that kept a mail here.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The host that was met, if one was.
+    pub host: Option<String>,
+    /// What it does not meet.
+    pub unmet: Unmet,
+    /// A secure alias asked for it.
+    pub alias: bool,
+}
 
 /// What is told.
 #[derive(Debug)]
@@ -88,6 +101,8 @@ pub enum Note {
         reason: String,
         /// The mailbox has a password.
         opened: bool,
+        /// The TLS policy that kept it here, if one did.
+        kept: Option<Box<Kept>>,
     },
     /// Notices came back, so none is sent any more.
     NotTold {
@@ -148,7 +163,7 @@ impl Flow {
         let config = self.config();
         let Some(domain) = config.main_domain(receiver.record.address.domain()) else { return Ok(None) };
         let text = words(&note, &config, domain, &receiver);
-        self.lay_letter(&receiver, domain, &text).await.map(Some)
+        self.lay_letter(&receiver, domain, &text, Folder::INBOX).await.map(Some)
     }
 }
 
@@ -184,8 +199,17 @@ fn words(note: &Note, config: &Config, domain: &LocalDomain, receiver: &Receiver
             about(&receiver.record.address).recovery(news, &fingerprint)
         }
         Note::Unreachable { recipient, reason } => about(recipient).unreachable(reason, &renew),
-        Note::Undelivered { recipient, reason, opened } => {
+        Note::Undelivered { recipient, reason, opened, kept: None } => {
             about(recipient).undelivered(reason, *opened, &renew)
+        }
+        Note::Undelivered { recipient, opened, kept: Some(kept), .. } => {
+            let kept = texts::Kept {
+                host: kept.host.as_deref(),
+                unmet: &kept.unmet,
+                normal: kept.alias.then_some(&receiver.record.address),
+                secure: config.encryption.subject_tag.first().map_or("", String::as_str),
+            };
+            about(recipient).kept(&kept, *opened, &renew)
         }
         Note::NotTold { recipient } => about(recipient).not_told(),
         Note::LinkNotRepeated { recipient } => about(recipient).link_not_repeated(),

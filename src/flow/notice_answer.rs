@@ -8,6 +8,7 @@ use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
 use crate::flow::letters::Post;
 use crate::flow::letters::letterhead;
+use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
 use crate::policy::answer;
@@ -70,17 +71,19 @@ impl Flow {
         self.answer(&from, sender, header).await
     }
 
-    /// What the owner of a temporary mailbox reads.
-    async fn language_of(&self, address: &Address) -> Result<Option<Language>, TakeError> {
+    /// What the owner of a temporary mailbox reads, and the TLS policy of what is about it.
+    async fn mailbox_known(&self, address: &Address) -> Result<Option<(Language, Demand)>, TakeError> {
         let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else { return Ok(None) };
-        Ok(self.store.mailbox(mailbox).await?.map(|record| record.language))
+        let record = self.store.mailbox(mailbox).await?;
+        record.map(|record| Ok((record.language, policy_of(&record)?))).transpose()
     }
 
     async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
         let config = self.config();
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
         let login = format!("{}/login", domain.portal.url);
-        let language = self.language_of(to).await?.unwrap_or(domain.language);
+        let known = self.mailbox_known(to).await?;
+        let (language, demand) = known.unwrap_or((domain.language, Demand::default()));
         let text = mail::auto_answer(&letterhead(domain), from, &login, language);
         let command = self.post(Post {
             domain,
@@ -89,7 +92,7 @@ impl Flow {
             id: self.queue_id(),
             purpose: Purpose::Mail,
             owner: None,
-            demand: Demand::default(),
+            demand,
             answers: Some(answered),
         });
         let command = command.await?;

@@ -78,8 +78,8 @@ pub(in crate::flow) enum Announced {
     Now(Vec<Command>),
     /// The note that it waits.
     Later(Command),
-    /// The address takes no notices.
-    Never,
+    /// The address takes no notices; what is to be noted all the same.
+    Never(Option<Command>),
 }
 
 impl Flow {
@@ -92,9 +92,13 @@ impl Flow {
     ) -> Result<Announced, TakeError> {
         let now = self.clock.now();
         let mut notices = record.notices.clone().unwrap_or_default();
+        notices.tls_policy = stricter(notices.tls_policy.as_deref(), writer.demand)?;
         let verdict = notice::judge(&facts(&notices), &limits(&self.config()), now);
         match verdict {
-            Verdict::Never => Ok(Announced::Never),
+            Verdict::Never => {
+                let before = record.notices.as_ref().and_then(|notices| notices.tls_policy.as_ref());
+                Ok(Announced::Never((before != notices.tls_policy.as_ref()).then(|| put(record, notices))))
+            }
             Verdict::Now if notices.waiting.is_none() => {
                 let mail = self.tell_recipient(record, writer, told).await?;
                 sent(&mut notices, now, &mail);
@@ -102,6 +106,7 @@ impl Flow {
             }
             Verdict::Now | Verdict::At(_) => {
                 notices.waiting.get_or_insert(now);
+                notices.waiting_policy = stricter(notices.waiting_policy.as_deref(), writer.demand)?;
                 notices.messages = notices.messages.saturating_add(1);
                 if !notices.senders.contains(&writer.account) && notices.senders.len() < SENDERS {
                     notices.senders.push(writer.account);
@@ -112,8 +117,8 @@ impl Flow {
     }
 
     /// A link that goes out again: it cannot wait, since only its sender can open it, and so many go out in a day.
-    /// `None` when that many have.
-    pub(in crate::flow) fn count_link(&self, record: &MailboxRecord) -> Option<Command> {
+    /// `None` when that many have. From now on the mailbox has the policy that the link goes under.
+    pub(in crate::flow) fn count_link(&self, record: &MailboxRecord, demand: Demand) -> Option<Command> {
         let now = self.clock.now();
         let mut notices = record.notices.clone().unwrap_or_default();
         let limits = Limits { interval: Duration::ZERO, ..limits(&self.config()) };
@@ -122,7 +127,15 @@ impl Flow {
         }
         let (day, today) = notice::count(&facts(&notices), now);
         (notices.day, notices.today) = (Some(day), today);
+        notices.tls_policy = written(demand);
         Some(put(record, notices))
+    }
+
+    /// The note that the mailbox has the policy that its link goes under, if it had another.
+    pub(in crate::flow) fn policy_of_link(&self, record: &MailboxRecord, demand: Demand) -> Option<Command> {
+        let notices = record.notices.clone().unwrap_or_default();
+        let tls_policy = written(demand);
+        (notices.tls_policy != tls_policy).then(|| put(record, NoticeRecord { tls_policy, ..notices }))
     }
 
     /// Somebody signed in: what waited is seen, and the address deserves another try.
@@ -222,7 +235,7 @@ impl Flow {
             },
             MailboxState::Open | MailboxState::Closed => None,
         };
-        let demand = Demand::default();
+        let demand = read(notices.waiting_policy.as_deref())?;
         let writer = Writer { account, address, name: None, note: None, demand };
         let told = match (count, senders.len(), invitation) {
             (1, 1, None) => Told::NewMessage,
@@ -292,6 +305,25 @@ pub async fn run(flow: Arc<Flow>, stop: CancellationToken) {
     }
 }
 
+/// The policy of mail about a mailbox that no message of its own causes.
+pub(in crate::flow) fn policy_of(record: &MailboxRecord) -> Result<Demand, TakeError> {
+    read(record.notices.as_ref().and_then(|notices| notices.tls_policy.as_deref()))
+}
+
+/// A policy as a record keeps it. One that this version does not know sends nothing.
+fn read(policy: Option<&str>) -> Result<Demand, TakeError> {
+    policy.map_or(Ok(Demand::default()), Demand::parse).map_err(TakeError::internal)
+}
+
+/// What a record keeps of a policy: nothing of anybody's.
+fn written(demand: Demand) -> Option<String> {
+    (demand != Demand::default()).then(|| demand.to_string())
+}
+
+fn stricter(policy: Option<&str>, demand: Demand) -> Result<Option<String>, TakeError> {
+    Ok(written(read(policy)?.with(demand)))
+}
+
 const fn facts(notices: &NoticeRecord) -> Facts {
     Facts { last: notices.last, day: notices.day, today: notices.today, returned: notices.returned }
 }
@@ -302,7 +334,7 @@ fn limits(config: &Config) -> Limits {
 
 /// Nothing waits any more.
 fn told(notices: NoticeRecord) -> NoticeRecord {
-    NoticeRecord { waiting: None, senders: Vec::new(), messages: 0, ..notices }
+    NoticeRecord { waiting: None, senders: Vec::new(), messages: 0, waiting_policy: None, ..notices }
 }
 
 fn sent(notices: &mut NoticeRecord, now: Time, mail: &Command) {

@@ -5,6 +5,7 @@ use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::reply;
 use crate::config::Config;
+use crate::config::section::EncryptionRule;
 use crate::config::section::Mode as ModeSetting;
 use crate::config::section::OnBadKey as OnBadKeySetting;
 use crate::config::section::RuleAction;
@@ -111,7 +112,7 @@ impl Flow {
         address: &Address,
     ) -> Result<Way, TakeError> {
         let facts = self.facts(config, address).await?;
-        let rule = rule(config, &draft.author, address);
+        let rule = rule(config, [&draft.author, &draft.account], address);
         let refused =
             |why: encryption::Refusal| TakeError::Policy(format!("<{address}>: {why}; nothing was sent"));
         let want = encryption::want(rule, draft.said, conversation, mode(config)).map_err(refused)?;
@@ -191,8 +192,11 @@ fn asked(invite: Invite, way: Way, address: &Address) -> Result<Way, TakeError> 
     Err(TakeError::Policy(format!("<{address}> {why}; nothing was sent")))
 }
 
-fn rule(config: &Config, from: &Address, to: &Address) -> Rule {
-    let fits = config.encryption.rules.iter().find(|rule| rule.from.matches(from) && rule.to.matches(to));
+/// The first that fits; one for an account holds for its secure alias too.
+fn rule(config: &Config, from: [&Address; 2], to: &Address) -> Rule {
+    let fits =
+        |rule: &&EncryptionRule| from.into_iter().any(|from| rule.from.matches(from)) && rule.to.matches(to);
+    let fits = config.encryption.rules.iter().find(fits);
     match fits.map(|rule| rule.action) {
         None => Rule::None,
         Some(RuleAction::Encrypt) => Rule::Encrypt,

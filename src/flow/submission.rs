@@ -6,6 +6,7 @@ use crate::base::id::MailboxId;
 use crate::base::reply;
 use crate::config::section::Limits;
 use crate::flow::Flow;
+use crate::flow::carry_out::Under;
 use crate::flow::draft::Draft;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::CONVERSATION;
@@ -21,6 +22,7 @@ use crate::policy::recipient;
 use crate::policy::recipient::Asker;
 use crate::policy::recipient::DomainFact;
 use crate::policy::recipient::Found;
+use crate::policy::recipient::Link;
 use crate::policy::recipient::Verdict;
 use crate::policy::sender;
 use crate::store::command::Refusal;
@@ -43,8 +45,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl Flow {
     /// MAIL FROM by an account: only its own addresses, or the null sender.
-    pub fn ask_sender(&self, who: &Unlocked, from: Option<&Address>) -> Result<(), TakeError> {
-        sender::envelope(from, &own_addresses(who)).map_err(TakeError::Refused)
+    pub async fn ask_sender(&self, who: &Unlocked, from: Option<&Address>) -> Result<(), TakeError> {
+        sender::envelope(from, &self.own_addresses(who).await?.keys).map_err(TakeError::Refused)
     }
 
     /// RCPT by an account.
@@ -97,9 +99,11 @@ impl Flow {
         draft: &Draft,
         digest: [u8; 32],
     ) -> Result<(), TakeError> {
+        let (demand, hold) = self.demand_of(who, &draft.senders).await?;
         let conversation = self.conversation_of(who, draft).await?;
         let planned = self.plan(draft, conversation, &arrived.envelope.recipients).await?;
-        self.carry_out(who, arrived, draft, planned, digest).await
+        let under = Under { demand, hold, digest };
+        self.carry_out(who, arrived, draft, planned, under).await
     }
 
     /// Does the message continue one that was encrypted?
@@ -126,19 +130,20 @@ impl Flow {
             let account = self.local_account(address).await?;
             (DomainFact::Ours, if account.is_some() { Found::Account } else { Found::Nothing })
         } else if config.secure_alias(address.domain()).is_some() {
-            (DomainFact::SecureAlias, Found::Nothing)
+            let account = self.local_account(address).await?;
+            (DomainFact::SecureAlias, if account.is_some() { Found::Account } else { Found::Nothing })
         } else {
             (DomainFact::Foreign, Found::Nothing)
         };
         let local = recipient::local_fact(address.local(), &config.temporary_mailbox.notice_from);
-        match recipient::judge(Asker::Account, domain, local, found) {
+        match recipient::judge(Asker::Account, domain, local, found, Link::Tls) {
             Verdict::Account | Verdict::Postmaster | Verdict::Outside => Ok(()),
-            Verdict::Notice => Err(TakeError::Refused(reply::UNKNOWN_RECIPIENT)),
+            Verdict::Notice | Verdict::NeedsTls => Err(TakeError::Refused(reply::UNKNOWN_RECIPIENT)),
             Verdict::Refuse(reply) => Err(TakeError::Refused(reply)),
         }
     }
 
-    /// The account that reads mail to an address of ours, postmaster and its like included.
+    /// The account that reads mail to an address of ours, its secure alias, postmaster and its like included.
     pub(in crate::flow) async fn local_account(
         &self,
         address: &Address,
@@ -146,6 +151,9 @@ impl Flow {
         if let Some(mailbox) = self.store.mailbox_of(&address.key()).await? {
             let record = self.store.mailbox(mailbox).await?;
             return Ok(record.filter(|record| record.kind == MailboxKind::Account).map(|record| record.id));
+        }
+        if let Some(account) = self.account_of_alias(address).await? {
+            return Ok(Some(account));
         }
         let config = self.config();
         match recipient::local_fact(address.local(), &config.temporary_mailbox.notice_from) {
@@ -157,11 +165,6 @@ impl Flow {
 
 /// Message-IDs that one message may name as what it answers; the last ones count.
 const ANSWERS: usize = 64;
-
-/// The addresses under which an account writes.
-pub(in crate::flow) fn own_addresses(who: &Unlocked) -> Vec<AddressKey> {
-    vec![who.address.key()]
-}
 
 async fn content_digest(arrived: &Arrived) -> Result<[u8; 32], TakeError> {
     let mut reader = arrived.spool.reader();

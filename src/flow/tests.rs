@@ -337,7 +337,8 @@ async fn mail_from_outside_is_taken_for_accounts_alone() {
         ("nobody@example.org", false),
         ("bob@example.net", false),
     ] {
-        assert_eq!(world.flow.ask_recipient(&address(to)).await.is_ok(), good, "{to}");
+        let peer = world.arrived(None, &[to], text).peer;
+        assert_eq!(world.flow.ask_recipient(&address(to), None, &peer).await.is_ok(), good, "{to}");
     }
     let to = ["alice@example.org", "postmaster@example.org"];
     world.flow.take_in(world.arrived(Some("x@example.net"), &to, text)).await.unwrap();

@@ -6,6 +6,7 @@ use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::flow::Flow;
 use crate::flow::life::facts;
+use crate::flow::notes::Kept;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
@@ -31,6 +32,8 @@ pub(in crate::flow) struct Returned<'a> {
     pub status: &'a str,
     /// What the other server said.
     pub reason: &'a str,
+    /// The TLS policy that kept it here, if one did.
+    pub kept: Option<Box<Kept>>,
 }
 
 impl Flow {
@@ -42,7 +45,8 @@ impl Flow {
     ) -> Result<Vec<Command>, TakeError> {
         let (recipient, reason) = (mail.recipient.clone(), mail.reason.to_owned());
         let Some(record) = record else {
-            let note = Note::Undelivered { recipient, reason, opened: false };
+            let kept = mail.kept.clone();
+            let note = Note::Undelivered { recipient, reason, opened: false, kept };
             return Ok(self.note(mail.owner, note).await?.into_iter().collect());
         };
         let facts = facts(record);
@@ -66,7 +70,8 @@ impl Flow {
                 Ok(commands)
             }
             (Told::WriterUnreachable, _) => {
-                let note = Note::Undelivered { recipient, reason, opened: facts.opened };
+                let kept = mail.kept.clone();
+                let note = Note::Undelivered { recipient, reason, opened: facts.opened, kept };
                 Ok(self.note(mail.owner, note).await?.into_iter().collect())
             }
             // An older invitation, or nobody is told.
@@ -117,7 +122,7 @@ impl Flow {
     ) -> Result<(), TakeError> {
         for _ in 0..TRIES {
             let recipient = record.address.clone();
-            let mail = Returned { queue, owner, recipient: &recipient, status, reason: status };
+            let mail = Returned { queue, owner, recipient: &recipient, status, reason: status, kept: None };
             let commands = self.returned(Some(&record), &mail).await?;
             if commands.is_empty() {
                 return Ok(());

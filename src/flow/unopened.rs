@@ -47,7 +47,7 @@ impl Deed<'_> {
         let told = life::next(waiting.state, event).told;
         match (told, &waiting.entry, &waiting.inviter) {
             (life::Told::SameInvitation, Some(entry), _) => {
-                let Some(count) = self.flow.count_link(record) else {
+                let Some(count) = self.flow.count_link(record, self.writer.demand) else {
                     self.notes.push(Note::LinkNotRepeated { recipient: address.clone() });
                     return Ok(());
                 };
@@ -89,6 +89,7 @@ impl Deed<'_> {
         self.commands.push(Command::RenewInvitation(renewed.renewal));
         let told = Told::Link { entry: &renewed.entry, renewed: true };
         self.commands.push(self.flow.tell_recipient(&record, &self.writer, told).await?);
+        self.commands.extend(self.flow.policy_of_link(&record, self.writer.demand));
         let pin = renewed.entry.pin.as_ref().map(|pin| pin.expose().to_owned());
         self.tell_pin(&record.address, pin, PinNews::Renewed, false);
         self.leave(receiver).await

@@ -8,9 +8,9 @@ use crate::flow::Flow;
 use crate::flow::letters::Post;
 use crate::flow::letters::letterhead;
 use crate::flow::life;
+use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
 use crate::policy::closing;
-use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::record::InvitationRecord;
 use crate::store::record::MailboxRecord;
@@ -57,7 +57,7 @@ impl Flow {
             id,
             purpose: Purpose::Warning(record.id, days),
             owner: None,
-            demand: Demand::default(),
+            demand: policy_of(record)?,
             answers: None,
         });
         let queued = queued.await?;

@@ -12,6 +12,7 @@ pub mod mta_sts;
 pub mod notice;
 pub mod rate;
 pub mod recipient;
+pub mod refused;
 pub mod retry;
 pub mod route;
 pub mod sender;

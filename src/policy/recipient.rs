@@ -17,7 +17,7 @@ pub enum Asker {
 pub enum DomainFact {
     /// A `[[domain]] name`.
     Ours,
-    /// A `secure_alias_domain`; its addresses are not activated in this version.
+    /// A `secure_alias_domain`.
     SecureAlias,
     /// Anybody else's.
     Foreign,
@@ -39,12 +39,21 @@ pub enum LocalFact {
 /// What the store has under the address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Found {
-    /// An account.
+    /// An account; in a secure alias domain, one whose alias is active.
     Account,
     /// Somebody outside who has a temporary mailbox.
     TemporaryMailbox,
     /// Nothing.
     Nothing,
+}
+
+/// How the mail would come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Link {
+    /// In clear.
+    Plain,
+    /// Inside TLS.
+    Tls,
 }
 
 /// Where the mail goes.
@@ -58,6 +67,8 @@ pub enum Verdict {
     Notice,
     /// Out: an account writes to somebody outside.
     Outside,
+    /// Nowhere on this connection: a secure alias takes mail over TLS only.
+    NeedsTls,
     /// Nowhere.
     Refuse(Reply),
 }
@@ -78,8 +89,9 @@ pub fn local_fact(local: &str, notice_from: &str) -> LocalFact {
 /// The rule of RCPT.
 ///
 /// A stranger is told the same of every address in a foreign domain, whether it has a temporary mailbox or not:
-/// mail from outside never goes into one, and nobody learns who has one.
-pub fn judge(asker: Asker, domain: DomainFact, local: LocalFact, found: Found) -> Verdict {
+/// mail from outside never goes into one, and nobody learns who has one. postmaster and its like of a secure alias
+/// domain are nobody's alias: whoever has trouble with TLS must be able to say so (RFC 5321 §4.5.1).
+pub fn judge(asker: Asker, domain: DomainFact, local: LocalFact, found: Found, link: Link) -> Verdict {
     use Asker as A;
     use DomainFact as D;
     use Found as F;
@@ -87,15 +99,18 @@ pub fn judge(asker: Asker, domain: DomainFact, local: LocalFact, found: Found) -
     match (asker, domain, local, found) {
         (A::Stranger, D::Foreign, _, _) => Verdict::Refuse(reply::NO_RELAY),
         (A::Account, D::Foreign, _, _) => Verdict::Outside,
-        (_, D::SecureAlias, _, _) => Verdict::Refuse(reply::UNKNOWN_RECIPIENT),
         (_, D::Ours, L::Notice, _) => Verdict::Notice,
-        (_, D::Ours, L::Role | L::Route | L::Name, F::Account) => Verdict::Account,
-        (_, D::Ours, L::Role, F::TemporaryMailbox | F::Nothing) => Verdict::Postmaster,
-        (A::Stranger, D::Ours, L::Route, F::TemporaryMailbox | F::Nothing) => {
+        (_, D::SecureAlias, L::Notice, _) => Verdict::Refuse(reply::UNKNOWN_RECIPIENT),
+        (A::Stranger, D::SecureAlias, L::Route | L::Name, F::Account) if link == Link::Plain => {
+            Verdict::NeedsTls
+        }
+        (_, D::Ours | D::SecureAlias, L::Role | L::Route | L::Name, F::Account) => Verdict::Account,
+        (_, D::Ours | D::SecureAlias, L::Role, F::TemporaryMailbox | F::Nothing) => Verdict::Postmaster,
+        (A::Stranger, D::Ours | D::SecureAlias, L::Route, F::TemporaryMailbox | F::Nothing) => {
             Verdict::Refuse(reply::NO_RELAY)
         }
-        (A::Account, D::Ours, L::Route, F::TemporaryMailbox | F::Nothing)
-        | (_, D::Ours, L::Name, F::TemporaryMailbox | F::Nothing) => {
+        (A::Account, D::Ours | D::SecureAlias, L::Route, F::TemporaryMailbox | F::Nothing)
+        | (_, D::Ours | D::SecureAlias, L::Name, F::TemporaryMailbox | F::Nothing) => {
             Verdict::Refuse(reply::UNKNOWN_RECIPIENT)
         }
     }
@@ -116,19 +131,26 @@ mod tests {
 
     #[test]
     fn decisions() {
-        let mut table = format!("{:<9} {:<12} {:<7} {:<17} verdict\n", "asker", "domain", "local", "found");
+        let mut table =
+            format!("{:<9} {:<12} {:<7} {:<17} {:<6} verdict\n", "asker", "domain", "local", "found", "link");
         for asker in [Asker::Stranger, Asker::Account] {
             for domain in [DomainFact::Ours, DomainFact::SecureAlias, DomainFact::Foreign] {
                 for local in [LocalFact::Name, LocalFact::Role, LocalFact::Notice, LocalFact::Route] {
                     for found in [Found::Account, Found::TemporaryMailbox, Found::Nothing] {
-                        let verdict = match judge(asker, domain, local, found) {
+                        let says = |link| match judge(asker, domain, local, found, link) {
                             Verdict::Refuse(reply) => reply.to_string().trim_end().to_string(),
                             verdict => format!("{verdict:?}"),
                         };
                         let facts = [format!("{asker:?}"), format!("{domain:?}"), format!("{local:?}")];
                         let [asker, domain, local] = facts;
                         let found = format!("{found:?}");
-                        table += &format!("{asker:<9} {domain:<12} {local:<7} {found:<17} {verdict}\n");
+                        let line = format!("{asker:<9} {domain:<12} {local:<7} {found:<17}");
+                        if says(Link::Plain) == says(Link::Tls) {
+                            table += &format!("{line} {:<6} {}\n", "any", says(Link::Tls));
+                            continue;
+                        }
+                        table += &format!("{line} {:<6} {}\n", "Plain", says(Link::Plain));
+                        table += &format!("{line} {:<6} {}\n", "Tls", says(Link::Tls));
                     }
                 }
             }
@@ -136,7 +158,7 @@ mod tests {
         for asker in [Asker::Stranger, Asker::Account] {
             let verdict = literal(asker).to_string();
             table +=
-                &format!("{:<9} (address literal){:23}{verdict}", format!("{asker:?}"), "").replace("\r", "");
+                &format!("{:<9} (address literal){:30}{verdict}", format!("{asker:?}"), "").replace("\r", "");
         }
         golden::compare("recipient.txt", &table);
     }

@@ -2,6 +2,7 @@
 
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
+use crate::base::address::Domain;
 use crate::base::reply;
 use crate::base::reply::Reply;
 
@@ -27,6 +28,25 @@ pub fn header(from: From<'_>, sender: Option<&Address>, own: &[AddressKey]) -> R
         From::Authors(authors) => authors.iter().try_for_each(|author| is_own(author, own))?,
     }
     sender.map_or(Ok(()), |sender| is_own(sender, own))
+}
+
+/// Is a message from the secure alias `alias`? One of its senders is enough: the envelope's, an author, Sender:, or
+/// whoever sent it again (RFC 5322 §3.6.6). An address of a secure alias domain that is not `alias` is nobody's who may
+/// send here, wherever it stands.
+pub fn secure(
+    senders: &[Address],
+    alias: Option<&AddressKey>,
+    is_alias_domain: impl Fn(&Domain) -> bool,
+) -> Result<bool, Reply> {
+    let mut secure = false;
+    for sender in senders.iter().filter(|sender| is_alias_domain(sender.domain())) {
+        match alias {
+            Some(alias) => is_own(sender, std::slice::from_ref(alias))?,
+            None => is_own(sender, &[])?,
+        }
+        secure = true;
+    }
+    Ok(secure)
 }
 
 /// The From: of a message.
@@ -94,6 +114,25 @@ mod tests {
             for (name, from) in [("missing", From::Missing), ("unreadable", From::Unreadable)] {
                 let verdict = word(header(from, parsed.as_ref(), &own));
                 table += &format!("From: ({name}); Sender: {}: {verdict}\n", sender.unwrap_or("-"));
+            }
+        }
+        let is_alias_domain = |domain: &Domain| domain.as_str().starts_with("secure.");
+        let alias = address("alice@secure.guard.example").key();
+        for alias in [None, Some(&alias)] {
+            for senders in [
+                &["alice@guard.example"][..],
+                &["alice@guard.example", "Alice@Secure.guard.example"],
+                &["alice@secure.guard.example", "a.smith@second.example"],
+                &["alice@guard.example", "bob@secure.guard.example"],
+                &["alice@secure.guard.example", "alice@secure.second.example"],
+            ] {
+                let parsed: Vec<_> = senders.iter().map(|name| address(name)).collect();
+                let verdict = match secure(&parsed, alias, is_alias_domain) {
+                    Ok(secure) => if secure { "secure" } else { "ordinary" }.into(),
+                    Err(reply) => reply.to_string().trim_end().to_string(),
+                };
+                let alias = if alias.is_some() { "active" } else { "off" };
+                table += &format!("senders {}; alias {alias}: {verdict}\n", senders.join(", "));
             }
         }
         golden::compare("sender.txt", &table);

@@ -510,6 +510,9 @@ impl Tally {
 
     /// Counts a refused recipient; ten unknown ones are enough to know that somebody is guessing.
     fn refused_recipient(&mut self, reply: Reply) -> Effect {
+        if reply.wants_tls() {
+            return Effect::Say(reply);
+        }
         if reply.status == reply::UNKNOWN_RECIPIENT.status {
             self.unknown += 1;
             if self.unknown > limits::UNKNOWN_RECIPIENTS {

@@ -2,6 +2,7 @@
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
+use crate::base::alias::AliasLevel;
 use crate::base::envelope::Notify;
 use crate::base::envelope::Ret;
 use crate::base::id::Id;
@@ -103,6 +104,19 @@ impl<C> Encode<C> for Language {
 impl<'b, C> Decode<'b, C> for Language {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         Self::parse(d.str()?).ok_or_else(|| decode::Error::message("not a language"))
+    }
+}
+
+impl<C> Encode<C> for AliasLevel {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(self.as_str())?.ok()
+    }
+}
+
+/// A level that this version does not know is no level: nothing goes out under a weaker one.
+impl<'b, C> Decode<'b, C> for AliasLevel {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Self::parse(d.str()?).map_err(|_| decode::Error::message("not a level"))
     }
 }
 
@@ -286,6 +300,8 @@ mod tests {
     use crate::store::record::Purpose;
     use crate::store::record::QueueRecord;
     use crate::store::record::QueuedRecipient;
+    use crate::store::record::RefusedAttempt;
+    use crate::store::record::RefusedRecord;
     use crate::store::record::Suspension;
     use crate::store::record::Warning;
     use crate::store::sample;
@@ -374,6 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_record_of_refused_attempts_fits_into_a_value() {
+        let attempt = RefusedAttempt {
+            sender: "s".repeat(200),
+            host: "h".repeat(200),
+            first: Time(i64::MAX),
+            last: Time(i64::MAX),
+            count: u64::MAX,
+        };
+        let full = RefusedRecord {
+            told: Some(Time(i64::MAX)),
+            since: Some(Time(i64::MAX)),
+            attempts: vec![attempt; RefusedRecord::MOST],
+            more: u64::MAX,
+        };
+        let bytes = write(&full).unwrap();
+        assert!(bytes.len() < 12 << 10, "{}", bytes.len());
+        assert_eq!(read::<RefusedRecord>(&bytes).unwrap(), full);
+    }
+
+    #[test]
     fn newer_formats_and_rests_are_refused() {
         let mut bytes = write(&Number(5)).unwrap();
         bytes.push(0);
@@ -396,6 +432,7 @@ mod tests {
             let _ = read::<KeyRow>(&junk);
             let _ = read::<LifeClock>(&junk);
             let _ = read::<Dropped>(&junk);
+            let _ = read::<RefusedRecord>(&junk);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
 use crate::base::address::Domain;
+use crate::base::alias::AliasLevel;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
@@ -10,6 +11,7 @@ use crate::base::id::SlotId;
 use crate::base::language::Language;
 use crate::base::secret::Key;
 use crate::base::time::Time;
+use crate::store::record::AliasRecord;
 use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
@@ -22,6 +24,7 @@ use crate::store::record::NoticeRecord;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::Recovery;
+use crate::store::record::RefusedRecord;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::StoredCertificate;
@@ -305,6 +308,47 @@ pub enum Command {
         was: Option<Fingerprint>,
         /// Told now.
         now: Option<Fingerprint>,
+    },
+    /// Another state of an account's secure alias, in the place of `expected`.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) unless it is an account with that alias: of two changes at once one wins.
+    PutAlias {
+        /// Whose.
+        account: MailboxId,
+        /// From now on.
+        alias: AliasRecord,
+        /// What was read.
+        expected: Option<AliasRecord>,
+    },
+    /// Changes nothing; the list happens only if the secure alias of an account is active, so that nothing is taken by
+    /// one or sent from one that has just been switched off.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if it is not, or its level is another than `level` says.
+    RequireAlias {
+        /// Whose.
+        account: MailboxId,
+        /// What its mail was made for.
+        level: Option<AliasLevel>,
+    },
+    /// What its secure alias refused and the account was not told of yet, in the place of `expected`.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if something else is there by now, or it is no account.
+    PutRefused {
+        /// Whose.
+        account: MailboxId,
+        /// From now on.
+        refused: RefusedRecord,
+        /// What was read.
+        expected: Option<RefusedRecord>,
+    },
+    /// A folder that an account does not begin with: [`Folder::REFUSED`]. Nothing happens if it is there.
+    ///
+    /// Refused ([`Refusal::Gone`]) if there is no such account, or no such folder can be made.
+    OpenFolder {
+        /// Whose.
+        account: MailboxId,
+        /// Which.
+        folder: Folder,
     },
     /// Adds or replaces the mailbox's own certificate without a secret key, from now on used on arrival. Refused
     /// ([`Refusal::NotCurrent`]) if the mailbox is closed.

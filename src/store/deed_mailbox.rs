@@ -317,6 +317,7 @@ impl Draft<'_> {
         }
         self.delete_invitations(mailbox, now)?;
         self.delete_vault_entries(mailbox)?;
+        self.remove(key::of(key::REFUSED, mailbox));
         if record.kind == MailboxKind::Temporary {
             self.cancel_mail_for(mailbox)?;
         }

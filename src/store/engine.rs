@@ -52,6 +52,7 @@ use crate::store::record::Message;
 use crate::store::record::MessageRecord;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
+use crate::store::record::RefusedRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
@@ -521,6 +522,10 @@ impl Store for Engine {
 
     fn shred_key(&self, shred: ShredRef) -> Answer<'_, Option<Key>> {
         self.now(|shared| shared.shreds.key(shred))
+    }
+
+    fn refused(&self, account: MailboxId) -> Answer<'_, Option<RefusedRecord>> {
+        self.now(|shared| shared.disk.row(&key::of(key::REFUSED, account)))
     }
 
     fn life_clock(&self) -> Answer<'_, Option<LifeClock>> {

@@ -47,6 +47,8 @@ pub(crate) const VAULT: u8 = 0x22;
 pub(crate) const VAULT_OF: u8 = 0x23;
 /// Time of deletion, i: invitations whose mailbox is gone.
 pub(crate) const TRACE: u8 = 0x24;
+/// Account → attempts that its secure alias refused.
+pub(crate) const REFUSED: u8 = 0x25;
 /// Address HMAC → certificate.
 pub(crate) const CERTIFICATE: u8 = 0x30;
 /// Domain HMAC → certificates stored for a destination.

@@ -6,16 +6,20 @@
 pub mod body;
 mod change;
 mod change_account;
+mod change_alias;
 mod change_stored;
 mod codec;
 pub mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_alias;
+#[cfg(test)]
 mod conformance_life;
 #[cfg(test)]
 mod crash;
 mod deed_account;
+mod deed_alias;
 mod deed_life;
 mod deed_mailbox;
 mod deed_message;
@@ -69,6 +73,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::Message;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
+use crate::store::record::RefusedRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
@@ -141,6 +146,9 @@ pub trait Store: Send + Sync {
     fn vault_entry(&self, account: MailboxId, mailbox: MailboxId) -> Answer<'_, Option<Vec<u8>>>;
     /// A shred key; `None` when it was destroyed.
     fn shred_key(&self, shred: ShredRef) -> Answer<'_, Option<Key>>;
+
+    /// What an account's secure alias has refused and the account was not told of yet.
+    fn refused(&self, account: MailboxId) -> Answer<'_, Option<RefusedRecord>>;
 
     /// The clock of mailboxes' lives; `None` before its first tick.
     fn life_clock(&self) -> Answer<'_, Option<LifeClock>>;

@@ -23,6 +23,7 @@ use crate::store::change;
 use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_account::Changed;
+use crate::store::change_alias;
 use crate::store::change_stored;
 use crate::store::command::Command;
 use crate::store::command::DeleteIf;
@@ -54,6 +55,7 @@ use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use crate::store::record::RefusedRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotRecord;
@@ -213,6 +215,10 @@ impl Store for Model {
         self.ask(|state| state.shreds.get(&shred.place).map(|key| Secret::new(*key.expose())))
     }
 
+    fn refused(&self, account: MailboxId) -> Answer<'_, Option<RefusedRecord>> {
+        self.ask(|state| state.boxes.get(&account)?.refused.clone())
+    }
+
     fn life_clock(&self) -> Answer<'_, Option<LifeClock>> {
         self.ask(|state| state.clock.clone())
     }
@@ -350,6 +356,7 @@ struct Held {
     keys: BTreeMap<Fingerprint, Arc<KeyRecord>>,
     folders: BTreeMap<Folder, FolderRecord>,
     messages: BTreeMap<(Folder, Uid), Arc<HeldMessage>>,
+    refused: Option<RefusedRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -560,6 +567,26 @@ impl State {
                 let noted = |record: &mut _| change_account::note_recovery(record, was.as_ref(), now);
                 return self.account(account, noted);
             }
+            Command::PutAlias { account, alias, expected } => {
+                let held = self.held(account).map_err(|_| Refusal::NotCurrent)?;
+                change_alias::put(&mut held.record, alias, expected)?;
+            }
+            Command::RequireAlias { account, level } => {
+                let held = self.boxes.get(&account).ok_or(Refusal::NotCurrent)?;
+                change_alias::require(&held.record, level)?;
+            }
+            Command::PutRefused { account, refused, expected } => {
+                let held = self.boxes.get_mut(&account).ok_or(Refusal::NotCurrent)?;
+                let there = held.refused.as_ref();
+                change_alias::check_refused(Some(&held.record), there, expected.as_ref())?;
+                Arc::make_mut(held).refused = Some(refused);
+            }
+            Command::OpenFolder { account, folder } => {
+                let held = self.held(account)?;
+                let inbox = held.folders.get(&Folder::INBOX).ok_or(Refusal::Gone)?;
+                let made = change_alias::late_folder(&held.record, folder, inbox)?;
+                held.folders.entry(folder).or_insert(made);
+            }
             Command::AddStoredCertificate { domain, certificate } => {
                 let at = sha256(domain.as_str().as_bytes());
                 let after = change_stored::add(self.stored.get(&at).cloned(), domain, *certificate)?;
@@ -654,6 +681,7 @@ impl State {
             keys: BTreeMap::from([(key.fingerprint.clone(), Arc::new(key))]),
             folders: folders.into_iter().map(|folder| (folder.folder, folder)).collect(),
             messages: BTreeMap::new(),
+            refused: None,
         };
         self.boxes.insert(id, Arc::new(held));
         self.changed.insert(id);

@@ -67,7 +67,7 @@ fn ops() -> impl Strategy<Value = Vec<(u8, Vec<Op>)>> {
     vec((0u8..40, vec(any::<Op>(), 1..4)), 1..60)
 }
 
-const FOLDERS: [Folder; 4] = [Folder::INBOX, Folder::SENT, Folder::TRASH, Folder(30)];
+const FOLDERS: [Folder; 4] = [Folder::INBOX, Folder::SENT, Folder::TRASH, Folder::REFUSED];
 
 /// 1 and 2 accounts, 3 and 4 temporary; 13 and 14 have the addresses of 3 and 4.
 const BOXES: [u8; 6] = [1, 2, 3, 4, 13, 14];
@@ -140,7 +140,7 @@ fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
         }
         20 => first_use(recipient(a), 20 + b % 3),
         21 => renewal(recipient(a), *invited(b).bytes().first().unwrap(), 5 + c % 4, 1 + d % 2),
-        22 => account_command([kind, a, b, c, d], now),
+        22 | 52..=54 => account_command([kind, a, b, c, d], now),
         23 => {
             let key = KeyRecord { wrapped_secret: None, ..key([box_, 50, 51][usize::from(b % 3)]) };
             Command::PutOwnCertificate { mailbox: mailbox(box_), key }
@@ -196,7 +196,7 @@ fn key_command([kind, a, b, c, d]: Op, now: i64) -> Command {
 fn account_command([_, a, b, c, d]: Op, now: i64) -> Command {
     let (of, generation) = (1 + a % 2, u32::from(b % 4));
     let (old, new) = ([of, 40, 41][usize::from(b / 4 % 3)], 40 + c % 2);
-    match d % 6 {
+    match d % 10 {
         0 => {
             let mut change = password_change_of(of, generation, old, new);
             (change.keep_app_passwords, change.keep_recovery) = (true, c % 3 == 0);
@@ -215,6 +215,21 @@ fn account_command([_, a, b, c, d]: Op, now: i64) -> Command {
         2 => reopen(of, 1 + generation % 2, of, 91),
         3 => Command::DestroyShut { account: mailbox(of), before: Time(now - i64::from(c % 4)) },
         4 => Command::PutRecovery { account: mailbox(of), generation, slot: recovery_slot(60 + c % 3) },
+        6 => Command::PutAlias {
+            account: mailbox(of),
+            alias: alias(b % 4),
+            expected: (c % 3 > 0).then(|| alias(c % 4)),
+        },
+        7 => Command::RequireAlias { account: mailbox(of), level: (c % 4 == 0).then(|| alias(b % 4).level) },
+        8 => Command::PutRefused {
+            account: mailbox(of),
+            refused: refused(b % 2),
+            expected: (c % 3 > 0).then(|| refused(c % 2)),
+        },
+        9 => Command::OpenFolder {
+            account: mailbox(of),
+            folder: [Folder::REFUSED, Folder(30)][usize::from(b % 2)],
+        },
         _ => Command::NoteRecovery {
             account: mailbox(of),
             was: (b % 2 == 0).then(|| print(60)),
@@ -357,6 +372,7 @@ pub(crate) fn everything(stage: &Stage) -> String {
         for print in [n, 20, 21, 22, 40, 41, 50, 51].map(print) {
             let _ = writeln!(out, "  {:?}", stage.ask(store.key(id, &print)));
         }
+        let _ = writeln!(out, "  {:?}", stage.ask(store.refused(id)));
         for folder in stage.ask(store.folders(id)) {
             let _ = writeln!(out, "  {folder:?}");
         }
@@ -543,7 +559,7 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 49, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 53, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {

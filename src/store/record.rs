@@ -5,6 +5,7 @@
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
+use crate::base::alias::AliasLevel;
 use crate::base::envelope::Notify;
 use crate::base::envelope::Ret;
 use crate::base::id::InvitationId;
@@ -46,6 +47,8 @@ impl Folder {
     pub const TRASH: Self = Self(4);
     /// Junk, `\Junk`.
     pub const JUNK: Self = Self(5);
+    /// What was not taken for want of encryption; there once there is something.
+    pub const REFUSED: Self = Self(6);
 }
 
 /// Who a mailbox is for.
@@ -142,6 +145,13 @@ pub struct NoticeRecord {
     #[n(7)]
     #[cbor(default)]
     pub messages: u32,
+    /// The TLS policy of what tells the recipient about the mailbox itself, as `policy::tls` writes it: that of the last
+    /// mail with its link, made stricter by every secure alias that wrote since. `None` is that of anybody.
+    #[n(8)]
+    pub tls_policy: Option<String>,
+    /// The strictest TLS policy of the messages that wait to be told of.
+    #[n(9)]
+    pub waiting_policy: Option<String>,
 }
 
 /// One mailbox: an account's or a temporary one. Small, and changed seldom.
@@ -227,6 +237,11 @@ impl MailboxRecord {
         self.slots.iter().chain(shut)
     }
 
+    /// The secure alias, active or not.
+    pub fn alias(&self) -> Option<AliasRecord> {
+        self.account.as_ref().and_then(|part| part.alias)
+    }
+
     /// When the present MUK was made.
     pub fn key_since(&self) -> Time {
         self.account.as_ref().and_then(|part| part.since).unwrap_or(self.created)
@@ -254,6 +269,64 @@ pub struct AccountPart {
     /// The recovery certificate that the account was told of last.
     #[n(3)]
     pub told_recovery: Option<Fingerprint>,
+    /// Its secure alias, once it was switched on or given a level.
+    #[n(4)]
+    pub alias: Option<AliasRecord>,
+}
+
+/// The secure alias of an account: the same local part in the domain that guard.toml names.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct AliasRecord {
+    /// It takes and sends mail.
+    #[n(0)]
+    pub active: bool,
+    /// What its mail asks of other servers.
+    #[n(1)]
+    pub level: AliasLevel,
+}
+
+/// Attempts to write to a secure alias without TLS that its owner was not told of yet.
+///
+/// Written whole by [`crate::store::command::Command::PutRefused`].
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
+pub struct RefusedRecord {
+    /// When the last digest was delivered.
+    #[n(0)]
+    pub told: Option<Time>,
+    /// When the first attempt came that waits to be told of.
+    #[n(1)]
+    pub since: Option<Time>,
+    /// Those that wait, one for each sender and host, the first at the front; at most [`RefusedRecord::MOST`].
+    #[n(2)]
+    pub attempts: Vec<RefusedAttempt>,
+    /// Further ones, of other senders or hosts.
+    #[n(3)]
+    pub more: u64,
+}
+
+impl RefusedRecord {
+    /// Senders and hosts that are told apart.
+    pub const MOST: usize = 24;
+}
+
+/// What one host tried for one sender.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct RefusedAttempt {
+    /// The envelope sender as it was claimed; empty is `<>`. At most 200 octets.
+    #[n(0)]
+    pub sender: String,
+    /// What it calls itself and where it is, as far as that is told; at most 200 octets.
+    #[n(1)]
+    pub host: String,
+    /// The first time.
+    #[n(2)]
+    pub first: Time,
+    /// The last time.
+    #[n(3)]
+    pub last: Time,
+    /// How often.
+    #[n(4)]
+    pub count: u64,
 }
 
 /// A former MUK under the present one.

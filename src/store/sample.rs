@@ -1,6 +1,7 @@
 //! What the tests of the store are made of: a stage with an engine on it, and small specimens of everything.
 
 use crate::base::address::Address;
+use crate::base::alias::AliasLevel;
 use crate::base::id::BodyId;
 use crate::base::id::InvitationId;
 use crate::base::id::MailboxId;
@@ -31,6 +32,7 @@ use crate::store::engine::Engine;
 use crate::store::engine::Options;
 use crate::store::error::StoreError;
 use crate::store::model::Model;
+use crate::store::record::AliasRecord;
 use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
@@ -45,6 +47,8 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
 use crate::store::record::Recovery;
+use crate::store::record::RefusedAttempt;
+use crate::store::record::RefusedRecord;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
 use crate::vault::keyring::Keys;
@@ -375,6 +379,28 @@ pub(crate) fn warning(of: u8, days: u16, n: u8) -> Command {
     Command::NoteWarning { mailbox: mailbox(of), days, queue: queue(n), not_active_since: Time(100_000) }
 }
 
+/// State number `n` of a secure alias.
+pub(crate) fn alias(n: u8) -> AliasRecord {
+    AliasRecord { active: n % 2 == 0, level: AliasLevel::ALL[usize::from(n / 2 % 3)] }
+}
+
+/// Attempts number `n` to write to one without TLS.
+pub(crate) fn refused(n: u8) -> RefusedRecord {
+    let attempt = RefusedAttempt {
+        sender: format!("bob{n}@x.example"),
+        host: "mx.x.example (192.0.2.0/24)".into(),
+        first: Time(5_000),
+        last: Time(5_010),
+        count: n.into(),
+    };
+    RefusedRecord {
+        told: Some(Time(4_000)),
+        since: Some(Time(5_000)),
+        attempts: vec![attempt],
+        more: n.into(),
+    }
+}
+
 /// What a recipient was told, number `n`.
 pub(crate) fn notice(n: u8) -> NoticeRecord {
     NoticeRecord {
@@ -386,6 +412,8 @@ pub(crate) fn notice(n: u8) -> NoticeRecord {
         queue: Some(queue(n)),
         returned: 0,
         messages: n.into(),
+        tls_policy: (n % 2 == 0).then(|| "secure encrypt".into()),
+        waiting_policy: None,
     }
 }
 

@@ -428,6 +428,12 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::DestroyShut { account, before } => draft.destroy_shut(account, before),
         Command::PutRecovery { account, generation, slot } => draft.put_recovery(account, generation, slot),
         Command::NoteRecovery { account, was, now } => draft.note_recovery(account, was.as_ref(), now),
+        Command::PutAlias { account, alias, expected } => draft.put_alias(account, alias, expected),
+        Command::RequireAlias { account, level } => draft.require_alias(account, level),
+        Command::PutRefused { account, refused, expected } => {
+            draft.put_refused(account, &refused, expected.as_ref())
+        }
+        Command::OpenFolder { account, folder } => draft.open_folder(account, folder),
         Command::PutOwnCertificate { mailbox, key } => draft.put_own(mailbox, key),
         Command::NoteActivity { mailbox, at, correspondent } => {
             draft.note_activity(mailbox, at, correspondent)

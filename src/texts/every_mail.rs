@@ -16,11 +16,14 @@ use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::letter::Sender;
 use crate::texts::mail;
+use crate::texts::note::Kept;
 use crate::texts::note::Lost;
 use crate::texts::note::Note;
 use crate::texts::note::Pin;
 use crate::texts::note::PinNews;
 use crate::texts::note::Recovery;
+use crate::texts::refused;
+use crate::texts::refused::Attempt;
 use crate::texts::report;
 use crate::texts::report::Kind;
 use crate::texts::report::Line;
@@ -70,7 +73,22 @@ fn every_mail(language: Language) -> Mails {
     mails.extend(notes_about_mailboxes(language));
     mails.extend(alarms(language));
     mails.extend(reports(language));
+    mails.extend(digests(language));
     mails
+}
+
+fn digests(language: Language) -> Mails {
+    let anna = address("anna.roth@secure.weber-roth.example");
+    let attempt = |sender, count| Attempt {
+        sender,
+        host: "mx.booking.example (192.0.2.0/24)",
+        first: WRITTEN,
+        last: Time(WRITTEN.0 + if count > 1 { 3_600 } else { 0 }),
+        count,
+    };
+    let attempts = [attempt("portal@booking.example", 1), attempt("", 3)];
+    let digest = |attempts, more| refused::digest(&head(), &anna, attempts, more, language);
+    vec![("refused-one", digest(&attempts[..1], 0)), ("refused-many", digest(&attempts, 9_000))]
 }
 
 fn an_invitation(language: Language, note: Option<&str>, has_pin: bool, renewed: bool) -> MailText {
@@ -166,7 +184,10 @@ fn warnings(language: Language) -> Mails {
 fn notes_about_links(language: Language) -> Mails {
     let (head, jonas) = (head(), address("jonas.keller@mail.example"));
     let note = Note { head: &head, recipient: &jonas, language };
-    let carl = address("carl@weber-roth.example");
+    let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
+    let unmet = Unmet { requirement: Requirement::Encrypt, reason: Reason::NoEncryption };
+    let kept =
+        Kept { host: Some("mx1.mail.example"), unmet: &unmet, normal: Some(&anna), secure: "[secure]" };
     let pin = |pin, news, ignored| {
         note.pin(&Pin { pin, header: Some("X-OxGuard-PIN"), until: UNTIL, news, ignored })
     };
@@ -186,6 +207,9 @@ fn notes_about_links(language: Language) -> Mails {
         ("note-unreachable", note.unreachable(REASON, RENEW)),
         ("note-undelivered", note.undelivered("554 5.7.1 refused by policy", false, RENEW)),
         ("note-undelivered-opened", note.undelivered("", true, RENEW)),
+        ("note-undelivered-policy", note.kept(&Kept { normal: None, ..kept }, false, RENEW)),
+        ("note-undelivered-alias", note.kept(&kept, false, RENEW)),
+        ("note-undelivered-alias-opened", note.kept(&kept, true, RENEW)),
         ("note-late", note.late(UNTIL, "451 4.7.1 greylisted")),
         ("note-not-told", note.not_told()),
         ("note-not-repeated", note.link_not_repeated()),
@@ -235,9 +259,17 @@ fn reports(language: Language) -> Mails {
         way: None,
     };
     let report = |kind, lines: &[Line<'_>]| {
-        let facts = Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags };
+        let facts =
+            Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags, alias: None };
         report::report(&head(), &facts, language)
     };
+    let from_alias = |kind, lines: &[Line<'_>]| {
+        let alias = Some("encrypt");
+        let facts =
+            Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags, alias };
+        report::report(&head(), &facts, language)
+    };
+    let bare = Unmet { requirement: Requirement::Encrypt, reason: Reason::NoEncryption };
     let bounce = Kind::Bounce { secure: false };
     let refused = line(&jonas, REASON);
     let full = line(&kim, "552 5.2.2 mailbox full");
@@ -248,6 +280,14 @@ fn reports(language: Language) -> Mails {
         (
             "report-delay",
             report(Kind::Delay { until: Time(WRITTEN.0 + 5 * DAY) }, &[line(&kim, "451 4.7.1 greylisted")]),
+        ),
+        (
+            "report-alias-bounce",
+            from_alias(Kind::Bounce { secure: true }, &[Line { unmet: Some(&bare), ..refused }]),
+        ),
+        (
+            "report-alias-delay",
+            from_alias(Kind::Delay { until: Time(WRITTEN.0 + 1_800) }, &[line(&kim, "connection timed out")]),
         ),
     ];
     for (name, kind, requirement, reason) in [
@@ -415,6 +455,7 @@ fn the_longest_report_is_shown_whole() {
         subject: &subject,
         lines: &lines,
         tags: &[],
+        alias: None,
     };
     for language in Language::ALL {
         let mail = report::report(&head(), &facts, language);

@@ -8,6 +8,7 @@ pub mod closing;
 pub mod letter;
 pub mod mail;
 pub mod note;
+pub mod refused;
 pub mod report;
 
 #[cfg(test)]

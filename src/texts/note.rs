@@ -4,10 +4,12 @@
 
 use crate::base::address::Address;
 use crate::base::language::Language;
+use crate::base::requirement::Unmet;
 use crate::base::time::Time;
 use crate::texts::letter::Letter;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
+use crate::texts::report::policy;
 use crate::texts::tame;
 
 /// The longest answer of another server that a note repeats, characters.
@@ -63,6 +65,19 @@ pub struct Lost<'a> {
     pub new: &'a str,
     /// What a subject says to ask for another link.
     pub renew: &'a str,
+}
+
+/// The TLS policy that kept a mail here.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The host that was met, if one was.
+    pub host: Option<&'a str>,
+    /// What it does not meet.
+    pub unmet: &'a Unmet,
+    /// The account's normal address, if its secure alias asked for it.
+    pub normal: Option<&'a Address>,
+    /// What in a subject asks for encryption; may be empty.
+    pub secure: &'a str,
 }
 
 /// What became of the recovery certificate.
@@ -173,6 +188,25 @@ impl Note<'_> {
             .with("renew", renew)
             .reason(reason, "note-undelivered-text")
             .paragraph(if opened { "note-undelivered-opened" } else { "note-undelivered-do" })
+            .finish("note-undelivered-subject", "note-undelivered-title")
+    }
+
+    /// An invitation or a notice did not go out under its TLS policy.
+    pub fn kept(&self, kept: &Kept<'_>, opened: bool, renew: &str) -> MailText {
+        let domain = self.recipient.domain().as_str();
+        let mut letter = self.letter().with("renew", renew).with("secure", kept.secure);
+        if let Some(normal) = kept.normal {
+            letter = letter.address("address", normal);
+        }
+        let host = kept.host.unwrap_or(domain);
+        let found = policy(self.letter().with("host", host).with("destination", domain), kept.unmet);
+        letter
+            .paragraph("note-undelivered-text")
+            .entry(self.recipient.to_string(), found)
+            .paragraph("report-bounce-secure")
+            .paragraph_if(kept.normal.is_some() && !kept.secure.is_empty(), "note-alias-do")
+            .paragraph_if(kept.normal.is_none() && !opened, "note-undelivered-do")
+            .paragraph_if(opened, "note-undelivered-opened")
             .finish("note-undelivered-subject", "note-undelivered-title")
     }
 

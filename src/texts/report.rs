@@ -79,11 +79,13 @@ pub struct Report<'a> {
     pub lines: &'a [Line<'a>],
     /// What in a subject asks for encryption; may be empty.
     pub tags: &'a [String],
+    /// The level of the secure alias that it came from, if it did.
+    pub alias: Option<&'a str>,
 }
 
 /// The words of a report.
 pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> MailText {
-    let Report { kind, sent, subject, lines, tags } = *facts;
+    let Report { kind, sent, subject, lines, tags, alias } = *facts;
     let first = lines.first().map(|line| line.recipient.to_string()).unwrap_or_default();
     let subject = tame(subject, SUBJECT);
     let has_subject = !subject.is_empty();
@@ -93,7 +95,7 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
         .with("subject", subject)
         .with("n", lines.len());
     let or = format!(" {} ", letter.say("mail-or"));
-    letter = letter.with("tags", tags.join(&or));
+    letter = letter.with("tags", tags.join(&or)).with("level", alias.unwrap_or_default());
     if let Kind::Delay { until } = kind {
         letter = letter.moment("until", until);
     }
@@ -110,6 +112,7 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
         letter.paragraph("report-more");
     }
     letter.paragraph_if(has_subject, "report-subject");
+    letter.paragraph_if(alias.is_some() && kind != Kind::Success, "report-alias-policy");
     let unmet = lines.iter().any(|line| line.unmet.is_some());
     match kind {
         Kind::Bounce { secure } => {
@@ -121,7 +124,8 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
             });
         }
         Kind::Delay { .. } => {
-            letter.paragraph("report-delay-more").paragraph_if(unmet, "report-bounce-secure");
+            let secure = unmet || alias.is_some();
+            letter.paragraph("report-delay-more").paragraph_if(secure, "report-bounce-secure");
         }
         Kind::Success => {
             letter.paragraph("report-success-more");
@@ -166,7 +170,7 @@ impl Way {
 }
 
 /// Which level, which host, and what was found.
-fn policy(letter: Letter<'_>, unmet: &Unmet) -> Vec<String> {
+pub(super) fn policy(letter: Letter<'_>, unmet: &Unmet) -> Vec<String> {
     let mut letter = letter.with("level", unmet.requirement.as_str());
     let id = match &unmet.reason {
         Reason::TlsaUnknown(_) => "report-policy-unknown",
@@ -212,7 +216,7 @@ mod tests {
     const SENT: Time = Time(1_795_318_393);
 
     fn told(kind: Kind, lines: &[Line<'_>], tags: &[String], language: Language) -> MailText {
-        let facts = Report { kind, sent: SENT, subject: "", lines, tags };
+        let facts = Report { kind, sent: SENT, subject: "", lines, tags, alias: None };
         let mut mail = report(&HEAD, &facts, language);
         mail.text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
         mail

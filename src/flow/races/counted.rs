@@ -26,6 +26,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::Message;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
+use crate::store::record::RefusedRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
@@ -63,6 +64,10 @@ impl Store for Counted {
             }
             result
         })
+    }
+
+    fn refused(&self, account: MailboxId) -> Answer<'_, Option<RefusedRecord>> {
+        self.engine.refused(account)
     }
 
     fn mailbox_of(&self, address: &AddressKey) -> Answer<'_, Option<MailboxId>> {

@@ -68,6 +68,15 @@ impl Demand {
         Self { requirement: self.requirement.and(destination), sender: self.sender }
     }
 
+    /// What satisfies both, for what two messages cause together.
+    pub const fn with(self, other: Self) -> Self {
+        let sender = match (self.sender, other.sender) {
+            (Sender::Ordinary, Sender::Ordinary) => Sender::Ordinary,
+            (Sender::Secure, _) | (_, Sender::Secure) => Sender::Secure,
+        };
+        Self::new(self.requirement.and(other.requirement), sender)
+    }
+
     /// Reads what [`fmt::Display`] wrote.
     pub fn parse(text: &str) -> Result<Self, UnknownLevel> {
         match text.strip_prefix(SECURE) {

@@ -18,6 +18,21 @@ pub struct AccountListed {
     pub messages: u64,
     /// At rest.
     pub bytes: u64,
+    /// Its secure alias, while that is active.
+    pub secure_alias: Option<String>,
+    /// What that asks of other servers: `encrypt`, `dane-only` or `verify`.
+    pub policy: Option<String>,
+}
+
+/// `account alias`, `account policy`, and the secure alias of `account show`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AliasShown {
+    /// Its address.
+    pub secure_alias: String,
+    /// It takes and sends mail.
+    pub active: bool,
+    /// What it asks of other servers: `encrypt`, `dane-only` or `verify`.
+    pub policy: String,
 }
 
 /// `account show`.
@@ -39,6 +54,8 @@ pub struct AccountShown {
     pub has_secret_key: bool,
     /// The recovery certificate that opens it too.
     pub recovery: Option<RecoveryShown>,
+    /// Its secure alias, active or not, where its domain has a domain for them.
+    pub alias: Option<AliasShown>,
     /// What resets have shut and the old password can bring back.
     pub shut: Vec<ShutShown>,
     /// With their counts.
@@ -523,6 +540,10 @@ mod tests {
         }
     }
 
+    fn alias() -> AliasShown {
+        AliasShown { secure_alias: text(), active: true, policy: text() }
+    }
+
     fn mailbox_listed() -> MailboxListed {
         MailboxListed {
             address: text(),
@@ -589,6 +610,8 @@ mod tests {
                     last_activity: text(),
                     messages: 1,
                     bytes: 1,
+                    secure_alias: some(),
+                    policy: some(),
                 }]),
             ),
             (
@@ -602,12 +625,15 @@ mod tests {
                     former_fingerprints: vec![text()],
                     has_secret_key: true,
                     recovery: Some(RecoveryShown { fingerprint: text(), made: text() }),
+                    alias: Some(alias()),
                     shut: vec![ShutShown { since: text(), reset: text(), reopen_until: text() }],
                     folders: vec![FolderShown { name: text(), messages: 1, unseen: 1, bytes: 1 }],
                     messages: 1,
                     bytes: 1,
                 }),
             ),
+            ("account_alias", json!(alias())),
+            ("account_policy", json!(alias())),
             ("account_key_export", certificate()),
             ("account_key_import", certificate()),
             (

@@ -2,6 +2,7 @@
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
+use crate::base::alias::AliasLevel;
 use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::flow::Flow;
@@ -79,6 +80,8 @@ impl Dispatcher {
             | R::AccountRecover { .. }
             | R::AccountInvitations { .. }
             | R::AccountRemove { .. }
+            | R::AccountAlias { .. }
+            | R::AccountPolicy { .. }
             | R::AccountKeyExport { .. }
             | R::AccountKeyExportSecret { .. }
             | R::AccountKeyImport { .. }) => self.account(request).await,
@@ -156,6 +159,17 @@ impl Dispatcher {
             }
             R::AccountInvitations { address } => json(self.invitations_of(&parse(&address)?).await?),
             R::AccountRemove { address } => self.account_remove(&parse(&address)?).await,
+            R::AccountAlias { address, active } => {
+                let record = flow.switch_alias(&parse(&address)?, active).await?;
+                json(self.alias_shown(&record))
+            }
+            R::AccountPolicy { address, level } => {
+                let known = AliasLevel::ALL.map(AliasLevel::as_str).join(", ");
+                let level = AliasLevel::parse(&level)
+                    .map_err(|_| Trouble::usage(format!("not a level; the levels are {known}")))?;
+                let record = flow.set_alias_level(&parse(&address)?, level).await?;
+                json(self.alias_shown(&record))
+            }
             R::AccountKeyExport { address } => self.export_certificate(&parse(&address)?).await,
             R::AccountKeyExportSecret { address, password } => {
                 let address = parse(&address)?;
@@ -257,15 +271,26 @@ impl Dispatcher {
         let mut list = Vec::new();
         for record in self.flow.all_mailboxes(MailboxKind::Account).await? {
             let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+            let alias = self.flow.alias_of(&record).filter(|alias| alias.active);
             list.push(answer::AccountListed {
                 address: record.address.to_string(),
                 created: record.created.to_string(),
                 last_activity: record.last_activity.to_string(),
                 messages,
                 bytes,
+                secure_alias: alias.as_ref().map(|alias| alias.address.to_string()),
+                policy: alias.map(|alias| alias.level.to_string()),
             });
         }
         json(list)
+    }
+
+    fn alias_shown(&self, record: &MailboxRecord) -> Option<answer::AliasShown> {
+        self.flow.alias_of(record).map(|alias| answer::AliasShown {
+            secure_alias: alias.address.to_string(),
+            active: alias.active,
+            policy: alias.level.to_string(),
+        })
     }
 
     async fn account_show(&self, address: &Address) -> Result<Value, Trouble> {
@@ -285,6 +310,7 @@ impl Dispatcher {
                 fingerprint: fingerprint_text(&recovery.certificate.0),
                 made: recovery.made.to_string(),
             }),
+            alias: self.alias_shown(&record),
             shut: record.account.iter().flat_map(|part| &part.shut).map(shut_shown).collect(),
             folders: folders.iter().map(folder_shown).collect(),
             messages,

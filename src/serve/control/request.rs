@@ -120,6 +120,22 @@ pub enum Request {
         /// Which.
         address: String,
     },
+    /// Switches an account's secure alias.
+    #[serde(rename = "/account/alias")]
+    AccountAlias {
+        /// Whose.
+        address: String,
+        /// On or off.
+        active: bool,
+    },
+    /// What an account's secure alias asks of other servers.
+    #[serde(rename = "/account/policy")]
+    AccountPolicy {
+        /// Whose.
+        address: String,
+        /// `encrypt`, `dane-only` or `verify`.
+        level: String,
+    },
     /// An account's certificate.
     #[serde(rename = "/account/key/export")]
     AccountKeyExport {
@@ -280,6 +296,8 @@ impl Request {
             | Self::AccountRecovery { .. }
             | Self::AccountRecover { .. }
             | Self::AccountRemove { .. }
+            | Self::AccountAlias { .. }
+            | Self::AccountPolicy { .. }
             | Self::AccountKeyExportSecret { .. }
             | Self::AccountKeyImport { .. }
             | Self::MailboxDelete { .. }

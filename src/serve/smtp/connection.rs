@@ -208,7 +208,7 @@ impl Connection {
                     return Ok(Then::Secure);
                 }
                 Effect::AskMail(mail) => {
-                    let verdict = self.ask_mail(&mail);
+                    let verdict = self.ask_mail(&mail).await;
                     self.session.mail(*mail, verdict)
                 }
                 Effect::AskRcpt(forward) => {
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    fn ask_mail(&self, mail: &MailFrom) -> Result<(), Reply> {
+    async fn ask_mail(&self, mail: &MailFrom) -> Result<(), Reply> {
         if self.smtp.flow.store.health() != Health::Good {
             return Err(reply::TRY_LATER);
         }
@@ -233,6 +233,7 @@ impl Connection {
                 .smtp
                 .flow
                 .ask_sender(&hold.who, mail.sender.as_ref())
+                .await
                 .map_err(|error| words::of_taking(&error)),
             (None, Role::Submission) => Err(reply::AUTH_FIRST),
             (_, Role::Mx) => Ok(()),
@@ -253,7 +254,10 @@ impl Connection {
         };
         let verdict = match &self.who {
             Some(hold) => flow.ask_submission_recipient(&hold.who, &address).await,
-            None => flow.ask_recipient(&address).await,
+            None => {
+                let sender = self.session.envelope().and_then(|envelope| envelope.sender.as_ref());
+                flow.ask_recipient(&address, sender, &self.peer()).await
+            }
         };
         verdict.map(|()| address).map_err(|error| words::of_taking(&error))
     }
