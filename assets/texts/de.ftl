@@ -180,6 +180,8 @@ blocked-text = { $n ->
     [one] Diese Nachricht verweist auf 1 Bild bei { $from_host }. Würde es geladen, wüsste jener Server, dass Sie gerade lesen.
    *[other] Diese Nachricht verweist auf { $n } Bilder bei { $from_host }. Würden sie geladen, wüsste jener Server, dass Sie gerade lesen.
 }
+leads-to = führt zu
+quoted-text = Zitierter Text
 body-title = Nachricht
 body-open = Nachricht auf eigener Seite zeigen
 attachments-title = Anhänge

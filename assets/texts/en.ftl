@@ -183,6 +183,8 @@ blocked-text = { $n ->
     [one] This message refers to 1 picture on { $from_host }. Loading it would tell that server that you are reading now.
    *[other] This message refers to { $n } pictures on { $from_host }. Loading them would tell that server that you are reading now.
 }
+leads-to = leads to
+quoted-text = Quoted text
 body-title = Message
 body-open = Show the message on its own page
 attachments-title = Attachments

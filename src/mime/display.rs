@@ -109,7 +109,7 @@ fn host(authority: &str) -> Option<String> {
 fn push_link(out: &mut String, url: &str) {
     out.push_str("<a href=\"");
     url.chars().for_each(|c| push_escaped(out, c));
-    out.push_str("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">");
+    out.push_str("\" rel=\"noopener noreferrer\" target=\"_blank\">");
     url.chars().for_each(|c| push_escaped(out, c));
     out.push_str("</a>");
     // A host in other letters than it seems: the one that DNS knows stands beside it.
@@ -229,9 +229,8 @@ mod tests {
 
     #[test]
     fn links_only_what_it_shows() {
-        let link = |url: &str| {
-            format!("<a href=\"{url}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{url}</a>")
-        };
+        let link =
+            |url: &str| format!("<a href=\"{url}\" rel=\"noopener noreferrer\" target=\"_blank\">{url}</a>");
         for (text, want) in [
             ("a < b & \"c\" 'd'", "a &lt; b &amp; &quot;c&quot; &#39;d&#39;".to_owned()),
             ("see https://x.example/a?b=c#d.", format!("see {}.", link("https://x.example/a?b=c#d"))),
@@ -326,7 +325,7 @@ mod tests {
         fn no_markup_comes_through(text in any::<String>()) {
             let html = text_to_html(&text);
             let bare = html.replace("<a href=\"", "").replace("</a>", "")
-                .replace("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">", "");
+                .replace("\" rel=\"noopener noreferrer\" target=\"_blank\">", "");
             prop_assert!(!bare.contains(['<', '>', '"', '\'']));
             let _ = html_to_text(&text);
         }

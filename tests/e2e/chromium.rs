@@ -4,7 +4,11 @@
 //! nothing about it.
 
 use crate::world::PASSWORD;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process_group;
 use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -19,6 +23,7 @@ use thirtyfour::ChromiumLikeCapabilities;
 use thirtyfour::DesiredCapabilities;
 use thirtyfour::WebDriver;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
@@ -37,21 +42,78 @@ impl Elsewhere {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let notes = notes.clone();
+                let number = {
+                    let mut notes = notes.lock().unwrap();
+                    notes.push(String::new());
+                    notes.len() - 1
+                };
                 tokio::spawn(async move {
                     let mut bytes = vec![0; 2048];
                     let count = stream.read(&mut bytes).await.unwrap_or(0);
-                    let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                    notes.lock().unwrap().push(said);
+                    notes.lock().unwrap()[number] = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                    // Whoever asked for a script gets one that shows.
+                    let _ = stream
+                        .write_all(
+                            b"HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nAccess-Control-Allow-Origin: *\r\n\
+                              Content-Length: 9\r\nConnection: close\r\n\r\ncanary();",
+                        )
+                        .await;
                 });
             }
         });
         Self { port, heard }
     }
 
-    /// Calls that a message caused; a browser has errands of its own, to hosts that no message names.
+    /// What was said in every call, nothing where somebody only connected.
     pub fn told(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard.iter().filter(|said| said.contains(".example")).cloned().collect()
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Somebody called for this host.
+    pub fn heard_of(&self, host: &str) -> bool {
+        self.heard.lock().unwrap().iter().any(|said| said.contains(host))
+    }
+}
+
+/// A page as it is now.
+#[derive(Debug)]
+pub struct State {
+    /// Of the page and of every frame in it, the page's own first.
+    pub addresses: Vec<String>,
+    /// A script called.
+    pub called: bool,
+}
+
+impl State {
+    /// The first address that is neither this page, nor its message's document, nor an empty frame.
+    pub fn strayed(&self, page: &str) -> Option<&str> {
+        let page = page.split('?').next().unwrap_or_default();
+        let own = [page.to_owned(), format!("{page}/body")];
+        let mut addresses = self.addresses.iter().enumerate().map(|(depth, address)| {
+            let path = address.split(['?', '#']).next().unwrap_or_default();
+            let empty = depth > 0 && ["", "about:blank", "about:srcdoc"].contains(&path);
+            // What a policy has refused.
+            let refused = depth > 0 && path.starts_with("chrome-error:");
+            (empty || refused || own.iter().any(|own| own == path), address)
+        });
+        addresses.find(|(fits, _)| !fits).map(|(_, address)| address.as_str())
+    }
+}
+
+/// Also where a test failed: nothing of it stays behind.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.process.wait();
+    }
+}
+
+fn collect(tree: &serde_json::Value, addresses: &mut Vec<String>) {
+    addresses.push(tree["frame"]["url"].as_str().unwrap_or_default().to_owned());
+    for child in tree["childFrames"].as_array().into_iter().flatten() {
+        collect(child, addresses);
     }
 }
 
@@ -71,6 +133,7 @@ impl Browser {
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("chromedriver is installed (Debian: chromium-driver)");
         let mut patience = 200;
@@ -91,7 +154,12 @@ impl Browser {
             "--hide-scrollbars",
             "--lang=en",
             &format!("--user-data-dir={}", dir.path().join("profile").display()),
-            &format!("--host-resolver-rules=MAP * 127.0.0.1:{elsewhere}, EXCLUDE localhost"),
+            // All in one process, so that one look sees every frame.
+            "--disable-features=IsolateSandboxedIframes,IsolateOrigins,site-per-process",
+            // A browser has errands of its own, to hosts that no message names.
+            &format!(
+                "--host-resolver-rules=MAP *.example 127.0.0.1:{elsewhere}, MAP * ~NOTFOUND, EXCLUDE localhost"
+            ),
         ] {
             wanted.add_arg(argument).unwrap();
         }
@@ -121,14 +189,12 @@ impl Browser {
         panic!("{name} was not saved");
     }
 
-    pub async fn quit(mut self) {
-        self.driver.quit().await.unwrap();
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub async fn quit(self) {
+        self.driver.clone().quit().await.unwrap();
     }
 
-    async fn cdp(&self, command: &str, parameters: serde_json::Value) {
-        self.driver.cdp().send_raw(command, parameters).await.unwrap();
+    async fn cdp(&self, command: &str, parameters: serde_json::Value) -> serde_json::Value {
+        self.driver.cdp().send_raw(command, parameters).await.unwrap()
     }
 
     /// Lets pages run scripts, or not.
@@ -138,22 +204,57 @@ impl Browser {
 
     /// From now on every document has a function that says when it is called.
     pub async fn canary(&self) {
-        let source = "window.canary = () => { try { top.document.documentElement.dataset.canary = 'called' } \
-                      catch (_) { document.documentElement.dataset.canary = 'called' } }";
+        let source = "window.canary = () => { const mark = page => { page.documentElement.dataset.canary = 'called' }; \
+                      mark(document); try { mark(top.document) } catch (_) {} }";
         self.cdp("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source })).await;
     }
 
-    pub async fn was_called(&self) -> bool {
-        if !self.driver.find_all(By::Css("[data-canary]")).await.unwrap().is_empty() {
-            return true;
+    /// Whether a script in this document would find that function.
+    pub async fn has_canary(&self) -> bool {
+        let found = self.driver.execute("return typeof window.canary === 'function'", vec![]).await;
+        found.unwrap().convert().unwrap()
+    }
+
+    /// What has become of the page and of every frame in it.
+    pub async fn state(&self) -> State {
+        let frames = self.cdp("Page.getFrameTree", serde_json::json!({})).await;
+        let wanted = serde_json::json!({ "computedStyles": [] });
+        let snapshot = self.cdp("DOMSnapshot.captureSnapshot", wanted).await;
+        let called = snapshot["strings"].as_array().unwrap().iter().any(|text| text == "data-canary");
+        let mut state = State { addresses: Vec::new(), called };
+        collect(&frames["frameTree"], &mut state.addresses);
+        state
+    }
+
+    /// Presses what may be under the pointer, and what the keyboard comes to.
+    pub async fn poke(&self) {
+        for y in [20, 40, 60] {
+            for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+                let button = if kind == "mouseMoved" { "none" } else { "left" };
+                let event =
+                    serde_json::json!({ "type": kind, "x": 25, "y": y, "button": button, "clickCount": 1 });
+                self.cdp("Input.dispatchMouseEvent", event).await;
+            }
         }
-        if self.driver.find_all(By::Css("iframe")).await.unwrap().is_empty() {
-            return false;
+        for (key, code) in [("Tab", 9), ("Enter", 13), ("Tab", 9), ("Enter", 13)] {
+            for kind in ["rawKeyDown", "keyUp"] {
+                let event = serde_json::json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
+                self.cdp("Input.dispatchKeyEvent", event).await;
+            }
         }
-        self.driver.enter_frame(0).await.unwrap();
-        let inside = !self.driver.find_all(By::Css("[data-canary], script")).await.unwrap().is_empty();
-        self.driver.enter_default_frame().await.unwrap();
-        inside
+    }
+
+    /// How many windows there are; all but the first are closed.
+    pub async fn only_window(&self) -> usize {
+        let windows = self.driver.windows().await.unwrap();
+        for window in windows.iter().skip(1) {
+            self.driver.switch_to_window(window.clone()).await.unwrap();
+            self.driver.close_window().await.unwrap();
+        }
+        if windows.len() > 1 {
+            self.driver.switch_to_window(windows[0].clone()).await.unwrap();
+        }
+        windows.len()
     }
 
     /// Runs a script of the test's own in the page; what it returns.

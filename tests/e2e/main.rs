@@ -14,6 +14,8 @@ mod chromium;
 mod harness;
 mod mail_client;
 mod markers;
+mod meddler;
+mod payloads;
 #[allow(dead_code, reason = "what one test does not need another does")]
 mod peer;
 mod plain_browser;

@@ -9,6 +9,7 @@ use guardpost::base::envelope::Recipient;
 use guardpost::base::secret::Secret;
 use guardpost::flow::intake::Arrived;
 use guardpost::flow::intake::Peer;
+use guardpost::flow::refusal::TakeError;
 use guardpost::flow::sign_in::Realm;
 use guardpost::flow::sign_in::Source;
 use guardpost::flow::sign_in::Unlocked;
@@ -16,6 +17,8 @@ use guardpost::mime::scan::Limits;
 use guardpost::mime::scan::Scanner;
 use guardpost::store::record::Folder;
 use guardpost::store::record::Uid;
+use guardpost::vault::OsRandom;
+use guardpost::vault::password::Password;
 use std::io::Read;
 use std::io::Write;
 use std::net::IpAddr;
@@ -60,12 +63,37 @@ impl World<'_> {
         self.demo.link().split("/i/").next().unwrap()
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.url().rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// Another account beside Alice's.
+    pub async fn add_account(&self, address: &str) -> Arc<Unlocked> {
+        let flow = self.demo.appliance().flow();
+        let password = Password::suggest(&OsRandom);
+        flow.add_account(&Address::parse(address).unwrap(), &password).await.unwrap();
+        let source = Source { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), device: None };
+        let password = Secret::new(password.expose().to_owned());
+        flow.sign_in(address, password, &source, Realm::Accounts).await.unwrap()
+    }
+
     pub async fn send(&self, to: &str, message: &str) {
+        self.send_as(&self.alice, self.demo.alice().0, to, message).await.unwrap();
+    }
+
+    pub async fn send_as(
+        &self,
+        account: &Arc<Unlocked>,
+        sender: &str,
+        to: &str,
+        message: &str,
+    ) -> Result<(), TakeError> {
         let flow = self.demo.appliance().flow();
         let mut spool = flow.spools.begin();
         spool.write_all(message.as_bytes()).unwrap();
         let envelope = Envelope {
-            sender: Some(Address::parse(self.demo.alice().0).unwrap()),
+            sender: Some(Address::parse(sender).unwrap()),
             recipients: vec![Recipient::plain(Address::parse(to).unwrap())],
             ..Envelope::default()
         };
@@ -75,7 +103,7 @@ impl World<'_> {
             structure: Scanner::scan(message.as_bytes(), Limits::default()).unwrap(),
             peer: Peer { ip: [127, 0, 0, 1].into(), helo: "localhost".into(), extended: true, tls: None },
         };
-        flow.submit(&self.alice, arrived).await.unwrap();
+        flow.submit(account, arrived).await.map(drop)
     }
 
     /// Sends a first message and waits for the invitation.
@@ -119,23 +147,51 @@ impl World<'_> {
 
     /// Somebody else signs in, on a telephone; the session's cookie.
     pub async fn session(&self, who: &str) -> String {
-        let host = self.url().strip_prefix("http://").unwrap();
         let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let body = format!("address={}&password={}", escape(who), escape(PASSWORD));
-        let request = format!(
-            "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
+        let answer = self.post("/login", "", "application/x-www-form-urlencoded", body.as_bytes()).await;
+        let cookie = answer.split("set-cookie: gp=").nth(1).unwrap_or_else(|| panic!("{answer}"));
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Sends a form with files of these names; the head of the answer.
+    pub async fn post_files(
+        &self,
+        path: &str,
+        cookie: &str,
+        fields: &[(&str, &str)],
+        names: &[String],
+    ) -> String {
+        const BOUNDARY: &str = "----telephone-boundary-71";
+        let disposition =
+            |what: &str| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {what}\r\n\r\n");
+        let mut body = String::new();
+        for (name, value) in fields {
+            body += &format!("{}{value}\r\n", disposition(&format!("name=\"{name}\"")));
+        }
+        for name in names {
+            body += &format!("{}x\r\n", disposition(&format!("name=\"attachment\"; filename=\"{name}\"")));
+        }
+        body += &format!("--{BOUNDARY}--\r\n");
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.post(path, cookie, &kind, body.as_bytes()).await
+    }
+
+    /// Sends a form from a telephone; the whole answer.
+    async fn post(&self, path: &str, cookie: &str, kind: &str, body: &[u8]) -> String {
+        let host = self.url().strip_prefix("http://").unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
              User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/604.1\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+             Cookie: gp={cookie}\r\nContent-Type: {kind}\r\n\r\n",
             self.url(),
             body.len()
         );
-        let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let cookie = answer.split("set-cookie: gp=").nth(1).unwrap_or_else(|| panic!("{answer}"));
-        cookie.split(';').next().unwrap().to_owned()
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).await.unwrap();
+        stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Asks for a page again and again until it says this.

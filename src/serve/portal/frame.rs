@@ -1,12 +1,14 @@
 //! The document in the frame of a message: somebody else's HTML, cleaned, under a policy of its own.
 
-use crate::mime::display;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::headers::Policy;
+use crate::serve::portal::html;
+use crate::serve::portal::html::Words;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
+use crate::serve::portal::page::Chrome;
 use crate::serve::portal::view;
 use crate::serve::portal::view::Need;
 use crate::serve::portal::view::View;
@@ -34,7 +36,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         language: visit.chrome.language(),
         subject: view.title(&visit.chrome),
         style: STYLE,
-        html: document(view),
+        html: document(&view, &words(&visit.chrome, true)),
     };
     let mut answer = page::html(StatusCode::OK, &frame)?;
     answer.extensions_mut().insert(Policy::Frame);
@@ -42,9 +44,14 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 }
 
 /// The HTML of a message, or its text as HTML.
-pub fn document(view: View) -> String {
-    match view.html {
-        Some(cleaned) => cleaned.html,
-        None => format!("<div class=\"plain-text\" dir=\"auto\">{}</div>", display::text_to_html(&view.text)),
+pub fn document(view: &View, words: &Words) -> String {
+    match &view.html {
+        Some(cleaned) => cleaned.shown(words),
+        None => html::text(&view.text, words),
     }
+}
+
+/// What is written into a message for its reader; on paper nothing is folded.
+pub fn words(chrome: &Chrome, folds: bool) -> Words {
+    Words { leads_to: chrome.say("leads-to"), quoted: folds.then(|| chrome.say("quoted-text")) }
 }

@@ -3,6 +3,8 @@
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
+use crate::serve::portal::frame;
+use crate::serve::portal::html;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
@@ -82,7 +84,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         frame: view.html.as_ref().map(|_| height(&view.text)),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        text: crate::mime::display::text_to_html(&view.text),
+        text: html::text(&view.text, &frame::words(chrome, true)),
         from_name: view.from_name,
         from_address: view.from_address,
         to: view.to,
@@ -141,7 +143,7 @@ mod tests {
             origin: Some(chrome.put("sig-none", "sender_address", text)),
             blocked: vec![chrome.words("blocked-text", &[("n", 2_u8.into()), ("from_host", text.into())])],
             frame,
-            text: display::text_to_html(text),
+            text: html::text(text, &frame::words(chrome, true)),
             files: vec![ListedFile::new(chrome, &file)],
         };
         message.render().unwrap()
@@ -156,7 +158,8 @@ mod tests {
             for frame in [None, Some(" short")] {
                 let wanted = skeleton(&page(&chrome, "plain words", frame));
                 for payload in PAYLOADS.lines() {
-                    let linked = frame.is_none() && display::text_to_html(payload).contains("<a ");
+                    let linked = frame.is_none()
+                        && html::text(payload, &html::Words::default()).matches('<').count() != 2;
                     let found = skeleton(&page(&chrome, payload, frame));
                     assert!(linked || found == wanted, "{payload}");
                 }

@@ -45,7 +45,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         copies: view.copies.clone(),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        html: frame::document(view),
+        html: frame::document(&view, &frame::words(chrome, false)),
     };
     let mut answer = page::html(StatusCode::OK, &page)?;
     answer.extensions_mut().insert(Policy::Frame);

@@ -145,7 +145,7 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
         (Some(markup), Need::Document) => pictures(message, &body.inline, markup),
         (Some(_), Need::Outline) | (None, _) => Pictures::new(),
     };
-    let html = markup.as_deref().and_then(|markup| html::clean(markup, pictures));
+    let html = markup.as_deref().and_then(|markup| html::clean(markup, &pictures));
     let text = match (plain, &markup) {
         (Some(plain), _) => plain,
         (None, Some(markup)) => display::html_to_text(markup),
@@ -259,22 +259,11 @@ fn pictures(message: &Plain, inline: &[(String, usize)], markup: &str) -> Pictur
         if content.take(left).read_to_end(&mut bytes).is_err() {
             continue;
         }
-        let Some(kind) = picture_kind(&bytes) else { continue };
+        let Some(kind) = html::picture_kind(&bytes) else { continue };
         left = left.saturating_sub(bytes.len() as u64);
         pictures.insert(id.clone(), format!("data:{kind};base64,{}", BASE64.encode(&bytes)));
     }
     pictures
-}
-
-/// What a picture truly is, whatever it is called; kinds that hold no script.
-fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
 }
 
 /// Runs blocking work on a message and gives both back.
@@ -350,9 +339,14 @@ mod tests {
              {PIXEL}\n--b\nContent-Type: image/png; name=two.png\nContent-ID: <two@x>\n\
              Content-Transfer-Encoding: base64\n\n{PIXEL}\n--b--\n"
         ));
-        let html = view.html.unwrap();
-        assert!(html.html.contains(&format!("src=\"data:image/png;base64,{PIXEL}\"")), "by what it truly is");
-        assert_eq!(html.blocked.get("t.example"), Some(&1));
+        let cleaned = view.html.unwrap();
+        assert!(
+            cleaned
+                .shown(&html::Words::default())
+                .contains(&format!("src=\"data:image/png;base64,{PIXEL}\"")),
+            "by what it truly is"
+        );
+        assert_eq!(cleaned.blocked.get("t.example"), Some(&1));
         let names: Vec<_> = view.files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["two.png"], "what the text does not show can be saved");
     }
@@ -363,7 +357,7 @@ mod tests {
             "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<img src=\"cid:one\">\n\
              --b\nContent-Type: image/png\nContent-ID: <one>\n\n<svg onload=canary()>\n--b--\n",
         );
-        assert!(!view.html.unwrap().html.contains("src="));
+        assert!(!view.html.unwrap().shown(&html::Words::default()).contains("src="));
     }
 
     #[test]
@@ -396,7 +390,7 @@ mod tests {
                  --zz9\nContent-Type: text/html\n\n{payload}\n\
                  --zz9\nContent-Disposition: attachment; filename=\"{quoted}\"\n\nx\n--zz9--\n"
             ));
-            let html = view.html.map(|html| html.html).unwrap_or_default();
+            let html = view.html.map(|cleaned| cleaned.shown(&html::Words::default())).unwrap_or_default();
             let tags = skeleton(&html);
             assert!(tags.iter().all(|tag| !tag.starts_with("script") && !tag.contains(" on")), "{html}");
             for file in view.files {

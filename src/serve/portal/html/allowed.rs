@@ -1,0 +1,215 @@
+//! What stays of somebody else's HTML: elements, attributes and declarations that neither fetch, run nor cover.
+
+use ammonia::Builder;
+use ammonia::UrlRelative;
+use std::collections::HashMap;
+
+/// What stays; attributes go through a filter besides.
+pub fn builder() -> Builder<'static> {
+    let mut builder = Builder::empty();
+    builder
+        .tags(TAGS.iter().copied().collect())
+        .clean_content_tags(GONE.iter().copied().collect())
+        .generic_attributes(["align", "dir", "lang", "style", "title"].into())
+        .tag_attributes(
+            ATTRIBUTE_LISTS.iter().map(|(tag, names)| (*tag, names.iter().copied().collect())).collect(),
+        )
+        .set_tag_attribute_values(HashMap::from([("a", HashMap::from([("target", "_blank")]))]))
+        .url_schemes(["http", "https", "mailto", "cid", "data"].into())
+        .url_relative(UrlRelative::Deny)
+        .link_rel(Some("noopener noreferrer"))
+        .strip_comments(true);
+    builder
+}
+
+/// Declarations from a short list, of words, numbers and colours; no function but `rgb()`, nothing below zero.
+pub fn style(text: &str) -> Option<String> {
+    let mut kept = Vec::new();
+    for declaration in text.split(';').take(64) {
+        let Some((name, value)) = declaration.split_once(':') else { continue };
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        let known = STYLES.contains(&name.as_str());
+        if known && value.len() <= 200 && is_style_value(&name, value) {
+            kept.push(format!("{name}: {value}"));
+        }
+    }
+    (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+fn is_style_value(name: &str, value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let bare = lower.replace("rgba(", "").replace("rgb(", "").replace(')', "");
+    // What is moved by less than nothing covers its neighbour.
+    let below = !name.starts_with("font") && bare.split([' ', ',']).any(|word| word.starts_with('-'));
+    !below
+        && bare.chars().all(|c| c.is_alphanumeric() || " #%.,'\"-!".contains(c))
+        && !["expression", "url", "javascript", "behavior", "fixed", "absolute"]
+            .iter()
+            .any(|word| bare.contains(word))
+}
+
+/// A number, a colour, a word: what is left for the remaining attributes.
+pub fn is_word(value: &str) -> bool {
+    value.len() <= 100 && value.chars().all(|c| c.is_alphanumeric() || " #%.,-_".contains(c))
+}
+
+/// Elements that stay.
+pub const TAGS: &[&str] = &[
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "wbr",
+];
+
+/// Elements that go with everything in them.
+const GONE: &[&str] = &[
+    "applet",
+    "audio",
+    "button",
+    "canvas",
+    "embed",
+    "frame",
+    "frameset",
+    "iframe",
+    "math",
+    "noembed",
+    "noframes",
+    "noscript",
+    "object",
+    "option",
+    "plaintext",
+    "script",
+    "select",
+    "style",
+    "svg",
+    "template",
+    "textarea",
+    "title",
+    "video",
+    "xmp",
+];
+
+/// Attributes of one element that stay, besides those of all.
+pub const ATTRIBUTE_LISTS: &[(&str, &[&str])] = &[
+    ("a", &["href"]),
+    ("div", &["class"]),
+    ("col", &["span", "width"]),
+    ("colgroup", &["span", "width"]),
+    ("font", &["color", "face", "size"]),
+    ("hr", &["width", "size", "color"]),
+    ("img", &["src", "srcset", "alt", "width", "height", "border"]),
+    ("li", &["value"]),
+    ("ol", &["start", "type"]),
+    ("table", &["background", "bgcolor", "border", "cellpadding", "cellspacing", "width", "height"]),
+    ("td", &["background", "bgcolor", "colspan", "rowspan", "valign", "width", "height"]),
+    ("th", &["bgcolor", "colspan", "rowspan", "valign", "width", "height"]),
+    ("tr", &["bgcolor", "valign"]),
+];
+
+const STYLES: &[&str] = &[
+    "background",
+    "background-color",
+    "border",
+    "border-bottom",
+    "border-collapse",
+    "border-color",
+    "border-left",
+    "border-radius",
+    "border-right",
+    "border-spacing",
+    "border-style",
+    "border-top",
+    "border-width",
+    "color",
+    "direction",
+    "font",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-variant",
+    "font-weight",
+    "height",
+    "letter-spacing",
+    "line-height",
+    "list-style-type",
+    "margin",
+    "margin-bottom",
+    "margin-left",
+    "margin-right",
+    "margin-top",
+    "max-width",
+    "min-width",
+    "padding",
+    "padding-bottom",
+    "padding-left",
+    "padding-right",
+    "padding-top",
+    "text-align",
+    "text-decoration",
+    "text-indent",
+    "text-transform",
+    "vertical-align",
+    "white-space",
+    "width",
+    "word-break",
+    "word-spacing",
+];

@@ -1,0 +1,201 @@
+//! Quoted messages folded away, for readers who know them: `<details>` needs no script.
+
+use crate::serve::portal::html::markup::Piece;
+use crate::serve::portal::html::markup::pieces;
+use crate::serve::portal::html::markup::plain;
+
+/// Characters of a quotation that is folded although an answer stands below it.
+const LONG: usize = 600;
+/// Characters behind `From:` among which the other lines of a copied header stand.
+const HEADER: usize = 1_500;
+
+/// Folds what is quoted at the end, and what is long: `blockquote`, the marked divisions of some mail programs, and what
+/// stands below a copied header (`From: … Sent: … Subject: …`). A message that is nothing but a quotation stays open.
+///
+/// `html` is the cleaner's output; `title` stands on the fold.
+pub fn folded(html: &str, title: &str) -> String {
+    let all: Vec<Piece<'_>> = pieces(html).collect();
+    let quotes = quotes(&all);
+    let mut out = String::with_capacity(html.len() + 200);
+    let mut at = 0;
+    let mut answered = false;
+    for quote in quotes {
+        let before = all.get(at..quote.start).unwrap_or_default();
+        answered |= length(before) > 0;
+        before.iter().for_each(|piece| out.push_str(piece.written()));
+        let inside = all.get(quote.start..quote.end).unwrap_or_default();
+        let behind = all.get(quote.end..).unwrap_or_default();
+        let folds = answered && (length(behind) == 0 || length(inside) > LONG);
+        if folds {
+            out.push_str(&format!("<details class=\"quote\"><summary>{}</summary>", plain_to_html(title)));
+        }
+        inside.iter().for_each(|piece| out.push_str(piece.written()));
+        if folds {
+            out.push_str("</details>");
+        }
+        at = quote.end;
+    }
+    all.get(at..).unwrap_or_default().iter().for_each(|piece| out.push_str(piece.written()));
+    out
+}
+
+fn plain_to_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Characters that are seen, blanks apart; a picture counts as one.
+fn length(pieces: &[Piece<'_>]) -> usize {
+    let seen = |piece: &Piece<'_>| match piece {
+        Piece::Text(text) => plain(text).chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').count(),
+        Piece::Start(_, "img") => 1,
+        Piece::Start(..) | Piece::End(..) => 0,
+    };
+    pieces.iter().map(seen).sum()
+}
+
+/// A quotation: from this piece to in front of that.
+struct Quote {
+    start: usize,
+    end: usize,
+}
+
+/// An element that is open.
+struct Open {
+    at: usize,
+    name: String,
+    /// Something was seen in it.
+    filled: bool,
+}
+
+/// The outermost quotations, in order; each is a whole number of elements of one parent.
+fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
+    let mut found = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    // The quotation under way, and how many elements are open around it.
+    let mut quoting: Option<(usize, usize)> = None;
+    for (at, piece) in all.iter().enumerate() {
+        match piece {
+            Piece::Start(_, name) if !piece.is_void() => {
+                if quoting.is_none() && is_quote(piece, name) && may_fold(&open) {
+                    quoting = Some((at, open.len()));
+                    open.push(Open { at, name: "quote".into(), filled: false });
+                } else {
+                    open.push(Open { at, name: (*name).to_owned(), filled: false });
+                }
+            }
+            Piece::Start(..) => {}
+            Piece::Text(text) => {
+                if quoting.is_none() && is_header(text, all.get(at..).unwrap_or_default()) {
+                    quoting =
+                        block_of(&open).map(|depth| (open.get(depth).map_or(at, |block| block.at), depth));
+                    // It goes on behind that block, to the end of what holds it.
+                    quoting = quoting.filter(|(_, depth)| may_fold(open.get(..*depth).unwrap_or_default()));
+                }
+                if !text.trim().is_empty() {
+                    open.iter_mut().for_each(|element| element.filled = true);
+                }
+            }
+            Piece::End(..) => {
+                let closed = open.pop();
+                let Some((start, depth)) = quoting else { continue };
+                let is_element = closed.is_some_and(|closed| closed.name == "quote");
+                let end = if is_element && open.len() == depth {
+                    at + 1
+                } else if open.len() < depth {
+                    at
+                } else {
+                    continue;
+                };
+                found.push(Quote { start, end });
+                quoting = None;
+            }
+        }
+    }
+    found.extend(quoting.map(|(start, _)| Quote { start, end: all.len() }));
+    found
+}
+
+/// An element that mail programs put around what they quote.
+fn is_quote(piece: &Piece<'_>, name: &str) -> bool {
+    name == "blockquote" || (name == "div" && piece.written().contains(" class=\"quote\""))
+}
+
+/// `details` may stand where these are open: in blocks and cells, not in the middle of a line or a list.
+fn may_fold(open: &[Open]) -> bool {
+    open.last().is_none_or(|element| {
+        matches!(
+            element.name.as_str(),
+            "div" | "td" | "th" | "blockquote" | "center" | "dd" | "li" | "address"
+        )
+    })
+}
+
+/// The outermost block around a text that begins with it.
+fn block_of(open: &[Open]) -> Option<usize> {
+    let first = open.iter().rposition(|element| element.filled).map_or(0, |at| at + 1);
+    let inside = open.get(first..)?;
+    inside.iter().position(|element| matches!(element.name.as_str(), "div" | "p")).map(|at| first + at)
+}
+
+/// Whether a copied header begins with this text.
+fn is_header(text: &str, from_here: &[Piece<'_>]) -> bool {
+    let text = plain(text);
+    let begins = ["From:", "Von:"].iter().any(|word| text.trim_start().starts_with(word));
+    if !begins {
+        return false;
+    }
+    let mut words = String::new();
+    for piece in from_here {
+        if let Piece::Text(text) = piece {
+            words.push_str(&plain(text));
+        }
+        if words.len() > HEADER {
+            break;
+        }
+    }
+    let has = |names: &[&str]| names.iter().any(|name| words.contains(name));
+    has(&["Sent:", "Date:", "Gesendet:", "Datum:"]) && has(&["Subject:", "Betreff:"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_last_is_folded() {
+        let fold = |inside: &str| format!("<details class=\"quote\"><summary>Q</summary>{inside}</details>");
+        let header = "<div><b>From:</b> A<br><b>Sent:</b> today<br><b>Subject:</b> x</div>";
+        let long = format!("<blockquote>{}</blockquote>", "long ".repeat(200));
+        for (html, want) in [
+            ("<p>a</p>".to_owned(), "<p>a</p>".to_owned()),
+            (
+                "<p>a</p><blockquote>q</blockquote>".into(),
+                format!("<p>a</p>{}", fold("<blockquote>q</blockquote>")),
+            ),
+            (
+                "<div>a<blockquote><blockquote>q</blockquote></blockquote><br></div> ".into(),
+                format!("<div>a{}<br></div> ", fold("<blockquote><blockquote>q</blockquote></blockquote>")),
+            ),
+            ("<blockquote>only this</blockquote>".into(), "<blockquote>only this</blockquote>".into()),
+            ("a<blockquote>q</blockquote>b".into(), "a<blockquote>q</blockquote>b".into()),
+            (format!("a{long}b"), format!("a{}b", fold(&long))),
+            (
+                "<span>a<blockquote>q</blockquote></span>".into(),
+                "<span>a<blockquote>q</blockquote></span>".into(),
+            ),
+            ("a<div class=\"quote\">q</div>".into(), format!("a{}", fold("<div class=\"quote\">q</div>"))),
+            (
+                format!("<p>a</p>{header}<p>old</p>"),
+                format!("<p>a</p>{}", fold(&format!("{header}<p>old</p>"))),
+            ),
+            (
+                format!("<div><p>a</p><div>{header}</div><p>old</p></div>"),
+                format!("<div><p>a</p>{}</div>", fold(&format!("<div>{header}</div><p>old</p>"))),
+            ),
+            (format!("{header}<p>forwarded</p>"), format!("{header}<p>forwarded</p>")),
+            ("<p>From: here on, all is new</p>".into(), "<p>From: here on, all is new</p>".into()),
+        ] {
+            assert_eq!(folded(&html, "Q"), want, "{html}");
+        }
+    }
+}

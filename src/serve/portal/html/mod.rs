@@ -1,0 +1,147 @@
+//! Somebody else's HTML, cleaned for its frame: a short list of what stays, and nothing that could reach out.
+//!
+//! The frame has an origin of its own, no script and no network; this cleaning comes before it, so that
+//! either of the two may fail.
+
+mod allowed;
+mod fold;
+mod link;
+mod markup;
+mod picture;
+mod simple;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use crate::serve::portal::html::picture::picture_kind;
+pub use crate::serve::portal::html::text::text;
+
+use crate::mime::display;
+use crate::serve::portal::html::picture::Seen;
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::io;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// Inline pictures as `data:` URLs, by Content-ID without its angle brackets.
+pub type Pictures = HashMap<String, String>;
+
+/// Words that are written into somebody else's text.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// In front of a host that is another than a link's text says.
+    pub leads_to: String,
+    /// On a folded quotation; `None` folds nothing.
+    pub quoted: Option<String>,
+}
+
+/// Cleaned HTML, and what was left out of it.
+#[derive(Debug, Default)]
+pub struct Cleaned {
+    /// A fragment for the body of the frame's document.
+    html: String,
+    /// Remote pictures that were not loaded, by host.
+    pub blocked: BTreeMap<String, usize>,
+}
+
+impl Cleaned {
+    /// As it is shown: with the true targets of links, quotations folded.
+    pub fn shown(&self, words: &Words) -> String {
+        let told = link::told(&self.html, &words.leads_to);
+        match &words.quoted {
+            Some(title) => fold::folded(&told, title),
+            None => told,
+        }
+    }
+}
+
+/// Cleans `html`; `None` when it is too large, too deep or too tangled: then the plain text is shown.
+///
+/// What comes out is cleaned again until that changes nothing: a browser then reads what was judged, and not what its
+/// parser turns that into.
+pub fn clean(html: &str, pictures: &Pictures) -> Option<Cleaned> {
+    if html.len() > SIZE || !simple::is_simple(html) {
+        return None;
+    }
+    let until = worked().saturating_add(WORK);
+    let (mut html, blocked) = pass(html, pictures, until)?;
+    for _ in 0..PASSES {
+        let (again, _) = pass(&html, pictures, until)?;
+        if markup::ordered(&again) == markup::ordered(&html) {
+            return Some(Cleaned { html: picture::resolved(&html, pictures), blocked });
+        }
+        html = again;
+    }
+    None
+}
+
+/// HTML shown, octets.
+pub const SIZE: usize = 1 << 20;
+/// Processor time for parsing one document; ordinary ones of that size take a twentieth.
+const WORK: Duration = Duration::from_secs(1);
+/// Times that the outcome may still change.
+const PASSES: usize = 4;
+
+/// One cleaning, with the remote pictures that it met by host.
+fn pass(html: &str, pictures: &Pictures, until: Duration) -> Option<(String, BTreeMap<String, usize>)> {
+    let names: BTreeSet<String> = pictures.keys().cloned().collect();
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let inside = Arc::clone(&seen);
+    let mut builder = allowed::builder();
+    builder.attribute_filter(move |element, attribute, value| {
+        let mut seen = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        match (element, attribute) {
+            ("img", "src") => seen.picture(value, &names).map(Cow::Owned),
+            (_, "background" | "srcset") => {
+                let sources = value.split(',').take(20).filter_map(|source| source.split_whitespace().next());
+                sources.for_each(|source| seen.remote(source));
+                None
+            }
+            ("a", "href") => link::target(value).map(Cow::Owned),
+            (_, "style") => {
+                seen.remote_style(value);
+                allowed::style(value).map(Cow::Owned)
+            }
+            (_, "title" | "alt") => Some(Cow::Owned(display::single_line(value, 300))),
+            ("div", "class") => is_quote_class(value).then_some(Cow::Borrowed("quote")),
+            _ => allowed::is_word(value).then_some(Cow::Borrowed(value)),
+        }
+    });
+    let html = builder.clean_from_reader(Bounded { left: html.as_bytes(), until }).ok()?.to_string();
+    let blocked = std::mem::take(&mut seen.lock().unwrap_or_else(PoisonError::into_inner).blocked);
+    Some((html, blocked))
+}
+
+/// Classes of divisions that hold a message that is answered.
+fn is_quote_class(value: &str) -> bool {
+    let known = ["yahoo_quoted", "protonmail_quote", "tutanota_quote", "quote"];
+    value.split_ascii_whitespace().any(|class| known.contains(&class))
+}
+
+/// HTML for a parser that gets no more of it once it has worked too long.
+struct Bounded<'a> {
+    left: &'a [u8],
+    until: Duration,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if worked() > self.until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.left.read(buffer)
+    }
+}
+
+/// Processor time of this thread.
+fn worked() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
