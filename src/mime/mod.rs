@@ -11,6 +11,8 @@ pub mod dkim;
 pub mod downgrade;
 pub mod encode;
 pub mod encoded_word;
+pub mod file_kind;
+pub mod flowed;
 pub mod header;
 #[cfg(test)]
 mod odd;
