@@ -52,6 +52,7 @@ pub mod search;
 mod session;
 pub mod sign_in;
 pub mod sign_in_cache;
+pub mod signature;
 pub mod signing;
 pub mod stored_certificates;
 pub mod submission;

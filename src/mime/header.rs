@@ -162,6 +162,11 @@ impl Header {
         read_date(&self.first("date")?.unfolded())
     }
 
+    /// When its sender says that it stops being of use: `Expires:`, or what Outlook writes in its place (RFC 4021).
+    pub fn expires(&self) -> Option<Time> {
+        read_date(&self.first("expires").or_else(|| self.first("expiry-date"))?.unfolded())
+    }
+
     /// `Message-ID:` with its angle brackets.
     pub fn message_id(&self) -> Option<String> {
         self.ids("message-id").into_iter().next()

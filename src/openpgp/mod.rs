@@ -16,6 +16,7 @@ pub mod export;
 pub mod generate;
 pub mod import;
 pub mod secret_key;
+pub mod verify;
 
 use crate::base::time::Time;
 use std::time::Duration;

@@ -111,9 +111,7 @@ async fn the_frame_holds_what_no_cleaner_has_seen() {
             assert_eq!(browser.only_window().await, 1, "opened a window: {}", payload.line);
         }
     }
-    // Chromium connects ahead of a frame that it then refuses to load; it says nothing on that connection.
-    let said: Vec<_> = elsewhere.told().into_iter().filter(|said| !said.is_empty()).collect();
-    assert_eq!(said, Vec::<String>::new(), "nobody else heard of it");
+    assert_eq!(requests(&elsewhere, &payloads), Vec::<String>::new(), "nobody else was asked for anything");
 
     meddler.meddle(Meddling { body: Some("words".into()), unguarded: false });
     browser.goto(&document).await;
@@ -139,6 +137,18 @@ async fn the_frame_holds_what_no_cleaner_has_seen() {
     assert!(sum.1 > 200, "the list is of real dangers: {}", sum.1);
     browser.quit().await;
     demo.stop().await;
+}
+
+/// What was asked for elsewhere. Chromium connects ahead of a frame that it then refuses to load, and where a document
+/// wants it to (`preconnect`), over TLS with the name of the host; no policy of ours keeps it from that, so the cleaner has
+/// to. It asks for nothing on those connections.
+fn requests(elsewhere: &Elsewhere, payloads: &[Payload]) -> Vec<String> {
+    let ahead = |said: &str| {
+        let mut named = payloads.iter().enumerate().filter(|(number, _)| said.contains(&host(*number)));
+        let connects = |line: &str| line.contains("<iframe src=http") || line.contains("rel=preconnect");
+        said.starts_with("\u{16}\u{3}") && named.all(|(_, payload)| connects(payload.line))
+    };
+    elsewhere.told().into_iter().filter(|said| !said.is_empty() && !ahead(said)).collect()
 }
 
 /// Dave's first use, with a canary in every document from now on.

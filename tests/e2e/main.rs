@@ -49,4 +49,5 @@ mod promises;
 mod protection;
 mod recipient_imap;
 mod renewal;
+mod shown;
 mod tls_policy;

@@ -19,10 +19,10 @@ use std::process::Output;
 const ALICE: &str = "alice@house.example";
 
 /// gpg with a keyring of its own and an agent that ends with it.
-struct Gpg(tempfile::TempDir);
+pub struct Gpg(tempfile::TempDir);
 
 impl Gpg {
-    fn new() -> Self {
+    pub fn new() -> Self {
         // The agent's socket has a short path.
         let home = tempfile::Builder::new().prefix("gp").tempdir_in("/tmp").unwrap();
         fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -40,19 +40,19 @@ impl Gpg {
             .expect("gpg is needed: apt-get install gnupg")
     }
 
-    fn run(&self, arguments: &[&str]) -> Vec<u8> {
+    pub fn run(&self, arguments: &[&str]) -> Vec<u8> {
         let output = self.try_run(arguments);
         assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
     /// A key of its own; its certificate.
-    fn make(&self, user: &str) -> Vec<u8> {
+    pub fn make(&self, user: &str) -> Vec<u8> {
         self.run(&["--quick-generate-key", user, "future-default", "default", "1y"]);
         self.run(&["--armor", "--export", user])
     }
 
-    fn file(&self, name: &str, octets: &[u8]) -> String {
+    pub fn file(&self, name: &str, octets: &[u8]) -> String {
         let path: PathBuf = self.0.path().join(name);
         fs::write(&path, octets).unwrap();
         path.to_str().unwrap().to_owned()

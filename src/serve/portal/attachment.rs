@@ -28,7 +28,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (_, message) = view::open(portal, &mut visit, &signed).await?;
     let part = message.structure.part(number).filter(|part| part.shape != Shape::Multipart);
     let part = part.ok_or(Trouble::NotFound)?.clone();
-    let name = view::file(number, &part).name;
+    let name = view::file(&message, number, &part).name;
     let reader = Content::open(message.spool.reader(), &part).map_err(|_| UNREADABLE)?;
     saved(&name, None, reader)
 }

@@ -45,10 +45,15 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 
 /// The HTML of a message, or its text as HTML.
 pub fn document(view: &View, words: &Words) -> String {
-    match &view.html {
+    let mut document = match &view.html {
         Some(cleaned) => cleaned.shown(words),
         None => html::text(&view.text, words),
+    };
+    for text in &view.more {
+        document.push_str("<hr>");
+        document.push_str(&html::text(text, words));
     }
+    document
 }
 
 /// What is written into a message for its reader; on paper nothing is folded.

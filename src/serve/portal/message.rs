@@ -1,10 +1,12 @@
 //! One message: who, when, its text or its HTML in a frame, its files.
 
+use crate::flow::reading::Plain;
+use crate::flow::signature::Proof;
+use crate::mime::file_kind;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::frame;
-use crate::serve::portal::html;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
@@ -32,7 +34,9 @@ struct Message<'a> {
     to: String,
     copies: String,
     date: String,
-    origin: Option<String>,
+    expires: Option<String>,
+    security: Security,
+    shortened: Option<String>,
     blocked: Vec<String>,
     frame: Option<&'static str>,
     text: String,
@@ -46,20 +50,57 @@ pub struct ListedFile {
     pub number: usize,
     /// Its name.
     pub name: String,
-    /// `PDF, 412 KB`.
+    /// `PDF document, 412 KB`.
     pub about: String,
+    /// What speaks against opening it.
+    pub danger: Option<String>,
+}
+
+/// What is known of a message's sender, in words.
+pub struct Security {
+    /// Who is proven, and by what.
+    pub text: String,
+    /// A signature proves the sender.
+    pub is_proven: bool,
+    /// A signature speaks against it: said in front of everything.
+    pub warning: Option<String>,
+}
+
+impl Security {
+    /// What a signature is worth, of a message in this place.
+    pub fn new(chrome: &Chrome, place: Place, message: &Plain, address: &str, proof: Proof) -> Self {
+        let said = |id: &str| chrome.put(id, "sender_address", address);
+        let text = match (place.folder == Folder::INBOX, message.record.sender.is_some(), proof) {
+            (false, ..) => chrome.say("sig-own"),
+            (true, false, _) => chrome.say("sig-notice"),
+            (true, true, Proof::Valid) => said("sig-valid"),
+            (true, true, Proof::NotSigned) => said("sig-none"),
+            (true, true, Proof::Bad) => said("sig-account"),
+            (true, true, Proof::Unchecked) => said("sig-unchecked"),
+        };
+        let is_theirs = place.folder == Folder::INBOX;
+        let warning = (is_theirs && proof == Proof::Bad).then(|| chrome.say("sig-bad"));
+        Self { text, is_proven: is_theirs && proof == Proof::Valid, warning }
+    }
 }
 
 impl ListedFile {
     /// A file in the reader's language.
     pub fn new(chrome: &Chrome, file: &File) -> Self {
         let size = chrome.size(file.size);
-        let ending = file.name.rsplit_once('.').map(|(_, ending)| ending.to_uppercase());
-        let about = match ending.filter(|ending| (1..=5).contains(&ending.chars().count())) {
-            Some(kind) => chrome.words("file-kind", &[("kind", (&kind).into()), ("size", (&size).into())]),
-            None => size,
-        };
-        Self { number: file.number, name: file.name.clone(), about }
+        let ending = file_kind::ending(&file.name).to_uppercase();
+        let kind = chrome.words(file.kind.word(), &[("ending", (&ending).into())]);
+        let about = chrome.words("file-kind", &[("kind", (&kind).into()), ("size", (&size).into())]);
+        let disguised =
+            file_kind::is_disguised(&file.name).then(|| chrome.put("file-danger-double", "ending", &ending));
+        let danger = disguised.into_iter().chain(file.kind.danger().map(|id| chrome.say(id)));
+        let danger = danger.collect::<Vec<_>>().join(" ");
+        Self {
+            number: file.number,
+            name: file.name.clone(),
+            about,
+            danger: (!danger.is_empty()).then_some(danger),
+        }
     }
 }
 
@@ -67,6 +108,7 @@ impl ListedFile {
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
     let (message, view) = view::blocking(message, |message| view::view(message, Need::Outline)).await?;
+    let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     if !message.flags.seen && visit.head.method == Method::GET {
         note_seen(portal, &signed, place).await;
     }
@@ -74,17 +116,22 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let blocked = view.html.iter().flat_map(|html| &html.blocked).map(|(host, count)| {
         chrome.words("blocked-text", &[("n", (*count).into()), ("from_host", host.into())])
     });
-    let local = place.folder == Folder::INBOX && message.record.sender.is_some() && !view.is_signed;
     let page = Message {
         page: chrome,
         path: place.path(),
         subject: view.title(chrome),
-        origin: local.then(|| chrome.put("sig-none", "sender_address", &view.from_address)),
+        expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
+        security: Security::new(chrome, place, &message, &view.from_address, proof),
+        shortened: view.shortened.map(|id| chrome.say(id)),
         blocked: blocked.collect(),
         frame: view.html.as_ref().map(|_| height(&view.text)),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        text: html::text(&view.text, &frame::words(chrome, true)),
+        text: if view.html.is_some() {
+            String::new()
+        } else {
+            frame::document(&view, &frame::words(chrome, true))
+        },
         from_name: view.from_name,
         from_address: view.from_address,
         to: view.to,
@@ -124,13 +171,15 @@ mod tests {
     use super::*;
     use crate::base::language::Language;
     use crate::mime::display;
+    use crate::serve::portal::html;
     use crate::serve::portal::page::Tab;
     use crate::serve::portal::tests::PAYLOADS;
     use crate::serve::portal::tests::chrome;
     use crate::serve::portal::tests::skeleton;
 
     fn page(chrome: &Chrome, text: &str, frame: Option<&'static str>) -> String {
-        let file = File { number: 2, name: display::file_name(text), size: 412_000 };
+        let about = chrome.put("file-document", "ending", text);
+        let file = ListedFile { number: 2, name: display::file_name(text), about, danger: Some(text.into()) };
         let message = Message {
             page: chrome,
             path: "/mailbox/inbox/7".into(),
@@ -140,11 +189,17 @@ mod tests {
             to: text.into(),
             copies: text.into(),
             date: "22 November 2026, 09:12 UTC".into(),
-            origin: Some(chrome.put("sig-none", "sender_address", text)),
+            expires: Some(chrome.put("message-expires-by", "until", text)),
+            security: Security {
+                text: chrome.put("sig-none", "sender_address", text),
+                is_proven: false,
+                warning: Some(chrome.say("sig-bad")),
+            },
+            shortened: Some(chrome.say("message-cut")),
             blocked: vec![chrome.words("blocked-text", &[("n", 2_u8.into()), ("from_host", text.into())])],
             frame,
             text: html::text(text, &frame::words(chrome, true)),
-            files: vec![ListedFile::new(chrome, &file)],
+            files: vec![file],
         };
         message.render().unwrap()
     }
@@ -163,6 +218,33 @@ mod tests {
                     let found = skeleton(&page(&chrome, payload, frame));
                     assert!(linked || found == wanted, "{payload}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_told_in_words() {
+        let chrome = chrome(Language::En);
+        for (name, about, danger) in [
+            ("Contract.pdf", "PDF document, 412 KB", None),
+            ("a.odt", "Document (ODT), 412 KB", None),
+            ("noname", "File, 412 KB", None),
+            ("setup.exe", "Program (EXE), 412 KB", Some("Programs can harm")),
+            (
+                "invoice.pdf.js",
+                "Program (JS), 412 KB",
+                Some("The name imitates another kind of file; the last ending counts: JS."),
+            ),
+            ("page.html", "Web page (HTML), 412 KB", Some("It may imitate a sign-in page.")),
+        ] {
+            let kind = crate::mime::file_kind::FileKind::of(name, "application", "octet-stream");
+            let listed =
+                ListedFile::new(&chrome, &File { number: 1, name: name.into(), size: 412_000, kind });
+            let plain = |text: &str| text.replace(['\u{2068}', '\u{2069}', '\u{a0}'], "");
+            assert_eq!(plain(&listed.about), plain(about), "{name}");
+            assert_eq!(listed.danger.is_some(), danger.is_some(), "{name}");
+            if let (Some(said), Some(want)) = (listed.danger, danger) {
+                assert!(plain(&said).starts_with(want), "{said}");
             }
         }
     }

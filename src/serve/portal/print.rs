@@ -6,6 +6,7 @@ use crate::serve::portal::Visit;
 use crate::serve::portal::frame;
 use crate::serve::portal::headers::Policy;
 use crate::serve::portal::message::ListedFile;
+use crate::serve::portal::message::Security;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
@@ -25,6 +26,8 @@ struct Print<'a> {
     to: String,
     copies: String,
     date: String,
+    expires: Option<String>,
+    security: Security,
     files: Vec<ListedFile>,
     /// Cleaned.
     html: String,
@@ -32,8 +35,9 @@ struct Print<'a> {
 
 /// `GET /mailbox/<folder>/<uid>/print`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
-    let (_, message) = view::open(portal, &mut visit, &signed).await?;
+    let (place, message) = view::open(portal, &mut visit, &signed).await?;
     let (message, view) = view::blocking(message, |message| view::view(message, Need::Document)).await?;
+    let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     let chrome = &visit.chrome;
     let page = Print {
         page: chrome,
@@ -44,6 +48,8 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         to: view.to.clone(),
         copies: view.copies.clone(),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
+        expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
+        security: Security::new(chrome, place, &message, &view.from_address, proof),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
         html: frame::document(&view, &frame::words(chrome, false)),
     };

@@ -382,7 +382,9 @@ async fn first_use_reading_answering_sent_and_signing_out() {
     assert!(!world.get("/mailbox", &cookie).await.text().contains("Your mailbox is open"), "said once");
 
     let message = world.get("/mailbox/inbox/1", &cookie).await.text();
-    for part in ["Alice Roth", ALICE, "spy.example", "Vertrag.pdf", "/mailbox/inbox/1/body", "PDF, 9 bytes"] {
+    for part in
+        ["Alice Roth", ALICE, "spy.example", "Vertrag.pdf", "/mailbox/inbox/1/body", "PDF document, 9 bytes"]
+    {
         assert!(message.contains(part), "{part} in {message}");
     }
     assert!(!message.contains("canary()"));

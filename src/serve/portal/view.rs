@@ -7,11 +7,14 @@ use crate::flow::reading::ReadError;
 use crate::mime::address_list::AddressList;
 use crate::mime::address_list::Mailbox;
 use crate::mime::display;
+use crate::mime::file_kind::FileKind;
+use crate::mime::flowed::unflow;
 use crate::mime::header::Header;
 use crate::mime::part;
 use crate::mime::part::Content;
 use crate::mime::structure::Part;
 use crate::mime::structure::Shape;
+use crate::mime::structure::Structure;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
@@ -102,8 +105,14 @@ pub struct View {
     pub html: Option<Cleaned>,
     /// What can be saved.
     pub files: Vec<File>,
-    /// It carries a signature of its sender, which is not looked at here.
-    pub is_signed: bool,
+    /// Texts behind the first one: what a list adds, what stands between pictures.
+    pub more: Vec<String>,
+    /// The address it is from.
+    pub author: Option<Address>,
+    /// Until when its sender says that it is of use.
+    pub expires: Option<Time>,
+    /// Not all of it is shown as it came: the id of the words for that.
+    pub shortened: Option<&'static str>,
 }
 
 /// A file in a message.
@@ -115,6 +124,8 @@ pub struct File {
     pub name: String,
     /// About how many octets.
     pub size: u64,
+    /// What it is.
+    pub kind: FileKind,
 }
 
 /// What of a message a page needs.
@@ -135,12 +146,19 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
     let from = header.addresses("from");
     let author = from.mailboxes().next();
     let body = part::choose_body(structure);
-    let read = |index: usize| -> Result<String, Trouble> {
+    let mut is_cut = false;
+    let mut read = |index: usize| -> Result<String, Trouble> {
         let part = structure.part(index).ok_or(UNREADABLE)?;
-        Ok(part::read_text(message.spool.reader(), part, TEXT).map_err(|_| UNREADABLE)?.text)
+        let text = part::read_text(message.spool.reader(), part, TEXT).map_err(|_| UNREADABLE)?;
+        is_cut |= text.cut;
+        Ok(if is_flowed(part) { unflow(&text.text, deletes_space(part)) } else { text.text })
     };
-    let markup = body.html.map(read).transpose()?;
-    let plain = body.plain.map(read).transpose()?;
+    let markup = body.html.map(&mut read).transpose()?;
+    let plain = body.plain.map(&mut read).transpose()?;
+    let (more, rest): (Vec<usize>, Vec<usize>) =
+        body.attachments.iter().partition(|index| goes_on(structure, **index));
+    let (more, late) = more.split_at_checked(MORE).unwrap_or((&more, &[]));
+    let further = more.iter().map(|index| read(*index)).collect::<Result<Vec<_>, _>>()?;
     let pictures = match (&markup, need) {
         (Some(markup), Need::Document) => pictures(message, &body.inline, markup),
         (Some(_), Need::Outline) | (None, _) => Pictures::new(),
@@ -151,15 +169,23 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
         (None, Some(markup)) => display::html_to_text(markup),
         (None, None) => String::new(),
     };
-    let mut numbers = body.attachments.clone();
+    let mut numbers = [&rest, late].concat();
+    numbers.sort_unstable();
+    let shortened = match (is_cut, &markup, &html) {
+        (true, ..) => Some("message-cut"),
+        (false, Some(_), None) => Some("html-as-text"),
+        (false, ..) => None,
+    };
     for (id, index) in &body.inline {
         let shown = html.is_some() && markup.as_deref().is_some_and(|markup| markup.contains(id.as_str()));
         if !shown && !numbers.contains(index) {
             numbers.push(*index);
         }
     }
-    let files =
-        numbers.into_iter().filter_map(|number| Some(file(number, structure.part(number)?))).collect();
+    let files = numbers
+        .into_iter()
+        .filter_map(|number| Some(file(message, number, structure.part(number)?)))
+        .collect();
     Ok(View {
         subject: display::single_line(&header.subject().unwrap_or_default(), SUBJECT),
         from_name: author
@@ -173,12 +199,17 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
         text: text.replace("\r\n", "\n"),
         html,
         files,
-        is_signed: root.is("multipart", "signed"),
+        more: further,
+        author: author.and_then(Mailbox::address),
+        expires: header.expires(),
+        shortened,
     })
 }
 
 /// A text, octets; what is longer is cut.
 const TEXT: usize = (1 << 20) + 1;
+/// Texts shown behind the first one.
+const MORE: usize = 8;
 /// Characters of a subject.
 const SUBJECT: usize = 250;
 /// Characters of a name.
@@ -198,9 +229,38 @@ impl View {
 }
 
 /// The file that part `number` is; any part may be saved, not only those on the list.
-pub fn file(number: usize, part: &Part) -> File {
-    let name = part.file_name().unwrap_or_else(|| format!("{}-{number}{}", part.kind, ending(part)));
-    File { number, name: display::file_name(&name), size: part.decoded_size() }
+pub fn file(message: &Plain, number: usize, part: &Part) -> File {
+    let named = part.file_name().or_else(|| subject_of(message, part));
+    let name = named.unwrap_or_else(|| format!("{}-{number}{}", part.kind, ending(part)));
+    let name = display::file_name(&name);
+    let kind = FileKind::of(&name, &part.kind, &part.subtype);
+    File { number, name, size: part.decoded_size(), kind }
+}
+
+/// What a message in the message is about, as the name of a file.
+fn subject_of(message: &Plain, part: &Part) -> Option<String> {
+    let inner = part.children.first().filter(|_| part.shape == Shape::Message)?;
+    let inner = message.structure.part(usize::try_from(*inner).ok()?)?;
+    let subject = Header::read(&mut message.spool.reader(), inner.header).ok()?.subject()?;
+    let subject = display::single_line(&subject, 60);
+    (!subject.is_empty()).then(|| format!("{}.eml", subject.replace(['/', '\\', ':', '.'], "-")))
+}
+
+/// RFC 3676 §4.
+fn is_flowed(part: &Part) -> bool {
+    part.is("text", "plain")
+        && part.parameters.value("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
+}
+
+fn deletes_space(part: &Part) -> bool {
+    part.parameters.value("delsp").is_some_and(|word| word.eq_ignore_ascii_case("yes"))
+}
+
+/// A text without a name beside the first one, in the message itself and not in one that it holds.
+fn goes_on(structure: &Structure, index: usize) -> bool {
+    structure.part(index).is_some_and(|part| {
+        part.is("text", "plain") && !part.is_attachment() && part.file_name().is_none() && index != 0
+    }) && structure.ancestors(index).skip(1).all(|holder| holder.is("multipart", "mixed"))
 }
 
 /// An ending for a part without a name.
