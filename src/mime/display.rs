@@ -165,48 +165,56 @@ pub fn single_line(text: &str, most: usize) -> String {
     out
 }
 
-/// A file name that is only a name on every system: no path, nothing invisible, no reserved word, at most 120
-/// characters; its last extension is kept. Nothing left is `attachment`.
+/// A file name that is only a name on every system: no path, nothing invisible, no reserved word, no run of blanks that
+/// pushes its end out of sight, at most 200 characters and 255 octets; its last two endings are kept. Nothing left is
+/// `attachment`.
 pub fn file_name(name: &str) -> String {
-    const MOST: usize = 120;
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last
-        .chars()
-        .filter(|&c| !c.is_control() && !is_invisible(c))
-        .map(|c| {
-            if "<>:\"|?*".contains(c) {
-                '_'
-            } else if c.is_whitespace() {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
+    const MOST: usize = 200;
+    let last = name.rsplit(is_separator).next().unwrap_or_default();
+    let mut clean = String::new();
+    for c in last.chars().filter(|&c| !c.is_control() && !is_invisible(c)) {
+        match c {
+            c if c.is_whitespace() && clean.ends_with(' ') => {}
+            c if c.is_whitespace() => clean.push(' '),
+            '<' | '>' | ':' | '"' | '|' | '?' | '*' => clean.push('_'),
+            c => clean.push(c),
+        }
+    }
     let clean = clean.trim_matches(|c| c == '.' || c == ' ');
     if clean.is_empty() {
         return "attachment".into();
     }
-    let (stem, extension) = match clean.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() && extension.chars().count() <= 16 => {
-            (stem, Some(extension))
-        }
-        _ => (clean, None),
-    };
-    let room = MOST - extension.map_or(0, |extension| extension.chars().count() + 1);
+    let endings = endings(clean);
+    let stem = clean.get(..clean.len() - endings.len()).unwrap_or_default();
+    let room = MOST - endings.chars().count();
     let mut out: String = stem.chars().take(room).collect();
-    // 255 octets are the most that common file systems take.
-    while out.len() > 200 {
+    // The most that common file systems take; one octet is for a reserved word.
+    while out.len() + endings.len() > 254 {
         out.pop();
     }
-    if is_reserved(stem) {
+    if is_reserved(clean) {
         out.insert(0, '_');
     }
-    if let Some(extension) = extension {
-        out.push('.');
-        out.push_str(extension);
-    }
+    out.push_str(endings);
     out
+}
+
+/// What stands between the names of a path, or looks like it.
+const fn is_separator(c: char) -> bool {
+    matches!(c, '/' | '\\' | '\u{2044}' | '\u{2215}' | '\u{29f5}' | '\u{29f8}' | '\u{ff0f}' | '\u{ff3c}')
+}
+
+/// The last two endings of a name with their dots, each of at most 16 characters; none is taken for the whole name.
+fn endings(name: &str) -> &str {
+    let mut rest = name;
+    for _ in 0..2 {
+        let Some((stem, ending)) = rest.rsplit_once('.') else { break };
+        if stem.is_empty() || ending.is_empty() || ending.chars().count() > 16 {
+            break;
+        }
+        rest = stem;
+    }
+    name.get(rest.len()..).unwrap_or_default()
 }
 
 /// Names of devices on Windows.
@@ -272,11 +280,17 @@ mod tests {
             ("a<b>:\"|?*.x", "a_b______.x"),
             ("grüße 漢字.txt", "grüße 漢字.txt"),
             ("dir/", "attachment"),
+            ("a\u{ff0f}b\u{2215}c.txt", "c.txt"),
+            ("invoice.pdf        \u{a0}   .exe", "invoice.pdf .exe"),
+            ("two \u{3000} gaps.txt", "two gaps.txt"),
+            (".tar.gz", "tar.gz"),
         ] {
             assert_eq!(file_name(name), want, "{name:?}");
         }
         let long = file_name(&format!("{}.pdf", "ü".repeat(10_000)));
         assert!(long.len() <= 255 && long.ends_with(".pdf"));
+        let double = file_name(&format!("{}.pdf.exe", "a".repeat(300)));
+        assert!(double.chars().count() == 200 && double.ends_with("a.pdf.exe"), "{double}");
     }
 
     #[test]

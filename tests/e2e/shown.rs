@@ -141,7 +141,7 @@ async fn texts_are_joined_quotations_folded_and_all_parts_found() {
 async fn files_are_saved_under_names_that_are_only_names() {
     let (house, mut browser) = bob_inside().await;
     let names = [
-        ("..%2F..%2Fetc%2Fpasswd", "passwd", "File"),
+        ("..%2F..%2Fetc%2Fpasswd", "passwd", "Web page (HTML)"),
         ("C%3A%5Cboot%5Cx.ini", "x.ini", "Text"),
         ("invoice%E2%80%AEfdp.exe", "invoicefdp.exe", "Program (EXE)"),
         ("a%0D%0ASet-Cookie%3A%20x%3Dy.txt", "aSet-Cookie_ x=y.txt", "Text"),
@@ -157,9 +157,13 @@ async fn files_are_saved_under_names_that_are_only_names() {
     }
     message += "--m--\r\n";
     sends(&house, 2, &message).await;
+    let shown = page(&mut browser, "2").await.text();
     let words = page(&mut browser, "2").await.words().replace(['\u{2068}', '\u{2069}'], "");
     for (number, (_, name, kind)) in (2..).zip(names) {
-        assert!(words.contains(name) && words.contains(kind), "{name}, {kind} in {words}");
+        assert!(
+            shown.contains(&format!("<bdi>{}</bdi>", name.replace('"', "&#34;"))) && words.contains(kind),
+            "{name}, {kind} in {words}"
+        );
         let file = page(&mut browser, &format!("2/attachment/{number}")).await;
         let disposition = file.header("content-disposition").unwrap();
         assert!(disposition.starts_with("attachment; filename=\""), "{disposition}");

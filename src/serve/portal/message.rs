@@ -3,6 +3,7 @@
 use crate::flow::reading::Plain;
 use crate::flow::signature::Proof;
 use crate::mime::file_kind;
+use crate::mime::file_kind::FileKind;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
@@ -88,7 +89,11 @@ impl ListedFile {
     /// A file in the reader's language.
     pub fn new(chrome: &Chrome, file: &File) -> Self {
         let size = chrome.size(file.size);
-        let ending = file_kind::ending(&file.name).to_uppercase();
+        let ending = match (file_kind::ending(&file.name), file.kind) {
+            ("", FileKind::WebPage) => "HTML".to_owned(),
+            ("", FileKind::Archive) => "ZIP".to_owned(),
+            (ending, _) => ending.to_uppercase(),
+        };
         let kind = chrome.words(file.kind.word(), &[("ending", (&ending).into())]);
         let about = chrome.words("file-kind", &[("kind", (&kind).into()), ("size", (&size).into())]);
         let disguised =
@@ -237,7 +242,7 @@ mod tests {
             ),
             ("page.html", "Web page (HTML), 412 KB", Some("It may imitate a sign-in page.")),
         ] {
-            let kind = crate::mime::file_kind::FileKind::of(name, "application", "octet-stream");
+            let kind = FileKind::of(name, "application", "octet-stream");
             let listed =
                 ListedFile::new(&chrome, &File { number: 1, name: name.into(), size: 412_000, kind });
             let plain = |text: &str| text.replace(['\u{2068}', '\u{2069}', '\u{a0}'], "");

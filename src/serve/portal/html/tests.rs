@@ -1,3 +1,5 @@
+//! Nothing that harms comes through the cleaner: every payload, pieces of them joined at random, and what would cost too much.
+
 use super::*;
 use crate::serve::portal::html::allowed::ATTRIBUTE_LISTS;
 use crate::serve::portal::html::allowed::TAGS;
