@@ -266,7 +266,16 @@ fn the_rest_answers_on_an_empty_store() {
     assert_eq!(site.run(&["queue", "retry", "--all", "--json"], "").json()["recipients"], 0);
     let dns = site.run(&["dns"], "");
     assert_eq!(dns.code(), 0, "{}", dns.err());
-    for want in ["example.org. IN MX 10 mail.example.org.", "v=spf1", "k=rsa", "k=ed25519", "v=DMARC1"] {
+    for want in [
+        "example.org. IN MX 10 mail.example.org.",
+        "v=spf1",
+        "k=rsa",
+        "k=ed25519",
+        "v=DMARC1",
+        "v=STSv1",
+        "TLSA 3 1 1",
+        "v=TLSRPTv1",
+    ] {
         assert!(dns.out().contains(want), "{want} in {}", dns.out());
     }
     assert_eq!(site.run(&["dns"], "").out(), dns.out(), "the same keys again");
@@ -333,6 +342,8 @@ fn check_finds_what_is_wrong() {
     for about in ["configuration", "master key", "certificate", "store", "dns", "clock"] {
         assert!(level(&good.json(), about).contains(&"ok".to_owned()), "{about}: {}", good.out());
     }
+    let lone = "none is for mta-sts.example.org, so nobody can fetch the MTA-STS policy";
+    assert!(good.out().contains(lone), "{}", good.out());
     fs::set_permissions(site.path("master.key"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(site.path("cert.pem"), "junk").unwrap();
     let bad = site.run(&["check", "--json"], "");

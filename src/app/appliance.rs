@@ -245,7 +245,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             ("data_dir", config.data_dir.display().to_string()),
             ("run_dir", config.run_dir.display().to_string()),
             ("[listen]", format!("{:?}", config.listen)),
-            ("[tls]", format!("{:?}", config.tls)),
+            ("[tls]", format!("{:?}", config.tls.pairs)),
             ("[dns]", format!("{:?}", config.dns)),
             ("[limits] connections", format!("{:?}", GateLimits::from(&config.limits))),
         ]

@@ -12,8 +12,12 @@ use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::DnsTrust;
+use crate::config::section::StsMode;
+use crate::flow::mta_sts;
+use crate::net::tls::CertificateFacts;
 use crate::net::tls::CertificateFiles;
 use crate::net::tls::Certificates;
+use crate::net::tls::presented_keys;
 use crate::openpgp::fingerprint_text;
 use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
@@ -186,6 +190,32 @@ impl Findings {
         for host in std::iter::once(config.hostname.as_str().to_owned()).chain(hosts) {
             if !facts.iter().any(|fact| fact.covers(&host)) {
                 self.error(about, format!("none is for {host}"));
+            }
+        }
+        if let Some(file) = &config.tls.next_key
+            && let Err(why) = presented_keys(&[], "", Some(file))
+        {
+            self.error(about, format!("the next key: {why}"));
+        }
+        self.policy_hosts(config, &facts);
+    }
+
+    /// Other servers get our MTA-STS policy only from hosts that they can be sure of.
+    fn policy_hosts(&mut self, config: &Config, facts: &[CertificateFacts]) {
+        if config.mta_sts.mode == StsMode::Off {
+            return;
+        }
+        let domains = config.domains.iter();
+        let domains = domains.flat_map(|section| [Some(&section.name), section.secure_alias_domain.as_ref()]);
+        for host in domains.flatten().filter_map(mta_sts::host) {
+            if !facts.iter().any(|fact| fact.covers(host.as_str())) {
+                self.warning(
+                    "certificate",
+                    format!(
+                        "none is for {host}, so nobody can fetch the MTA-STS policy: get one for that name too, or \
+                         say mode = \"off\" in [mta_sts]"
+                    ),
+                );
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::config::section::Limits;
 use crate::config::section::Listen;
 use crate::config::section::LocalDomain;
 use crate::config::section::Log;
+use crate::config::section::MtaSts;
 use crate::config::section::Outbound;
 use crate::config::section::Portal;
 use crate::config::section::Privacy;
@@ -55,6 +56,8 @@ pub struct Config {
     pub encryption: Encryption,
     /// Mailboxes for people outside.
     pub temporary_mailbox: TemporaryMailbox,
+    /// What other servers are told by MTA-STS.
+    pub mta_sts: MtaSts,
     /// Mail to other servers.
     pub outbound: Outbound,
     /// Looking up names.
@@ -159,6 +162,7 @@ fn read(reader: &Reader, r#use: Use) -> Option<Config> {
     let accounts = section::read_accounts(&reader.section("accounts"));
     let encryption = section::read_encryption(reader);
     let temporary_mailbox = section::read_temporary_mailbox(&reader.section("temporary_mailbox"));
+    let mta_sts = section::read_mta_sts(&reader.section("mta_sts"));
     let outbound = section::read_outbound(reader);
     let dns = section::read_dns(&reader.section("dns"));
     let limits = section::read_limits(&reader.section("limits"));
@@ -178,6 +182,7 @@ fn read(reader: &Reader, r#use: Use) -> Option<Config> {
         accounts,
         encryption: encryption?,
         temporary_mailbox: temporary_mailbox?,
+        mta_sts: mta_sts?,
         outbound,
         dns: dns?,
         limits,

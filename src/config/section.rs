@@ -83,6 +83,8 @@ pub(super) fn read_listen(s: &Section<'_>) -> Listen {
 pub struct Tls {
     /// PEM files: chain, secret key. The first is served where a client asks for no known name.
     pub pairs: Vec<(PathBuf, PathBuf)>,
+    /// PEM: the secret or the public key that will be used next.
+    pub next_key: Option<PathBuf>,
 }
 
 /// Reads `[tls]`.
@@ -95,7 +97,46 @@ pub(super) fn read_tls(s: &Section<'_>) -> Tls {
     if s.has("certificate") && certificates.is_empty() {
         s.complain("certificate", "must name at least one file");
     }
-    Tls { pairs: certificates.into_iter().zip(keys).collect() }
+    let next_key = s.text("next_key", optional_path);
+    Tls { pairs: certificates.into_iter().zip(keys).collect(), next_key }
+}
+
+/// What other servers are told by MTA-STS.
+#[derive(Clone, Debug)]
+pub struct MtaSts {
+    /// What they do with a host that does not keep to it.
+    pub mode: StsMode,
+    /// They may keep it for so long.
+    pub max_age: Duration,
+    /// Hosts beside this server, `mx.example` or `*.example`.
+    pub mx: Vec<String>,
+}
+
+/// `[mta_sts] mode`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StsMode {
+    /// There is no policy.
+    Off,
+    /// They send it nothing.
+    Enforce,
+    /// They send and may tell.
+    Testing,
+    /// What they keep is void.
+    None,
+}
+
+/// Reads `[mta_sts]`.
+pub(super) fn read_mta_sts(s: &Section<'_>) -> Option<MtaSts> {
+    let words = [
+        ("enforce", StsMode::Enforce),
+        ("testing", StsMode::Testing),
+        ("none", StsMode::None),
+        ("off", StsMode::Off),
+    ];
+    let mode = s.choice("mode", &words, &[]);
+    let max_age = s.span("max_age", 60..366 * DAY);
+    let mx = s.texts("mx", 32, value::host_or_below);
+    Some(MtaSts { mode: mode?, max_age, mx })
 }
 
 /// A domain whose mail is here.

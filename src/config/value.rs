@@ -54,6 +54,14 @@ pub fn domain(text: &str) -> Result<Domain, String> {
     Domain::parse(text).map_err(|trouble| trouble.to_string())
 }
 
+/// A host, or `*.` and a domain.
+pub fn host_or_below(text: &str) -> Result<String, String> {
+    match text.strip_prefix("*.") {
+        Some(base) => domain(base).map(|base| format!("*.{base}")),
+        None => domain(text).map(|host| host.to_string()),
+    }
+}
+
 /// An address.
 pub fn address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(|trouble| trouble.to_string())

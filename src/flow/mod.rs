@@ -62,6 +62,7 @@ pub mod visits;
 mod warning;
 mod wire;
 pub mod zip;
+pub mod zone;
 
 #[cfg(test)]
 mod connections_tests;

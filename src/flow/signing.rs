@@ -1,4 +1,4 @@
-//! DKIM keys of our domains, and the records that a domain's owner publishes.
+//! DKIM keys of our domains.
 //!
 //! Every domain and alias domain has an RSA 2048 and an Ed25519 key, made at the first start. A message carries a
 //! signature of each: the second is shorter and stronger, the first is what everybody can check (RFC 8463 §3).
@@ -55,7 +55,7 @@ pub async fn make_missing_keys(store: &dyn Store, config: &Config, now: Time) ->
 }
 
 /// The domains whose mail we sign, in the order of guard.toml.
-fn signing_domains(config: &Config) -> Vec<Domain> {
+pub(in crate::flow) fn signing_domains(config: &Config) -> Vec<Domain> {
     let domains = config.domains.iter();
     domains
         .flat_map(|section| [Some(section.name.clone()), section.secure_alias_domain.clone()])
@@ -91,45 +91,13 @@ fn selector(algorithm: SigningAlgorithm, now: Time) -> String {
     format!("gp{kind}{}", now.timestamp().strftime("%Y%m"))
 }
 
-/// The records to publish, as lines of a zone file (RFC 1035 §5.1).
-pub async fn zone_lines(store: &dyn Store, config: &Config) -> Result<Vec<String>, StoreError> {
-    let hostname = &config.hostname;
-    let mut lines = vec![
-        format!("; {hostname} needs A and AAAA records of this server's addresses, and PTR records back."),
-        text_record(hostname.as_str(), "v=spf1 a -all"),
-    ];
-    if let Some(smarthost) = &config.outbound.smarthost {
-        lines.push(format!("; Add what SPF terms the operator of {} asks for.", smarthost.host));
-    }
-    for domain in signing_domains(config) {
-        lines.push(String::new());
-        lines.push(format!("{domain}. IN MX 10 {hostname}."));
-        lines.push(text_record(domain.as_str(), "v=spf1 mx -all"));
-        for key in store.signing_keys(&domain).await? {
-            lines.push(text_record(&format!("{}._domainkey.{domain}", key.selector), &key_record(&key)));
-        }
-        lines.push(text_record(&format!("_dmarc.{domain}"), "v=DMARC1; p=reject"));
-    }
-    Ok(lines)
-}
-
 /// RFC 6376 §3.6.1, RFC 8463 §4.2.
-fn key_record(key: &SigningKey) -> String {
+pub(in crate::flow) fn key_record(key: &SigningKey) -> String {
     let kind = match key.algorithm {
         SigningAlgorithm::Rsa => "rsa",
         SigningAlgorithm::Ed25519 => "ed25519",
     };
     format!("v=DKIM1; k={kind}; p={}", BASE64.encode(&key.public))
-}
-
-/// A TXT record; what is longer than 255 octets stands in several strings (RFC 1035 §3.3, RFC 6376 §3.6.2.2).
-fn text_record(owner: &str, text: &str) -> String {
-    let strings: Vec<String> = text
-        .as_bytes()
-        .chunks(255)
-        .map(|string| format!("\"{}\"", String::from_utf8_lossy(string)))
-        .collect();
-    format!("{owner}. IN TXT {}", strings.join(" "))
 }
 
 #[cfg(test)]
@@ -139,27 +107,17 @@ mod tests {
     const NOW: Time = Time(1_795_318_393);
 
     #[test]
-    fn keys_are_of_their_kind_and_fit_a_record() {
-        for (algorithm, selector, public, strings) in
-            [(SigningAlgorithm::Rsa, "gpr202611", 294, 2), (SigningAlgorithm::Ed25519, "gpe202611", 32, 1)]
+    fn keys_are_of_their_kind() {
+        for (algorithm, selector, public) in
+            [(SigningAlgorithm::Rsa, "gpr202611", 294), (SigningAlgorithm::Ed25519, "gpe202611", 32)]
         {
             let key = make_key(Domain::parse("a.example").unwrap(), algorithm, NOW).unwrap();
             assert_eq!((key.selector.as_str(), key.public.len()), (selector, public));
-            let line = text_record("x", &key_record(&key));
-            assert!(line.starts_with("x. IN TXT \"v=DKIM1; k="), "{line}");
-            let parts: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
-            assert_eq!(parts.len(), strings);
-            assert!(parts.iter().all(|part| part.len() <= 255));
+            let line = key_record(&key);
+            assert!(line.starts_with("v=DKIM1; k="), "{line}");
             let (_, public) = line.split_once("p=").unwrap();
-            let public = BASE64.decode(public.replace(['"', ' '], "").as_bytes()).unwrap();
+            let public = BASE64.decode(public.as_bytes()).unwrap();
             assert_eq!(public, key.public);
         }
-    }
-
-    #[test]
-    fn long_texts_are_split() {
-        let line = text_record("x", &"y".repeat(600));
-        let lengths: Vec<usize> = line.split('"').skip(1).step_by(2).map(str::len).collect();
-        assert_eq!(lengths, [255, 255, 90]);
     }
 }

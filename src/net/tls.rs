@@ -24,6 +24,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::ClientHello;
@@ -289,14 +290,72 @@ fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
             names.collect()
         })
         .unwrap_or_default();
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, certificate).as_ref());
     Some(CertificateFacts {
         names,
         not_before: Time(parsed.validity().not_before.timestamp()),
         not_after: Time(parsed.validity().not_after.timestamp()),
-        sha256,
+        sha256: sha256(certificate),
     })
+}
+
+/// SHA-256 of a key of ours, as a TLSA record 3 1 1 has it (RFC 6698 §2.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyDigest {
+    /// Of the SubjectPublicKeyInfo.
+    pub sha256: [u8; 32],
+    /// It is not used yet.
+    pub next: bool,
+}
+
+/// The keys that a client meets here: of the certificate for `host`, of the first one, which a client meets that names
+/// no host, and the next one, if it is known. Reads certificates and the next key, not the keys in use.
+pub fn presented_keys(
+    files: &[CertificateFiles],
+    host: &str,
+    next: Option<&Path>,
+) -> Result<Vec<KeyDigest>, NetError> {
+    let mut certificates = Vec::new();
+    for files in files {
+        let file = &files.certificate;
+        let pem = read(file)?;
+        let own = CertificateDer::pem_slice_iter(&pem).next();
+        let own = own.and_then(Result::ok).ok_or_else(|| unusable(file, "holds no certificate"))?;
+        let facts = facts(&own).ok_or_else(|| unusable(file, "the certificate cannot be read"))?;
+        certificates.push((facts, own));
+    }
+    let named = certificates.iter().find(|(facts, _)| facts.covers(host));
+    let met = named.into_iter().chain(certificates.first());
+    let mut keys: Vec<KeyDigest> = met
+        .filter_map(|(_, own)| key_info(own))
+        .map(|key| KeyDigest { sha256: sha256(key), next: false })
+        .collect();
+    keys.dedup();
+    if let Some(file) = next {
+        let next = KeyDigest { sha256: sha256(&public_half(file)?), next: true };
+        // Once it is in use there is no next one.
+        if !keys.iter().any(|key| key.sha256 == next.sha256) {
+            keys.push(next);
+        }
+    }
+    Ok(keys)
+}
+
+/// The SubjectPublicKeyInfo of a PEM file with a secret or a public key.
+fn public_half(file: &Path) -> Result<Vec<u8>, NetError> {
+    let pem = read(file)?;
+    if let Some(Ok(key)) = SubjectPublicKeyInfoDer::pem_slice_iter(&pem).next() {
+        return Ok(key.to_vec());
+    }
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|why| unusable(file, why))?;
+    let key = provider().key_provider.load_private_key(key).map_err(|why| unusable(file, why))?;
+    let public = key.public_key().ok_or_else(|| unusable(file, "its public half cannot be told"))?;
+    Ok(public.to_vec())
+}
+
+fn sha256(octets: &[u8]) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, octets).as_ref());
+    sha256
 }
 
 /// A certificate that nobody vouches for, for a first start and for `demo`.
@@ -736,6 +795,43 @@ mod tests {
         certificates.reload().unwrap();
         assert_ne!(certificates.facts(), old);
         assert_eq!(presented("a.example").await, ["a.example"]);
+    }
+
+    #[test]
+    fn tells_the_keys_that_clients_meet() {
+        let home = tempfile::tempdir().unwrap();
+        let put = |name: &str, host: &str| {
+            let made = self_signed(&[host.to_owned()], NOW).unwrap();
+            let at = |end: &str| home.path().join(format!("{name}.{end}"));
+            fs::write(at("crt"), &made.certificate).unwrap();
+            fs::write(at("key"), made.key.as_bytes()).unwrap();
+            let der = CertificateDer::from_pem_slice(made.certificate.as_bytes()).unwrap();
+            let pair = CertificateFiles { certificate: at("crt"), key: at("key") };
+            (pair, sha256(key_info(&der).unwrap()))
+        };
+        let ((first, one), (second, two), (third, three)) =
+            (put("a", "a.example"), put("b", "mail.example"), put("c", "x"));
+        let digest = |sha256, next| KeyDigest { sha256, next };
+        let of = |files: &[&CertificateFiles], next: Option<&Path>| {
+            let files: Vec<_> = files.iter().map(|files| (*files).clone()).collect();
+            presented_keys(&files, "mail.example", next)
+        };
+        assert_eq!(of(&[&second], None).unwrap(), [digest(two, false)]);
+        assert_eq!(of(&[&first, &second], None).unwrap(), [digest(two, false), digest(one, false)]);
+        let next = of(&[&second], Some(&third.key)).unwrap();
+        assert_eq!(next, [digest(two, false), digest(three, true)], "by its secret key");
+        assert_eq!(of(&[&second], Some(&second.key)).unwrap(), [digest(two, false)], "it is in use");
+        let public = home.path().join("public.pem");
+        let der = CertificateDer::from_pem_slice(&fs::read(&third.certificate).unwrap()).unwrap();
+        let text = data_encoding::BASE64.encode(key_info(&der).unwrap());
+        fs::write(&public, format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"))
+            .unwrap();
+        assert_eq!(of(&[&second], Some(&public)).unwrap(), next, "and by its public key");
+        for file in [&third.certificate, &home.path().join("nowhere")] {
+            assert!(of(&[&second], Some(file)).is_err(), "{}", file.display());
+        }
+        let none = CertificateFiles { certificate: third.key.clone(), key: third.key };
+        assert!(of(&[&none], None).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! MTA-STS: policies fetched over HTTPS from real servers, kept, and held against hosts; and our own.
 
+use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::harness::logged;
@@ -20,11 +21,15 @@ use guardpost::net::dial::Dialer;
 use guardpost::net::dns::Dns;
 use guardpost::net::dns::Table;
 use guardpost::net::http_client::HttpsClient;
+use guardpost::net::listen::Service;
 use guardpost::net::roots::Roots;
+use guardpost::serve::control::request::Request;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -396,4 +401,57 @@ async fn kept_policies_are_fetched_anew_once_a_day_while_they_are_needed() {
     house.clock.pass(DAY * 9);
     mta_sts::refresh_all(&flow, &web).await.unwrap();
     assert_eq!((until().await, asked()), (None, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_policy_is_served_as_it_is_printed() {
+    let house = House::new().await;
+    let port = house.port(Service::Https);
+    let get = async |host: &str, path: &str| {
+        let (to, url) = (format!("{host}:{port}:127.0.0.1"), format!("https://{host}:{port}{path}"));
+        let curl = move || {
+            let mut curl = std::process::Command::new("curl");
+            curl.args(["--silent", "--insecure", "--max-time", "20", "--resolve", &to]);
+            curl.args(["--write-out", "\n%{http_code} %{content_type}", &url]).output().unwrap()
+        };
+        let said = tokio::task::spawn_blocking(curl).await.unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let policy = format!("version: STSv1\r\nmode: enforce\r\nmx: {HOST}\r\nmax_age: 604800\r\n");
+    let answer = get("mta-sts.house.example", mta_sts::PATH).await;
+    assert_eq!(answer, format!("{policy}\n200 text/plain; charset=utf-8"));
+    for (host, path, status) in [
+        ("mta-sts.house.example", "/", "404"),
+        ("mta-sts.house.example", "/login", "404"),
+        ("mta-sts.elsewhere.example", mta_sts::PATH, "421"),
+        (HOST, mta_sts::PATH, "404"),
+    ] {
+        let answer = get(host, path).await;
+        assert!(answer.contains(&format!("\n{status} ")), "{host}{path}: {answer}");
+        assert!(!answer.contains("STSv1"), "{host}{path}: {answer}");
+    }
+
+    let answer = house.control(&Request::Dns {}).await.unwrap();
+    let lines: Vec<&str> =
+        answer["lines"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+    let pem = std::fs::read(house.at("tls.crt")).unwrap();
+    let der = rustls::pki_types::CertificateDer::from_pem_slice(&pem).unwrap();
+    let digest = tlsa(3, 1, 1, &der).data.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    });
+    let record = format!("_25._tcp.{HOST}. IN TLSA 3 1 1 {digest} ; the key in use");
+    assert!(lines.contains(&record.as_str()), "{lines:#?}");
+    assert!(lines.contains(&format!("mta-sts.house.example. IN CNAME {HOST}.").as_str()), "{lines:#?}");
+    // BIND reads all of it.
+    let zone = house.at("house.zone");
+    let text = format!(
+        "$TTL 300\n@ SOA {HOST}. root.{HOST}. 1 3600 600 86400 60\n@ NS {HOST}.\n{HOST}. A 192.0.2.1\n{}\n",
+        lines.join("\n")
+    );
+    std::fs::write(&zone, text).unwrap();
+    let mut judge = std::process::Command::new("named-checkzone");
+    let said = judge.arg("house.example").arg(&zone).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
 }

@@ -18,6 +18,7 @@ use crate::flow::recovery::recovery_slot;
 use crate::flow::signing;
 use crate::flow::stored_certificates;
 use crate::flow::stored_certificates::Added;
+use crate::flow::zone;
 use crate::openpgp::export;
 use crate::openpgp::fingerprint_text;
 use crate::policy::life::State;
@@ -196,7 +197,7 @@ impl Dispatcher {
         let (flow, config) = (&*self.flow, self.flow.config());
         let made = signing::make_missing_keys(&*flow.store, &config, flow.clock.now()).await;
         made.map_err(|error| Trouble::unavailable(error.to_string()))?;
-        json(answer::DnsRecords { lines: signing::zone_lines(&*flow.store, &config).await? })
+        json(answer::DnsRecords { lines: zone::lines(&*flow.store, &config).await? })
     }
 
     /// OpenPGP certificates of people outside.

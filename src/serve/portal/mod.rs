@@ -27,6 +27,7 @@ pub mod origin;
 #[cfg(test)]
 mod owner_tests;
 mod page;
+mod policy_host;
 mod print;
 mod reply;
 pub mod route;
@@ -168,6 +169,11 @@ impl Portal {
     /// Answers a request. Whatever happens, this answers: with the header set, and with a reference for the log where
     /// the mistake is ours.
     pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        if peer.secure
+            && let Some(answer) = policy_host::answer(&self.flow.config(), &request)
+        {
+            return if request.method() == Method::HEAD { without_body(answer) } else { answer };
+        }
         let reference = self.reference();
         let (chrome, secure) = self.chrome(&request);
         if secure && !peer.secure {
