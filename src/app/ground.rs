@@ -157,7 +157,7 @@ pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(AppError::file("threads"))?;
     // All other commands look up no names.
-    let looks_up = matches!(request, Request::CertificateFetch { .. });
+    let looks_up = matches!(request, Request::CertificateFetch { .. } | Request::Recipient { .. });
     let dns = (!looks_up).then(|| Arc::new(Table::default()) as Arc<dyn Dns>);
     let around = Surroundings { dns, ..Surroundings::default() };
     runtime.block_on(async {

@@ -51,6 +51,14 @@ pub enum Command {
     /// TLS certificates of destinations, for the TLS policy "verify"
     #[command(subcommand)]
     Certificate(Certificate),
+    /// Show what would happen to a message: encryption, hosts, TLS; nothing is sent
+    Recipient {
+        /// For whom
+        address: String,
+        /// By whom; without it, by anybody of the first domain
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+    },
     /// The key that opens the keyring
     #[command(subcommand)]
     MasterKey(MasterKey),

@@ -279,6 +279,9 @@ fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Reques
             Ok((Request::KeyRemove { address: address.clone() }, Show::Done("removed")))
         }
         Command::Certificate(certificate) => certificate_request(certificate, yes, inquire),
+        Command::Recipient { address, from } => {
+            Ok((Request::Recipient { address: address.clone(), from: from.clone() }, Show::Table))
+        }
         Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
         Command::Demo(_) | Command::Serve | Command::Check | Command::MasterKey(_) => {
             Err(Trouble::usage("not a question for the server").into())

@@ -274,10 +274,19 @@ impl Courier {
         self.dialer.connect(addresses, host.port, host.named_by).await.map_err(|why| {
             progress.dials = progress.dials.saturating_sub(addresses.len());
             match why {
-                DialError::Ourselves(_) => Unreached::Ourselves(Trouble::new((5, 4, 6), why.to_string())),
-                DialError::Unreachable(why) => Unreached::Trouble(Trouble::new((4, 4, 1), why)),
+                DialError::Ourselves(_) => Unreached::Ourselves(why.into()),
+                DialError::Unreachable(_) => Unreached::Trouble(why.into()),
             }
         })
+    }
+}
+
+impl From<DialError> for Trouble {
+    fn from(why: DialError) -> Self {
+        match why {
+            DialError::Ourselves(_) => Self::new((5, 4, 6), why.to_string()),
+            DialError::Unreachable(why) => Self::new((4, 4, 1), why),
+        }
     }
 }
 

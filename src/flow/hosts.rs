@@ -118,6 +118,11 @@ fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<(u16, Domain)> {
 }
 
 impl Host {
+    /// How far the records that name it are proven.
+    pub(in crate::flow) const fn security(&self) -> Security {
+        self.security
+    }
+
     /// Its name, if it has one.
     pub(in crate::flow) fn domain(&self) -> Option<&Domain> {
         match &self.place {

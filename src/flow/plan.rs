@@ -20,6 +20,7 @@ use crate::policy::encryption::Decision;
 use crate::policy::encryption::Mode;
 use crate::policy::encryption::OnBadKey;
 use crate::policy::encryption::Rule;
+use crate::policy::encryption::Said;
 use crate::policy::tag::Invite;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxState;
@@ -90,7 +91,7 @@ impl Flow {
             if planned.iter().any(|earlier| earlier.recipient.address.key() == key) {
                 continue;
             }
-            let way = self.way(&config, draft, conversation, &recipient.address).await?;
+            let way = self.way(&config, [&draft.author, &draft.account], draft.said, conversation, &recipient.address).await?;
             let way = match draft.invite {
                 None => way,
                 Some(invite) => asked(invite, way, &recipient.address)?,
@@ -104,18 +105,20 @@ impl Flow {
         Ok(planned)
     }
 
-    async fn way(
+    /// What becomes of a message of `senders`, the author and the account, for one recipient; the same whether it is sent or only asked about.
+    pub(in crate::flow) async fn way(
         &self,
         config: &Config,
-        draft: &Draft,
+        senders: [&Address; 2],
+        said: Said,
         conversation: Conversation,
         address: &Address,
     ) -> Result<Way, TakeError> {
         let facts = self.facts(config, address).await?;
-        let rule = rule(config, [&draft.author, &draft.account], address);
+        let rule = rule(config, senders, address);
         let refused =
             |why: encryption::Refusal| TakeError::Policy(format!("<{address}>: {why}; nothing was sent"));
-        let want = encryption::want(rule, draft.said, conversation, mode(config)).map_err(refused)?;
+        let want = encryption::want(rule, said, conversation, mode(config)).map_err(refused)?;
         let recipient = match (&facts.account, &facts.mailbox) {
             (Some(_), _) => encryption::Recipient::Account,
             (None, None) => encryption::Recipient::Outside(facts.certificate, encryption::Mailbox::None),

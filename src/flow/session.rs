@@ -28,6 +28,7 @@ use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::net::error::NetError;
 use crate::net::stream::Stream;
+use crate::net::stream::TlsFacts;
 use crate::net::tls::PeerCertificate;
 use crate::net::tls::TlsClient;
 use crate::policy::dane::Dane;
@@ -465,13 +466,44 @@ impl Session<'_> {
     }
 }
 
-/// As far as TLS, to see what a peer presents; there is no envelope of which anything could be said.
+/// What was met where a conversation went as far as TLS and no further.
+#[derive(Clone, Debug)]
+pub(in crate::flow) enum Glimpse {
+    /// No STARTTLS is offered.
+    NotOffered,
+    /// STARTTLS was offered, and answered with a refusal.
+    Refused,
+    /// The handshake broke.
+    Failed,
+    /// The handshake came to no end.
+    Hung,
+    /// TLS stands.
+    Tls(TlsFacts),
+}
+
+/// What a peer presents.
 pub(in crate::flow) async fn peek(
     stream: Stream,
     tls: &TlsClient,
     name: &str,
     hello: String,
 ) -> Result<PeerCertificate, Trouble> {
+    match glimpse(stream, tls, name, hello).await? {
+        Glimpse::Tls(facts) => Ok(facts.peer.unwrap_or_default()),
+        Glimpse::NotOffered | Glimpse::Refused => Err(Trouble::new((5, 7, 4), "offers no encryption")),
+        Glimpse::Failed | Glimpse::Hung => {
+            Err(Trouble::new((4, 7, 5), "no encrypted connection could be made"))
+        }
+    }
+}
+
+/// As far as TLS, to see what a peer is like; there is no envelope of which anything could be said.
+pub(in crate::flow) async fn glimpse(
+    stream: Stream,
+    tls: &TlsClient,
+    name: &str,
+    hello: String,
+) -> Result<Glimpse, Trouble> {
     let plan = Plan {
         hello,
         start_tls: true,
@@ -493,15 +525,22 @@ pub(in crate::flow) async fn peek(
                 limit
             }
             Effect::StartTls => {
-                let wire = wire.start_tls(tls, name).await;
-                let wire = wire.map_err(|why| Trouble::new((4, 7, 5), why.to_string()))?;
-                let peer = wire.stream.tls().and_then(|facts| facts.peer.clone());
+                let wire = match wire.start_tls(tls, name).await {
+                    Ok(wire) => wire,
+                    Err(NetError::TimedOut(_)) => return Ok(Glimpse::Hung),
+                    Err(why) => {
+                        tracing::debug!(host = name, %why, "no handshake");
+                        return Ok(Glimpse::Failed);
+                    }
+                };
+                let facts = wire.stream.tls().cloned();
                 wire.quit().await;
-                return Ok(peer.unwrap_or_default());
+                return Ok(facts.map_or(Glimpse::Failed, Glimpse::Tls));
             }
             Effect::AskPolicy | Effect::Text { .. } | Effect::Done | Effect::Quit | Effect::Leave => {
+                let refused = conversation.tls_refused();
                 wire.quit().await;
-                return Err(Trouble::new((5, 7, 4), "offers no encryption"));
+                return Ok(if refused { Glimpse::Refused } else { Glimpse::NotOffered });
             }
         };
         effect = conversation.hear(&wire.hear(limit).await?)?;

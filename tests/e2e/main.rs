@@ -47,6 +47,7 @@ mod owner;
 mod portal;
 mod promises;
 mod protection;
+mod recipient;
 mod recipient_imap;
 mod renewal;
 mod shown;

@@ -7,6 +7,7 @@ use crate::main_job::letter;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::peer::StartTls;
+use crate::recipient;
 use crate::zones::Zones;
 use aws_lc_rs::digest;
 use guardpost::base::address::Address;
@@ -320,6 +321,21 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
     }
     all_tried(&house).await;
 
+    // A forecast says the same, and the hosts are met for it once more.
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let answer = recipient::ask(&house, &format!("carol@{}.example", case.name), None).await;
+        let want = match case.end {
+            End::Arrives(proof) => format!("deliver {proof}"),
+            End::Bounces(status) => format!("bounce {status}"),
+            End::Waits(status) => format!("defer {status}"),
+        };
+        let said = recipient::verdict(&answer, case.level);
+        if said != want {
+            wrong.push(format!("{}: {said}, not {want}: {answer}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     let everybody = || std::iter::once(&house.world).chain(peers.all.iter().map(|(_, peer)| peer));
     let taken: Vec<_> = everybody().flat_map(Peer::taken).collect();
     let octets: Vec<u8> = everybody().flat_map(Peer::octets).collect();

@@ -458,6 +458,75 @@ pub struct Cancelled {
     pub id: String,
 }
 
+/// `recipient`: what would happen to a message.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Recipient {
+    /// For whom.
+    pub address: String,
+    /// By whom.
+    pub from: String,
+    /// One that asks for encryption: `local`, `pgp`, `temporary-mailbox`, `plain` or `refused`.
+    pub marked: String,
+    /// One that says nothing.
+    pub unmarked: String,
+    /// Why one of them is refused.
+    pub reason: Option<String>,
+    /// `DANE ok`, `TLS`, `no TLS` or `unknown`; nothing for somebody here.
+    pub transport: Option<String>,
+    /// What is asked of the way.
+    pub tls_policy: Option<String>,
+    /// It goes by the smarthost; nothing is known of the way behind that.
+    pub smarthost: bool,
+    /// The MTA-STS policy of the domain: `enforce`, `testing`, `none` or `unknown`.
+    pub mta_sts: Option<String>,
+    /// Everything was known in time.
+    pub complete: bool,
+    /// The hosts, in the order in which they are tried.
+    pub hosts: Vec<HostThere>,
+    /// What becomes of it under each level.
+    pub levels: Vec<LevelThere>,
+}
+
+/// A host of `recipient`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HostThere {
+    /// Its name.
+    pub host: String,
+    /// The records that name it: `secure` or `insecure`.
+    pub dnssec: String,
+    /// `usable`, `unusable`, `none` or `unknown`.
+    pub tlsa: String,
+    /// In the policy of the domain: `listed`, `not-listed`; `none` or `unknown`.
+    pub mta_sts: String,
+    /// `works`, `not-offered`, `refused`, `fails` or `unknown`.
+    pub starttls: String,
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: Option<String>,
+    /// When its certificate ends.
+    pub expires: Option<String>,
+    /// SHA-256 of its certificate.
+    pub fingerprint: Option<String>,
+    /// Why it could not be met.
+    pub reason: Option<String>,
+}
+
+/// A level of `recipient`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LevelThere {
+    /// Which.
+    pub level: String,
+    /// `deliver`, `defer`, `bounce` or `unknown`.
+    pub verdict: String,
+    /// What is proven: `tls=dane`, …
+    pub proof: Option<String>,
+    /// By which host, or at which it fails.
+    pub host: Option<String>,
+    /// RFC 3463.
+    pub status: Option<String>,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
 /// `dns`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DnsRecords {
@@ -560,6 +629,40 @@ mod tests {
 
     fn mailbox_changed() -> Value {
         json!(MailboxChanged { address: text(), state: text(), others: vec![text()] })
+    }
+
+    fn recipient() -> Recipient {
+        Recipient {
+            address: text(),
+            from: text(),
+            marked: text(),
+            unmarked: text(),
+            reason: some(),
+            transport: some(),
+            tls_policy: some(),
+            smarthost: true,
+            mta_sts: some(),
+            complete: true,
+            hosts: vec![HostThere {
+                host: text(),
+                dnssec: text(),
+                tlsa: text(),
+                mta_sts: text(),
+                starttls: text(),
+                version: some(),
+                expires: some(),
+                fingerprint: some(),
+                reason: some(),
+            }],
+            levels: vec![LevelThere {
+                level: text(),
+                verdict: text(),
+                proof: some(),
+                host: some(),
+                status: some(),
+                reason: some(),
+            }],
+        }
     }
 
     fn clock() -> Clock {
@@ -769,6 +872,7 @@ mod tests {
                 }),
             ),
             ("key_remove", changed()),
+            ("recipient", json!(recipient())),
             ("dns", json!(DnsRecords { lines: vec![text()] })),
             ("check", json!([Finding { level: text(), about: text(), finding: text() }])),
             ("master_key_rotate", json!(MasterKeyRotated { file: text(), state: text() })),

@@ -11,6 +11,11 @@ use crate::flow::account_keys::OpenInvitation;
 use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
 use crate::flow::delivery::Courier;
+use crate::flow::forecast::Forecast;
+use crate::flow::forecast::Forecasts;
+use crate::flow::forecast::HostThere;
+use crate::flow::forecast::LevelThere;
+use crate::flow::forecast::Outcome;
 use crate::flow::life::Clocks;
 use crate::flow::queue;
 use crate::flow::queue::QueueItem;
@@ -53,6 +58,7 @@ use std::sync::Arc;
 pub struct Dispatcher {
     flow: Arc<Flow>,
     courier: Courier,
+    forecasts: Forecasts,
 }
 
 impl Answering for Dispatcher {
@@ -63,8 +69,8 @@ impl Answering for Dispatcher {
 
 impl Dispatcher {
     /// Over these flows; `courier` is for what is asked of other servers.
-    pub const fn new(flow: Arc<Flow>, courier: Courier) -> Self {
-        Self { flow, courier }
+    pub fn new(flow: Arc<Flow>, courier: Courier) -> Self {
+        Self { flow, courier, forecasts: Forecasts::default() }
     }
 
     async fn dispatch(&self, request: Request) -> Result<Value, Trouble> {
@@ -126,6 +132,7 @@ impl Dispatcher {
             | R::CertificateFetch { .. }
             | R::CertificateList {}
             | R::CertificateRemove { .. }) => self.certificates(request).await,
+            R::Recipient { address, from } => self.recipient(&parse(&address)?, from.as_deref()).await,
             R::Dns {} => self.dns_records().await,
             R::Health {} => json(answer::Health { store: health(flow.store.health()).into() }),
         }
@@ -190,6 +197,22 @@ impl Dispatcher {
             }
             _ => Err(Trouble::usage("not about an account")),
         }
+    }
+
+    /// What would happen to a message.
+    async fn recipient(&self, address: &Address, from: Option<&str>) -> Result<Value, Trouble> {
+        let config = self.flow.config();
+        let from = match (from, config.domains.first()) {
+            (Some(from), _) => parse(from)?,
+            (None, Some(domain)) => Address::new("postmaster", domain.name.clone())
+                .map_err(|why| Trouble::unavailable(why.to_string()))?,
+            (None, None) => return Err(Trouble::usage("there is no domain to write from")),
+        };
+        if !config.is_local(from.domain()) {
+            return Err(Trouble::usage(format!("{from} is no address of this server's domains")));
+        }
+        let forecast = self.forecasts.of(&self.flow, &self.courier, &from, address).await?;
+        json(forecast_shown(address, &from, forecast))
     }
 
     /// The records to publish.
@@ -633,6 +656,64 @@ fn recipient_shown(recipient: &QueuedRecipient) -> answer::RecipientShown {
         attempts: recipient.attempts,
         next_attempt: waits.then(|| recipient.next.to_string()),
         reason: recipient.reason.clone(),
+    }
+}
+
+fn forecast_shown(address: &Address, from: &Address, forecast: Forecast) -> answer::Recipient {
+    let Forecast { marked, unmarked, way } = forecast;
+    let reason = marked.as_ref().err().or(unmarked.as_ref().err()).cloned();
+    let mta_sts = way.as_ref().map(|way| match way.mta_sts {
+        None => "unknown",
+        Some(None) => "none",
+        Some(Some(mode)) => mode.as_str(),
+    });
+    answer::Recipient {
+        address: address.to_string(),
+        from: from.to_string(),
+        marked: marked.unwrap_or("refused").into(),
+        unmarked: unmarked.unwrap_or("refused").into(),
+        reason,
+        transport: way.as_ref().map(|way| way.in_words().into()),
+        tls_policy: way.as_ref().map(|way| way.demand.to_string()),
+        smarthost: way.as_ref().is_some_and(|way| way.smarthost),
+        mta_sts: mta_sts.map(str::to_owned),
+        complete: way.as_ref().is_none_or(|way| way.complete),
+        hosts: way.iter().flat_map(|way| way.hosts.iter().map(host_there)).collect(),
+        levels: way.iter().flat_map(|way| way.levels.iter().map(level_there)).collect(),
+    }
+}
+
+fn host_there(host: &HostThere) -> answer::HostThere {
+    answer::HostThere {
+        host: host.name.clone(),
+        dnssec: host.dnssec.into(),
+        tlsa: host.tlsa.into(),
+        mta_sts: host.mta_sts.into(),
+        starttls: host.starttls.into(),
+        version: host.version.map(str::to_owned),
+        expires: host.certificate.as_ref().and_then(Stored::ends).map(|time| time.to_string()),
+        fingerprint: host.certificate.as_ref().map(Stored::fingerprint),
+        reason: host.trouble.clone(),
+    }
+}
+
+fn level_there(one: &LevelThere) -> answer::LevelThere {
+    let (verdict, host, proof, trouble) = match &one.outcome {
+        Outcome::Deliver { host, proof } => ("deliver", Some(host.clone()), Some(*proof), None),
+        Outcome::Defer(trouble) => ("defer", trouble.host.clone(), None, Some(trouble)),
+        Outcome::Bounce(trouble) => ("bounce", trouble.host.clone(), None, Some(trouble)),
+        Outcome::Unknown => ("unknown", None, None, None),
+    };
+    answer::LevelThere {
+        level: one.level.to_string(),
+        verdict: verdict.into(),
+        proof: proof.map(|proof| proof.to_string()),
+        host,
+        status: trouble.map(|trouble| {
+            let (class, subject, detail) = trouble.status;
+            format!("{class}.{subject}.{detail}")
+        }),
+        reason: trouble.map(|trouble| trouble.text.clone()),
     }
 }
 

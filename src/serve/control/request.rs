@@ -250,6 +250,15 @@ pub enum Request {
         /// Whose.
         domain: String,
     },
+    /// What would happen to a message.
+    #[serde(rename = "/recipient")]
+    Recipient {
+        /// For whom.
+        address: String,
+        /// By whom; without it, by anybody of the first domain.
+        #[serde(default)]
+        from: Option<String>,
+    },
     /// The records to publish.
     #[serde(rename = "/dns")]
     Dns {},
@@ -284,6 +293,7 @@ impl Request {
             | Self::KeyList {}
             | Self::KeyShow { .. }
             | Self::CertificateList {}
+            | Self::Recipient { .. }
             | Self::Dns {}
             | Self::Health {} => true,
             Self::AccountAdd { .. }

@@ -1,0 +1,208 @@
+//! What would happen to a message, asked before it is sent: encryption, hosts, and the verdict of each level.
+
+use crate::harness::House;
+use crate::harness::LOOPBACK;
+use crate::harness::PASSWORD;
+use crate::main_job::letter;
+use crate::peer::Act;
+use crate::peer::Peer;
+use crate::peer::Plan;
+use crate::peer::StartTls;
+use crate::tls_policy::tlsa;
+use guardpost::app::clock::SystemClock;
+use guardpost::base::address::Address;
+use guardpost::base::time::Clock;
+use guardpost::flow::delivery::Courier;
+use guardpost::net::dns::Dns;
+use guardpost::net::dns::Table;
+use guardpost::net::listen::Service;
+use guardpost::openpgp::generate::generate;
+use guardpost::serve::control::TroubleKind;
+use guardpost::serve::control::dispatch::Dispatcher;
+use guardpost::serve::control::request::Request;
+use guardpost::serve::control::socket::Answering;
+use serde_json::Value;
+use serde_json::json;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+
+/// What the appliance says of a message to `address`.
+pub async fn ask(house: &House, address: &str, from: Option<&str>) -> Value {
+    let request = Request::Recipient { address: address.into(), from: from.map(str::to_owned) };
+    house.control(&request).await.unwrap_or_else(|trouble| panic!("{address}: {trouble}"))
+}
+
+/// `deliver tls=dane`, `bounce 5.7.4`, …
+pub fn verdict(answer: &Value, level: &str) -> String {
+    let levels = answer["levels"].as_array().unwrap();
+    let one = levels.iter().find(|one| one["level"] == level).unwrap_or_else(|| panic!("{level}: {answer}"));
+    let said = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+    format!("{} {}{}", said("verdict"), said("proof"), said("status"))
+}
+
+/// No envelope was begun at this peer.
+fn only_greeted(peer: &Peer) {
+    let octets = String::from_utf8_lossy(&peer.octets()).into_owned();
+    assert!(octets.contains("EHLO") && !octets.contains("MAIL") && !octets.contains("RCPT"), "{octets}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_and_verdicts_are_shown_and_nothing_is_sent() {
+    let good = Peer::good().await;
+    let port = good.address.port();
+    let plain = Plan::default().start_tls(StartTls::NotOffered).at("127.0.0.2", port).open().await;
+    let table = Table::signed()
+        .with_mx("dane.example", &[(10, "mx.dane.example")])
+        .with_addresses("mx.dane.example", &[good.address.ip()])
+        .with_tlsa("mx.dane.example", &[tlsa(3, 1, 1, &good.certificate)])
+        .with_mx("tls.example", &[(10, "plain.mx.example"), (20, "good.mx.example")])
+        .with_mx("plain.example", &[(10, "plain.mx.example")])
+        .with_addresses("plain.mx.example", &[plain.address.ip()])
+        .with_addresses("good.mx.example", &[good.address.ip()])
+        .with_mx("nobody.example", &[(10, "nobody.mx.example"), (20, "nowhere.mx.example")])
+        .with_addresses("nobody.mx.example", &["127.0.0.99".parse().unwrap()])
+        .with_mx("null.example", &[(0, ".")]);
+    let more = "[[outbound.tls_policy]]\ndomain = \"plain.example\"\nlevel = \"encrypt\"\n";
+    let house = House::among(good, Some(Arc::new(table) as Arc<dyn Dns>), more).await;
+    house.add_account("alice@house.example", PASSWORD).await;
+
+    let dane = ask(&house, "bob@dane.example", None).await;
+    assert_eq!((&dane["transport"], &dane["complete"]), (&json!("DANE ok"), &json!(true)));
+    assert_eq!(dane["from"], "postmaster@house.example");
+    let host = &dane["hosts"][0];
+    assert_eq!(
+        [
+            &host["host"],
+            &host["dnssec"],
+            &host["tlsa"],
+            &host["mta_sts"],
+            &host["starttls"],
+            &host["version"]
+        ],
+        ["mx.dane.example", "secure", "usable", "none", "works", "TLSv1.3"]
+    );
+    for (level, want) in [
+        ("opportunistic", "deliver tls=dane"),
+        ("encrypt", "deliver tls=dane"),
+        ("dane-only", "deliver tls=dane"),
+        ("verify", "bounce 5.7.4"),
+    ] {
+        assert_eq!(verdict(&dane, level), want, "{level}");
+    }
+    // The first host takes mail in clear, so that is what happens; who asks for more gets the second one.
+    let tls = ask(&house, "bob@tls.example", None).await;
+    assert_eq!((&tls["transport"], &tls["tls_policy"]), (&json!("no TLS"), &json!("opportunistic")));
+    assert_eq!(verdict(&tls, "encrypt"), "deliver tls=unauthenticated");
+    assert_eq!(verdict(&tls, "dane-only"), "bounce 5.7.4");
+    let plain_one = ask(&house, "bob@plain.example", None).await;
+    assert_eq!((&plain_one["transport"], &plain_one["tls_policy"]), (&json!("no TLS"), &json!("encrypt")));
+    assert_eq!(verdict(&plain_one, "encrypt"), "bounce 5.7.4");
+    assert_eq!(plain_one["hosts"][0]["starttls"], "not-offered");
+    let nobody = ask(&house, "bob@nobody.example", None).await;
+    assert_eq!((&nobody["transport"], &nobody["complete"]), (&json!("unknown"), &json!(true)));
+    assert_eq!(verdict(&nobody, "opportunistic"), "defer 4.4.1");
+    assert!(nobody["hosts"][1]["reason"].as_str().unwrap().contains("has no address"), "{nobody}");
+    for (domain, status) in [("null.example", "5.1.10"), ("nothing.example", "5.1.2")] {
+        let answer = ask(&house, &format!("bob@{domain}"), None).await;
+        assert_eq!(verdict(&answer, "opportunistic"), format!("bounce {status}"));
+        assert_eq!(answer["hosts"], json!([]));
+    }
+    only_greeted(&house.world);
+    only_greeted(&plain);
+
+    // What was found a moment ago is not looked for again, whoever at that domain is asked about.
+    let before = house.world.sessions().len();
+    assert_eq!(ask(&house, "carol@dane.example", None).await["transport"], "DANE ok");
+    assert_eq!(house.world.sessions().len(), before);
+
+    std::fs::write(house.at("guard.toml"), house.configuration(house.port(Service::Https))).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guardpost"));
+    command.env_clear().stdin(Stdio::null()).arg("--config").arg(house.at("guard.toml"));
+    command.args(["recipient", "bob@dane.example", "--from", "alice@house.example"]);
+    let said = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let words = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{words}{}", String::from_utf8_lossy(&said.stderr));
+    for part in ["marked:", "temporary-mailbox", "DANE ok", "mx.dane.example", "dane-only", "tls=dane"] {
+        assert!(words.contains(part), "{part} is not in\n{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_decision_is_that_of_a_submission() {
+    let rules =
+        "[[encryption.rule]]\nfrom = \"alice@house.example\"\nto = \"closed.example\"\naction = \"refuse\"\n";
+    let house = House::with(Plan::default(), rules).await;
+    let dora = Address::parse("dora@far.example").unwrap();
+    let made = generate(&dora, SystemClock.now()).unwrap();
+    house.flow().import_certificate(made.certificate.clone()).await.unwrap();
+    let alice = Some("alice@house.example");
+    for (address, from, marked, unmarked) in [
+        ("dora@far.example", alice, "pgp", "plain"),
+        ("bob@far.example", alice, "temporary-mailbox", "plain"),
+        ("alice@house.example", None, "local", "local"),
+        ("postmaster@house.example", None, "local", "local"),
+        ("nobody@house.example", None, "refused", "refused"),
+        ("bob@closed.example", alice, "refused", "refused"),
+        ("bob@closed.example", None, "temporary-mailbox", "plain"),
+    ] {
+        let answer = ask(&house, address, from).await;
+        assert_eq!((&answer["marked"], &answer["unmarked"]), (&json!(marked), &json!(unmarked)), "{address}");
+        assert_eq!(answer["reason"].is_string(), marked == "refused", "{answer}");
+        let local = address.ends_with("@house.example");
+        assert_eq!(answer["transport"].is_null(), local, "{answer}");
+    }
+    assert!(house.flow().all_certificates().await.unwrap().len() == 1, "asking makes nothing");
+    let message = letter("[secure] Offer", "text", "");
+    let reply = house.alice_sends().await.send("alice@house.example", &["bob@far.example"], &message).await;
+    assert!(reply.is(250, "2.0.0"), "{reply:?}");
+    assert_eq!(ask(&house, "bob@far.example", alice).await["marked"], "temporary-mailbox");
+    for (address, from) in [
+        ("not an address", None),
+        ("bob@[192.0.2.1]", None),
+        ("bob@far.example", Some("eve@elsewhere.example")),
+        ("bob@far.example", Some("")),
+    ] {
+        let request = Request::Recipient { address: address.into(), from: from.map(str::to_owned) };
+        let trouble = house.control(&request).await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Usage, "{address} {from:?}: {trouble}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_says_nothing_is_unknown_and_holds_nobody_up() {
+    let silent = Plan::default().rule(|_| Act::Hang).open().await;
+    let good = Plan::default().at("127.0.0.2", silent.address.port()).open().await;
+    let table = Table::signed()
+        .with_mx("both.example", &[(10, "silent.mx.example"), (20, "good.mx.example")])
+        .with_mx("silent.example", &[(10, "silent.mx.example")])
+        .with_addresses("silent.mx.example", &[silent.address.ip()])
+        .with_addresses("good.mx.example", &[good.address.ip()]);
+    let house = House::among(silent, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
+    // The answer comes while the host is still silent.
+    let (one, both) =
+        tokio::join!(ask(&house, "bob@silent.example", None), ask(&house, "bob@both.example", None));
+    assert_eq!((&one["complete"], &one["transport"]), (&json!(false), &json!("unknown")));
+    assert_eq!(verdict(&one, "encrypt"), "unknown ");
+    assert_eq!(one["hosts"][0]["starttls"], "unknown");
+    // What is known is said: nobody has DANE, and the second host takes mail.
+    assert_eq!(verdict(&one, "dane-only"), "bounce 5.7.4");
+    assert_eq!((&both["complete"], &both["hosts"][1]["starttls"]), (&json!(false), &json!("works")));
+    assert_eq!(verdict(&both, "encrypt"), "deliver tls=unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_leads_nowhere_that_mail_would_not_go() {
+    let peer = Peer::good().await;
+    let table = Table::signed()
+        .with_mx("inside.example", &[(10, "mx.inside.example")])
+        .with_addresses("mx.inside.example", &[LOOPBACK, "169.254.169.254".parse().unwrap()]);
+    let house = House::among(peer, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
+    // As a server on the Internet dials.
+    let dispatcher = Dispatcher::new(house.flow().clone(), Courier::default());
+    let request = Request::Recipient { address: "bob@inside.example".into(), from: None };
+    let answer = dispatcher.answer(request).await.unwrap();
+    assert_eq!(verdict(&answer, "opportunistic"), "bounce 5.4.6");
+    assert_eq!(answer["transport"], "unknown");
+    assert!(house.world.sessions().is_empty());
+}
