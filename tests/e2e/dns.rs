@@ -123,6 +123,9 @@ const PROVEN: &[(&str, &str, &str, &str)] = &[
     ("TLSA", "host.plain.example", "insecure nxdomain", "insecure nxdomain"),
     ("MX", "expired.example", "bogus", "error"),
     ("A", "mx.bogus.example", "bogus", "error"),
+    // Signed by an algorithm that nobody knows: as if it was not signed.
+    ("MX", "unknown.example", "insecure 1", "insecure 1"),
+    ("MX", "nothing.unknown.example", "insecure nxdomain", "insecure nxdomain"),
     ("MX", "nothing.nowhere", "secure nxdomain", "secure nxdomain"),
     // (c) Denials by NSEC3 with many iterations are legal, and prove nothing.
     ("MX", "nothing.many.example", "insecure nxdomain", "secure nxdomain"),
@@ -172,10 +175,15 @@ async fn what_is_proven_is_told_from_what_is_not() {
     let auto = open(zones.address, Trust::Auto, Some(&anchor));
     assert!(matches!(auto.validation().await, Validation::By(who) if who.contains("this server itself")));
     assert_eq!(ask(&*auto, "MX", "signed.example").await, "secure 1");
-    // Nobody validates: names are found all the same, and nothing is secure.
-    let nobody_can = open(zones.address, Trust::Auto, None);
+    // Nobody can validate, because no DNSSEC records come: names are found all the same, and nothing is secure.
+    let stripping = Forger::between(zones.address, |seen| vec![seen.wire(seen.forged(strip))]).await;
+    let nobody_can = open(stripping.address, Trust::Auto, Some(&anchor));
     assert!(matches!(nobody_can.validation().await, Validation::Broken(_)));
     assert_eq!(ask(&*nobody_can, "MX", "signed.example").await, "insecure 1");
+    // They come and prove nothing: nothing is taken for unsigned.
+    let lied_to = open(zones.address, Trust::Auto, None);
+    assert!(matches!(lied_to.validation().await, Validation::Broken(_)));
+    assert_eq!(ask(&*lied_to, "MX", "signed.example").await, "error");
     let fooled = open(zones.address, Trust::Ad, None);
     assert!(matches!(fooled.validation().await, Validation::Broken(_)));
     assert_eq!(nobody.validation().await, Validation::Off);
@@ -184,6 +192,49 @@ async fn what_is_proven_is_told_from_what_is_not() {
     assert!(matches!(lost.validation().await, Validation::Broken(why) if why.contains("clock")));
     for (kind, name) in [("MX", "signed.example"), ("MX", "plain.example"), ("MX", "nothing.nowhere")] {
         assert_eq!(ask(&*lost, kind, name).await, "bogus", "{kind} {name}");
+    }
+}
+
+/// Takes every DNSSEC record out of an answer.
+fn strip(message: &mut Message) {
+    let dnssec = [RecordType::RRSIG, RecordType::NSEC, RecordType::NSEC3, RecordType::DNSKEY, RecordType::DS];
+    message.answers.retain(|record| !dnssec.contains(&record.record_type()));
+    message.authorities.retain(|record| !dnssec.contains(&record.record_type()));
+}
+
+/// Seen from a clock that is a year wrong, all signatures are those of another year.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_a_year_wrong_holds_back_and_downgrades_nothing() {
+    let times = |from: i64, until: i64| {
+        let at = |years: i64| {
+            let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+            (now + jiff::Span::new().days(365 * years)).strftime("%Y%m%d%H%M%S").to_string()
+        };
+        (at(from), at(until))
+    };
+    for (what, (from, until)) in [("a year ahead", times(-2, -1)), ("a year behind", times(1, 2))] {
+        let zones = Zones::serve_signed("", Some((&from, &until)));
+        let anchor = zones.anchor();
+        for trust in [Trust::Builtin, Trust::Auto] {
+            let ours = open(zones.address, trust, Some(&anchor));
+            let told = ours.validation().await;
+            assert!(matches!(&told, Validation::Broken(why) if why.contains("clock")), "{what}: {told:?}");
+            for (kind, name) in [
+                ("MX", "signed.example"),
+                ("TLSA", "mx.signed.example"),
+                ("MX", "plain.example"),
+                ("MX", "nothing.nowhere"),
+            ] {
+                let said = ask(&*ours, kind, name).await;
+                assert!(said == "bogus" || said == "error", "{what}: {kind} {name} by {trust:?}: {said}");
+            }
+        }
+        let unbound = zones.validating();
+        let theirs = open(unbound.address, Trust::Ad, None);
+        assert!(matches!(theirs.validation().await, Validation::Broken(_)), "{what}");
+        for (kind, name) in [("MX", "signed.example"), ("TLSA", "mx.signed.example")] {
+            assert_eq!(ask(&*theirs, kind, name).await, "error", "{what}: {kind} {name} by unbound");
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Signing {
     WrongDs,
     /// Every signature but those of the keys is one of other octets.
     Broken,
+    /// By an algorithm that nobody knows (RFC 4035 §5.2).
+    Unknown,
 }
 
 /// A server of zones; it ends with this.
@@ -52,6 +54,11 @@ pub struct Zones {
 impl Zones {
     /// Serves the world of these tests, with `more` lines in `signed.example`.
     pub fn serve(more: &str) -> Self {
+        Self::serve_signed(more, None)
+    }
+
+    /// The same with every signature good from the first to the second of these times only.
+    pub fn serve_signed(more: &str, times: Option<(&str, &str)>) -> Self {
         let signed = format!(
             "@ MX 10 mx\nmx A 127.0.0.1\n_25._tcp.mx TLSA 3 1 1 {zeroes}\nempty TXT x\nalias CNAME mx\n\
              cross CNAME host.plain.example.\ncross2 CNAME mx.three.example.\ndangling CNAME nobody\n\
@@ -65,26 +72,35 @@ impl Zones {
             ("many.example", Signing::Nsec3(150), "@ MX 10 mx\nmx A 127.0.0.1\n"),
             ("expired.example", Signing::Expired, "@ MX 10 mx\nmx A 127.0.0.1\n"),
             ("bogus.example", Signing::WrongDs, "@ MX 10 mx\nmx A 127.0.0.1\n"),
+            ("unknown.example", Signing::Unknown, "@ MX 10 mx\nmx A 127.0.0.1\n"),
             (
                 "plain.example",
                 Signing::None,
                 "@ MX 10 host\nhost A 127.0.0.1\nempty TXT x\nback CNAME mx.signed.example.\n",
             ),
         ];
-        Self::publish(&zones, free_port())
+        Self::publish_signed(&zones, free_port(), times)
     }
 
     /// Serves these zones, each below `example`, from this address; with `example` and the root above them.
     pub fn publish(zones: &[(&str, Signing, &str)], address: SocketAddr) -> Self {
+        Self::publish_signed(zones, address, None)
+    }
+
+    fn publish_signed(
+        zones: &[(&str, Signing, &str)],
+        address: SocketAddr,
+        times: Option<(&str, &str)>,
+    ) -> Self {
         let dir = tempfile::Builder::new().prefix("zones").tempdir().unwrap();
         let server = format!("ns.example. A {}\n", address.ip());
         let mut top = server.clone();
         for (zone, signing, text) in zones {
-            let ds = make_zone(dir.path(), zone, text, *signing);
+            let ds = make_zone(dir.path(), zone, text, *signing, times);
             top += &format!("{zone}. NS ns.example.\n{ds}");
         }
-        let ds = make_zone(dir.path(), "example", &top, Signing::Nsec);
-        make_zone(dir.path(), ".", &format!("example. NS ns.example.\n{server}{ds}"), Signing::Nsec);
+        let ds = make_zone(dir.path(), "example", &top, Signing::Nsec, times);
+        make_zone(dir.path(), ".", &format!("example. NS ns.example.\n{server}{ds}"), Signing::Nsec, times);
         let server = start_named(dir.path(), address);
         Self { dir, server, address }
     }
@@ -103,7 +119,7 @@ impl Zones {
         // The head of the zone is written anew.
         let body = text.lines().skip(4).filter(|line| !line.contains(gone));
         let body: String = body.map(|line| format!("{line}\n")).collect();
-        make_zone(dir.path(), zone, &body, Signing::Expired);
+        make_zone(dir.path(), zone, &body, Signing::Expired, None);
         let address = free_port();
         let server = start_named(dir.path(), address);
         Self { dir, server, address }
@@ -188,7 +204,7 @@ impl Drop for Validating {
 }
 
 /// Writes and signs a zone; its DS lines, as its parent has them.
-fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
+fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing, times: Option<(&str, &str)>) -> String {
     let origin = if zone == "." { ".".to_owned() } else { format!("{zone}.") };
     let file = dir.join(format!("{}.zone", if zone == "." { "root" } else { zone }));
     fs::write(
@@ -217,6 +233,8 @@ fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
     }
     if signing == Signing::Expired {
         arguments.extend(["-s", "20200101000000", "-e", "20200201000000"]);
+    } else if let Some((from, until)) = times {
+        arguments.extend(["-s", from, "-e", until]);
     }
     let name = file.to_str().unwrap();
     arguments.push(name);
@@ -236,6 +254,10 @@ fn make_zone(dir: &Path, zone: &str, text: &str, signing: Signing) -> String {
         return String::new();
     }
     let ds = fs::read_to_string(dir.join(format!("dsset-{origin}"))).unwrap();
+    if signing == Signing::Unknown {
+        // Key tag, algorithm, digest.
+        return ds.replace(" 13 2 ", " 200 2 ");
+    }
     if signing != Signing::WrongDs {
         return ds;
     }

@@ -2,7 +2,8 @@
 //!
 //! Where neither can be had, because the resolver answers and hands on no DNSSEC records, names are looked up without
 //! validation: nothing is secure, there is no DANE, what demands it waits, and `check` and the log say so. `builtin`
-//! in place of `auto` holds all mail back then.
+//! in place of `auto` holds all mail back then. Where it hands them on and they do not prove what they should, the clock
+//! is wrong or somebody lies: then all mail waits, and nothing is taken for unsigned.
 
 use crate::base::dns::Validation;
 use crate::net::Deed;
@@ -27,6 +28,8 @@ pub(super) struct Auto {
     stub: Option<Stub>,
     builtin: Builtin,
     plain: Plain,
+    /// The same resolvers, whose word does not count.
+    raw: Stub,
     /// Made once, for as long as this process lives: a resolver that stops validating later must not be believed less
     /// than before, nor another one more.
     validates: OnceCell<Way>,
@@ -49,8 +52,8 @@ enum Chosen<'a> {
 }
 
 impl Auto {
-    pub(super) fn new(stub: Option<Stub>, builtin: Builtin, plain: Plain) -> Self {
-        Self { stub, builtin, plain, validates: OnceCell::new(), nobody: Mutex::default() }
+    pub(super) fn new(stub: Option<Stub>, builtin: Builtin, plain: Plain, raw: Stub) -> Self {
+        Self { stub, builtin, plain, raw, validates: OnceCell::new(), nobody: Mutex::default() }
     }
 
     /// The way that counts; or why there is none yet.
@@ -66,6 +69,7 @@ impl Auto {
         }
         match self.validates.get_or_try_init(|| self.try_both()).await {
             Ok(way) => Ok(self.validated(*way)),
+            Err(why) if self.raw.hands_on_signatures().await == Some(true) => Err(why),
             Err(why) if self.plain.answers().await => {
                 *nobody = Some((Instant::now(), why.clone()));
                 Ok(Chosen::Plain(why))

@@ -118,8 +118,9 @@ pub fn open(options: &Options, random: Arc<dyn Random>) -> Result<Arc<dyn Dns>, 
         Trust::Builtin => Arc::new(Builtin::new(&servers, options.trust_anchor_file.as_deref())?),
         Trust::Auto => {
             let builtin = Builtin::new(&servers, options.trust_anchor_file.as_deref())?;
+            let raw = Stub::untrusted(servers.clone(), Arc::clone(&random));
             let stub = (!trusted.is_empty()).then(|| Stub::new(trusted, random));
-            Arc::new(Auto::new(stub, builtin, Plain::new(&servers)?))
+            Arc::new(Auto::new(stub, builtin, Plain::new(&servers)?, raw))
         }
     };
     Ok(Arc::new(Names::new(ask)))

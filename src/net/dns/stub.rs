@@ -97,6 +97,17 @@ impl Stub {
         Reply { answer: Answer::Records(security, chain.data()), keep: chain.keep(), end: chain.end }
     }
 
+    /// Whether answers come with their DNSSEC records, good or not; nothing where nobody answers.
+    pub(super) async fn hands_on_signatures(&self) -> Option<bool> {
+        for server in &self.servers {
+            let asked = timeout(LOOKUP, self.converse(*server, &Name::root(), RecordType::SOA)).await;
+            if let Ok(Ok(message)) = asked {
+                return Some(message.answers.iter().any(|found| found.record_type() == RecordType::RRSIG));
+            }
+        }
+        None
+    }
+
     /// One question to one server, over UDP, and over TCP if the answer does not fit.
     async fn converse(&self, server: SocketAddr, name: &Name, kind: RecordType) -> io::Result<Message> {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
