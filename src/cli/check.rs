@@ -48,6 +48,7 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     let config = settings.load()?;
     let mut findings = Findings::default();
     findings.ok("configuration", format!("{} is complete", settings.file.display()));
+    findings.smarthost(&config);
     let has_keys = findings.master_key(&config);
     findings.certificate(&config, SystemClock.now());
     findings.recovery(&config, SystemClock.now());
@@ -85,6 +86,21 @@ impl Findings {
 
     fn add(&mut self, level: &str, about: &str, finding: impl Into<String>) {
         self.0.push(Finding { level: level.into(), about: about.into(), finding: finding.into() });
+    }
+
+    /// A policy holds for the way to a smarthost, and proves nothing of the way behind it.
+    fn smarthost(&mut self, config: &Config) {
+        let Some(smarthost) = &config.outbound.smarthost else { return };
+        for alias in config.domains.iter().filter_map(|domain| domain.secure_alias_domain.as_ref()) {
+            self.warning(
+                "configuration",
+                format!(
+                    "mail of {alias} goes over TLS to the smarthost {} only; whether it is encrypted behind that, \
+                     nobody here can tell",
+                    smarthost.host
+                ),
+            );
+        }
     }
 
     /// Whether it is there; and where it lies, since that says what it protects against.

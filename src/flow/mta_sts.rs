@@ -103,7 +103,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The policy that counts for `domain` now; within a minute, whatever its servers do.
 pub async fn of(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Option<Policy> {
-    let policy = match timeout(PATIENCE, look_up(flow, web, domain)).await {
+    within(flow, web, domain, PATIENCE).await
+}
+
+async fn within(flow: &Flow, web: &HttpsClient, domain: &Domain, patience: Duration) -> Option<Policy> {
+    let policy = match timeout(patience, look_up(flow, web, domain)).await {
         Ok(found) => found,
         Err(_) => kept(flow, domain).await.map(|found| found.map(|(_, policy)| policy)),
     };
@@ -299,3 +303,7 @@ async fn anew(flow: &Flow, web: &HttpsClient, record: StsRecord, now: Time) {
         Err(_) => tracing::warn!(%domain, ends = %record.until, "MTA-STS policy host does not answer"),
     }
 }
+
+#[cfg(test)]
+#[path = "mta_sts_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 //! It goes over a new connection, or over one that another message has left open, if the policy lets this message go
 //! over that one too: each message is judged by itself, by what is known now.
 
+use crate::base::address::Domain;
 use crate::base::envelope::Recipient;
 use crate::base::limits::FRAME;
 use crate::base::requirement::Unmet;
@@ -115,7 +116,8 @@ impl Session<'_> {
             Err(trouble) => return Some(Err(trouble.into())),
         };
         let (connection, cleared) = self.connections.take(|connection| self.clears(connection, addresses))?;
-        self.passed(&cleared);
+        let link = self.link(&connection.wire, Tls::Wanted(Attempt::First), false);
+        self.passed(&cleared, &link, connection.wire.stream.tls());
         let Connection { mut wire, mut conversation, .. } = connection;
         wire.proof = Some(cleared.proof());
         Some(match conversation.next(plan, cleared) {
@@ -182,6 +184,7 @@ impl Session<'_> {
             };
             self.note(&wire, &mut conversation, progress);
             let passed = wire.proof.is_some();
+            let proof = passed.then(|| proven(&wire));
             return Err(match broken {
                 // What was said at once with RSET may still be answered: it is left, not talked to.
                 Broken::Trouble(trouble) if conversation.is_used() && !in_text => Broken::Stale(trouble),
@@ -190,7 +193,7 @@ impl Session<'_> {
                         wire.quit().await;
                     }
                     match broken {
-                        Broken::Trouble(trouble) => Broken::Trouble(Trouble { passed, ..trouble }),
+                        Broken::Trouble(trouble) => Broken::Trouble(Trouble { passed, proof, ..trouble }),
                         broken => broken,
                     }
                 }
@@ -236,7 +239,9 @@ impl Session<'_> {
             }
             Effect::AskPolicy => {
                 let refused = conversation.tls_refused();
-                let cleared = self.ask_policy(&self.link(wire, tls, refused)).map_err(Broken::Refused)?;
+                let cleared = self
+                    .ask_policy(&self.link(wire, tls, refused), wire.stream.tls())
+                    .map_err(Broken::Refused)?;
                 wire.proof = Some(cleared.proof());
                 return Ok(conversation.cleared(cleared)?);
             }
@@ -301,7 +306,7 @@ impl Session<'_> {
             (_, Tls::Plain) => Link::Failed(Attempt::Again),
         };
         tracing::debug!(queue = %self.job.record.id, host = %self.host.name, %why, "no handshake");
-        match self.ask_policy(&link) {
+        match self.ask_policy(&link, None) {
             Err(refusal) => Err(Broken::Refused(refusal)),
             // There is no connection that could be cleared.
             Ok(_) => Err(Trouble::new((4, 7, 5), why.to_string()).into()),
@@ -324,26 +329,42 @@ impl Session<'_> {
     }
 
     /// One verdict, one event.
-    fn ask_policy(&self, link: &Link<'_>) -> Result<Cleared, Refusal> {
+    fn ask_policy(&self, link: &Link<'_>, tls: Option<&TlsFacts>) -> Result<Cleared, Refusal> {
         let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
+        let domain = self.facts.next_hop.map(Domain::as_str);
+        let (version, cipher) = (tls.map(|tls| tls.version), tls.map(|tls| tls.cipher.as_str()));
         let verdict = judge(demand, &self.facts, link, self.flow.clock.now());
         match &verdict {
-            Ok(cleared) => self.passed(cleared),
+            Ok(cleared) => self.passed(cleared, link, tls),
             Err(refusal) => {
-                let (reason, then) = (&refusal.reason, refusal.then);
-                tracing::info!(%queue, host, policy = %demand, %reason, ?then, "tls policy not met");
+                let (reason, then, (class, subject, detail)) =
+                    (&refusal.reason, refusal.then, refusal.status());
+                let status = format_args!("{class}.{subject}.{detail}");
+                tracing::info!(
+                    %queue, domain, host, policy = %demand, %status, %reason, version, cipher, ?then,
+                    "tls policy not met"
+                );
             }
         }
         verdict
     }
 
-    fn passed(&self, cleared: &Cleared) {
+    fn passed(&self, cleared: &Cleared, link: &Link<'_>, tls: Option<&TlsFacts>) {
         let (queue, host, demand) = (self.job.record.id, self.host.name.as_str(), self.demand);
+        let domain = self.facts.next_hop.map(Domain::as_str);
+        let (version, cipher) = (tls.map(|tls| tls.version), tls.map(|tls| tls.cipher.as_str()));
         let proof = cleared.proof();
         let against_dane = proof == Proof::Stored { against_dane: true };
-        tracing::info!(%queue, host, policy = %demand, %proof, against_dane, "tls policy passed");
+        tracing::info!(
+            %queue, domain, host, policy = %demand, %proof, version, cipher, against_dane, "tls policy passed"
+        );
         if let Some(reason) = cleared.tested() {
-            tracing::info!(%queue, host, %reason, "mta-sts, which is only tested, would not have passed");
+            tracing::info!(%queue, domain, host, %reason, "mta-sts, which is only tested, would not have passed");
+        }
+        let presented = self.facts.presented(link, self.flow.clock.now());
+        if demand.requirement().wants_stored() && presented == Some(1) {
+            let hint = "remove both with \"guardpost certificate remove\", and add this one";
+            tracing::warn!(%queue, domain, host, hint, "the destination presents its second stored certificate now");
         }
     }
 
@@ -368,7 +389,8 @@ impl Session<'_> {
                     progress.end(number, Outcome::Delivered(self.handover(wire, reply, reports)));
                 }
                 Answered::Refused(trouble) => {
-                    let trouble = Trouble { passed: true, ..trouble.at(&self.host.name) };
+                    let proof = Some(proven(wire));
+                    let trouble = Trouble { passed: true, proof, ..trouble.at(&self.host.name) };
                     if trouble.is_transient() {
                         progress.put_off(number, trouble);
                     } else {
@@ -382,14 +404,10 @@ impl Session<'_> {
     /// `mx.example [192.0.2.1] tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256; 250 2.0.0 ok`.
     fn handover(&self, wire: &Wire, reply: String, reports: bool) -> Handover {
         // Nobody takes anything before the policy has passed.
-        let proven = wire.proof.unwrap_or(Proof::None);
-        let link = match wire.stream.tls() {
-            Some(facts) => format!("{proven} {} {}", facts.version, facts.cipher),
-            None => proven.to_string(),
-        };
-        let host = self.host.name.clone();
-        let proof = clean(&format!("{host} [{}] {link}; {reply}", wire.stream.peer().ip()), 1_000);
-        Handover { proof, proven, link, host, reply, reports }
+        let proof = wire.proof.unwrap_or(Proof::None);
+        let (host, link) = (self.host.name.clone(), proven(wire));
+        let words = clean(&format!("{host} [{}] {link}; {reply}", wire.stream.peer().ip()), 1_000);
+        Handover { proof: words, proven: proof, link, host, reply, reports }
     }
 
     /// Sends the message and its end. If it cannot be read whole, the end is never said.
@@ -463,6 +481,16 @@ impl Session<'_> {
                 Err(Trouble::new((5, 6, 3), text))
             }
         }
+    }
+}
+
+/// `tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256`.
+fn proven(wire: &Wire) -> String {
+    // Nobody says anything of an envelope before the policy has passed.
+    let proof = wire.proof.unwrap_or(Proof::None);
+    match wire.stream.tls() {
+        Some(facts) => format!("{proof} {} {}", facts.version, facts.cipher),
+        None => proof.to_string(),
     }
 }
 

@@ -49,12 +49,14 @@ pub struct Trouble {
     pub unmet: Option<Box<Unmet>>,
     /// The TLS policy was decided before it was found: what is left to wait for is the peer.
     pub passed: bool,
+    /// What was proven about the connection then: `tls=dane TLSv1.3 …`.
+    pub proof: Option<String>,
 }
 
 impl Trouble {
     /// Trouble that no host is to blame for.
     pub fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), host: None, said: None, unmet: None, passed: false }
+        Self { status, text: text.into(), host: None, said: None, unmet: None, passed: false, proof: None }
     }
 
     /// The same, found at `host`.
@@ -68,11 +70,12 @@ impl Trouble {
     }
 }
 
-/// `4.4.1 host: text`, at most 1,000 octets: what stands in the queue and in the log.
+/// `4.4.1 host: text`, or with what was proven `4.2.1 host [tls=dane TLSv1.3 …]: text`, at most 1,000 octets: what stands in the queue and in the log.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (class, subject, detail) = self.status;
-        let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+        let proof = self.proof.as_deref().map(|proof| format!(" [{proof}]")).unwrap_or_default();
+        let host = self.host.as_deref().map(|host| format!("{host}{proof}: ")).unwrap_or_default();
         let text = clean(&format!("{class}.{subject}.{detail} {host}{}", self.text), 1_000);
         f.write_str(&text)
     }

@@ -532,6 +532,64 @@ async fn a_later_host_is_tried_and_the_best_outcome_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_smarthost_is_met_as_every_level_wants_it() {
+    let levels = ["encrypt", "dane-only", "verify"].iter().fold(String::new(), |mut text, level| {
+        let _ = write!(text, "[[outbound.tls_policy]]\ndomain = \"{level}.example\"\nlevel = \"{level}\"\n");
+        text
+    });
+    let send = async |house: &House| {
+        house.add_account("alice@house.example", crate::harness::PASSWORD).await;
+        let mut alice = house.alice_sends().await;
+        for level in ["encrypt", "dane-only", "verify"] {
+            let to = format!("bob@{level}.example");
+            let reply = alice.send("alice@house.example", &[&to], &letter("Offer", level, "")).await;
+            assert!(reply.is(250, "2.0.0"), "{reply:?}");
+        }
+        all_tried(house).await;
+    };
+    // By name: DANE at its own name, and what is stored under it.
+    let good = Peer::good().await;
+    let table = Table::signed()
+        .with_addresses("relay.example", &[good.address.ip()])
+        .with_tlsa("relay.example", &[tlsa(3, 1, 1, &good.certificate)]);
+    let stored = Stored::certificate(&good.certificate).unwrap();
+    let more = format!("smarthost = \"relay.example:{}\"\n{levels}", good.address.port());
+    let house = House::among(good, Some(Arc::new(table)), &more).await;
+    stored_certificates::add(house.flow(), Domain::parse("relay.example").unwrap(), &stored).await.unwrap();
+    send(&house).await;
+    assert_eq!(house.world.taken().len(), 3);
+    let log = String::from_utf8(logged()).unwrap();
+    for (level, proof) in
+        [("encrypt", "tls=dane"), ("dane-only", "tls=dane"), ("verify", "tls=stored-certificate")]
+    {
+        let noted = log.lines().any(|line| {
+            line.contains("delivered")
+                && line.contains(&format!("relay.example [127.0.0.1] {proof}"))
+                && line.contains(&format!(" domain={level}.example"))
+        });
+        assert!(noted, "{level}");
+    }
+    // An address has no records and nothing stored under it; and this one offers no encryption.
+    let plain = Plan::default().start_tls(StartTls::NotOffered).open().await;
+    let more = format!("smarthost = \"127.0.0.1:{}\"\n{levels}", plain.address.port());
+    let house = House::among(plain, Some(Arc::new(Table::signed())), &more).await;
+    send(&house).await;
+    let inbox = house.alice_reads().await.messages("INBOX").await;
+    for level in ["encrypt", "dane-only", "verify"] {
+        let bounce = inbox
+            .iter()
+            .find(|mail| mail.contains(&format!("Final-Recipient: rfc822; bob@{level}.example")))
+            .unwrap_or_else(|| panic!("{level} is not told"));
+        assert!(
+            bounce.contains("Status: 5.7.4") && bounce.contains(&format!("TLS policy: {level}")),
+            "{bounce}"
+        );
+    }
+    let octets = String::from_utf8(house.world.octets()).unwrap();
+    assert!(house.world.taken().is_empty() && !octets.contains("MAIL FROM"), "{octets}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_validation_dane_only_waits_and_says_so() {
     let peer = Peer::good().await;
     let table = Table::default()

@@ -21,6 +21,7 @@ pub use crate::policy::tls::verdict::before;
 pub use crate::policy::tls::verdict::judge;
 
 use crate::base::address::Domain;
+use crate::base::time::Time;
 use crate::policy::dane::Dane;
 use crate::policy::mta_sts::Sts;
 use rustls::pki_types::TrustAnchor;
@@ -113,6 +114,17 @@ pub struct Facts<'a> {
     pub sts: Sts,
     /// The authorities of the Web, for MTA-STS.
     pub roots: &'a [TrustAnchor<'static>],
+}
+
+impl Facts<'_> {
+    /// Which of several stored certificates this link presents, counted from 0 in the order in which they were added;
+    /// nothing where there are not several, or it presents none of them.
+    pub fn presented(&self, link: &Link<'_>, now: Time) -> Option<usize> {
+        let Link::Tls { chain, signature_good: true } = link else { return None };
+        let names: Vec<_> = self.host.into_iter().chain(self.next_hop).collect();
+        let several = self.stored.len() > 1;
+        several.then(|| self.stored.iter().position(|stored| stored.matches(chain, &names, now)))?
+    }
 }
 
 /// What was met.
