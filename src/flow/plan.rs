@@ -91,7 +91,9 @@ impl Flow {
             if planned.iter().any(|earlier| earlier.recipient.address.key() == key) {
                 continue;
             }
-            let way = self.way(&config, [&draft.author, &draft.account], draft.said, conversation, &recipient.address).await?;
+            let way = self
+                .way(&config, [&draft.author, &draft.account], draft.said, conversation, &recipient.address)
+                .await?;
             let way = match draft.invite {
                 None => way,
                 Some(invite) => asked(invite, way, &recipient.address)?,
