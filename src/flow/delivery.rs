@@ -296,7 +296,8 @@ pub(in crate::flow) async fn message_reader(
     record: &Arc<QueueRecord>,
 ) -> Result<FrameReader<BodyReader>, StoreError> {
     let key = frame_key(flow, record).await?;
-    Ok(FrameReader::new(flow.store.bodies().open(&record.body)?, key))
+    let body = &record.body;
+    Ok(FrameReader::of_length(flow.store.bodies().open(body)?, key, body.length()))
 }
 
 /// The same, to be read from anywhere in it.

@@ -418,9 +418,11 @@ impl Session<'_> {
             Box::new(message_reader(self.flow, &self.job.record).await.map_err(unreadable)?)
         };
         let (sender, mut chunks) = mpsc::channel::<io::Result<Vec<u8>>>(2);
+        // Memory is wiped when it is given back: none is taken that a small message does not need.
+        let most = usize::try_from(self.job.record.size).unwrap_or(FRAME).clamp(1 << 10, FRAME);
         tokio::task::spawn_blocking(move || {
             loop {
-                let mut chunk = vec![0; FRAME];
+                let mut chunk = vec![0; most];
                 let read = reader.read(&mut chunk).map(|length| {
                     chunk.truncate(length);
                     chunk

@@ -168,7 +168,13 @@ pub struct FrameReader<R: Read> {
 impl<R: Read> FrameReader<R> {
     /// Begins at the present place of `source`.
     pub fn new(source: R, key: FrameKey) -> Self {
-        let ahead = Vec::with_capacity(SEALED_FRAME + 1);
+        Self::of_length(source, key, u64::MAX)
+    }
+
+    /// The same where `source` has about so many octets left; no more room is taken than they need.
+    pub fn of_length(source: R, key: FrameKey, sealed: u64) -> Self {
+        let room = usize::try_from(sealed).unwrap_or(SEALED_FRAME).min(SEALED_FRAME) + 1;
+        let ahead = Vec::with_capacity(room);
         Self { source, key, ahead, plain: Secret::new(Vec::new()), taken: 0, number: 0, ended: false }
     }
 
