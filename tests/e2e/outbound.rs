@@ -186,3 +186,38 @@ async fn what_waits_survives_a_restart_and_goes_out_once() {
     to.dedup();
     assert_eq!((taken.len(), to.len()), (10, 10), "each once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_waited_goes_out_over_one_connection_and_the_stop_ends_it_politely() {
+    let shut = Arc::new(AtomicBool::new(true));
+    let closed = Arc::clone(&shut);
+    let world = Plan::default().rule(move |asked| {
+        if asked.line == "greeting" && closed.load(Ordering::SeqCst) {
+            return Act::Close("421 4.3.2 not now".into());
+        }
+        Act::Usual
+    });
+    let mut house = House::with(world, "[limits]\nremote_connections_per_domain = 1\n").await;
+    for n in 0..8 {
+        let to = format!("carol{n}@far.example");
+        let message = letter("Offer", &format!("number {n}"), "");
+        let reply = house.alice_sends().await.send("alice@house.example", &[&to], &message).await;
+        assert!(reply.is(250, "2.0.0"), "{reply:?}");
+    }
+    while !all_tried(&house).await {
+        tokio::task::yield_now().await;
+    }
+    shut.store(false, Ordering::SeqCst);
+    house.clock.pass(6 * MINUTE);
+    house.flow().queue_bell.notify_one();
+    house.world.wait_for(8).await;
+    house.stop().await;
+    let used: Vec<_> =
+        house.world.sessions().into_iter().filter(|session| !session.taken.is_empty()).collect();
+    assert_eq!(used.len(), 1, "one connection for all of them");
+    assert!(used[0].inside.ends_with(b"QUIT\r\n"), "{}", String::from_utf8_lossy(&used[0].inside));
+    let mut to: Vec<_> = used[0].taken.iter().flat_map(|taken| taken.rcpts.clone()).collect();
+    to.sort();
+    to.dedup();
+    assert_eq!(to.len(), 8, "each once");
+}
