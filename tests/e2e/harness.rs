@@ -58,6 +58,8 @@ use tokio::time::timeout;
 pub const HOST: &str = "mail.house.example";
 /// Its domain.
 pub const DOMAIN: &str = "house.example";
+/// Its domain for secure aliases, in a house that has one.
+pub const ALIAS_DOMAIN: &str = "secure.house.example";
 /// The password of every account that a test does not think of.
 pub const PASSWORD: &str = "three grey horses, one cart";
 
@@ -104,6 +106,8 @@ pub struct House {
     pub world: Peer,
     /// Free octets on its disk.
     pub free: Arc<AtomicU64>,
+    /// Its section of guard.toml names [`ALIAS_DOMAIN`].
+    pub aliases: bool,
     more: String,
     dns: Option<Arc<dyn Dns>>,
     web: HttpsClient,
@@ -128,6 +132,16 @@ impl House {
         Self::among(world.open().await, None, more).await
     }
 
+    /// With a domain for secure aliases; alice@ is there, and her alias is off.
+    pub async fn with_aliases(world: Peer, dns: Option<Arc<dyn Dns>>, more: &str) -> Self {
+        let mut house = Self::among(world, dns, more).await;
+        house.add_account("alice@house.example", PASSWORD).await;
+        house.stop().await;
+        house.aliases = true;
+        house.start().await;
+        house
+    }
+
     /// Among peers that are there already, the first of them for whatever `dns`, if there is any, does not say.
     pub async fn among(world: Peer, dns: Option<Arc<dyn Dns>>, more: &str) -> Self {
         Self::among_webs(world, dns, HttpsClient::default(), more).await
@@ -146,6 +160,7 @@ impl House {
             world,
             dns,
             web,
+            aliases: false,
             free: Arc::new(AtomicU64::new(1 << 40)),
             more: more.to_owned(),
             appliance: None,
@@ -211,13 +226,17 @@ impl House {
     /// The text of its guard.toml.
     pub fn configuration(&self, https: u16) -> String {
         let home = self.home.path().display();
+        let aliases = match self.aliases {
+            true => format!("secure_alias_domain = \"{ALIAS_DOMAIN}\"\n"),
+            false => String::new(),
+        };
         format!(
             "hostname = \"{HOST}\"\ndata_dir = \"{home}/data\"\nrun_dir = \"{home}/run\"\n\
              master_key_file = \"{home}/master.key\"\n\
              [listen]\nsmtp = []\nsubmission = []\nsubmissions = []\nimaps = []\nhttps = []\nhttp = []\n\
              [tls]\ncertificate = \"{home}/tls.crt\"\nkey = \"{home}/tls.key\"\n\
              [portal]\nurl = \"https://{HOST}:{https}\"\nbrand = \"House\"\n\
-             [[domain]]\nname = \"{DOMAIN}\"\n\
+             [[domain]]\nname = \"{DOMAIN}\"\n{aliases}\
              [outbound]\nport = {}\n{}",
             self.world.address.port(),
             self.more
