@@ -3,17 +3,11 @@
 //! Every request of the browser to any host but the portal's ends at a listener of the test, which must hear
 //! nothing about it.
 
+use crate::driver::Driver;
 use crate::world::PASSWORD;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process_group;
 use std::net::Ipv4Addr;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -25,7 +19,6 @@ use thirtyfour::WebDriver;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::net::TcpStream;
 
 /// Where every name but the portal's leads: whoever calls is written down by what he says first.
 pub struct Elsewhere {
@@ -101,15 +94,6 @@ impl State {
 }
 
 /// Also where a test failed: nothing of it stays behind.
-impl Drop for Browser {
-    fn drop(&mut self) {
-        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.process.wait();
-    }
-}
-
 fn collect(tree: &serde_json::Value, addresses: &mut Vec<String>) {
     addresses.push(tree["frame"]["url"].as_str().unwrap_or_default().to_owned());
     for child in tree["childFrames"].as_array().into_iter().flatten() {
@@ -120,7 +104,8 @@ fn collect(tree: &serde_json::Value, addresses: &mut Vec<String>) {
 /// Chromium and its driver.
 pub struct Browser {
     driver: WebDriver,
-    process: Child,
+    // Ends before the directory goes.
+    _process: Driver,
     dir: tempfile::TempDir,
     shots: PathBuf,
 }
@@ -128,20 +113,7 @@ pub struct Browser {
 impl Browser {
     pub async fn start(elsewhere: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-        let process = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("chromedriver is installed (Debian: chromium-driver)");
-        let mut patience = 200;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            patience -= 1;
-            assert!(patience > 0, "chromedriver does not listen");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let process = Driver::start().await;
         let mut wanted = DesiredCapabilities::chrome();
         for argument in [
             "--headless",
@@ -164,10 +136,10 @@ impl Browser {
             wanted.add_arg(argument).unwrap();
         }
         wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
+        let driver = WebDriver::new(format!("http://127.0.0.1:{}", process.port), wanted).await.unwrap();
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
         std::fs::create_dir_all(&shots).unwrap();
-        let browser = Self { driver, process, dir, shots };
+        let browser = Self { driver, dir, shots, _process: process };
         let saved = browser.dir.path().join("saved");
         std::fs::create_dir_all(&saved).unwrap();
         let saved = serde_json::json!({ "behavior": "allow", "downloadPath": saved });
@@ -190,7 +162,7 @@ impl Browser {
     }
 
     pub async fn quit(self) {
-        self.driver.clone().quit().await.unwrap();
+        self.driver.quit().await.unwrap();
     }
 
     async fn cdp(&self, command: &str, parameters: serde_json::Value) -> serde_json::Value {

@@ -11,6 +11,7 @@
 
 #[allow(deprecated, reason = "raw commands are all that is needed")]
 mod chromium;
+mod driver;
 mod harness;
 mod mail_client;
 mod markers;
