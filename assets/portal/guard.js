@@ -2,19 +2,25 @@
 // Everything works without this.
 (() => {
   "use strict";
-  const code = location.hash.slice(1);
-  const input = document.getElementById("token");
-  if (!/^[0-9A-Za-z-]{20,64}$/.test(code) || !input) return;
+  const take = () => {
+    const code = location.hash.slice(1);
+    const input = document.getElementById("token");
+    if (!/^[0-9A-Za-z-]{20,64}$/.test(code) || !input) return;
 
-  // The code goes into its field, and the field out of the way.
-  input.value = code;
-  input.type = "hidden";
-  document.getElementById("token-field").hidden = true;
-  document.getElementById("token-filled").hidden = false;
+    // The code goes into its field, and the field out of the way.
+    input.value = code;
+    input.type = "hidden";
+    document.getElementById("token-field").hidden = true;
+    document.getElementById("token-filled").hidden = false;
 
-  // Changing the language keeps it.
-  for (const link of document.querySelectorAll("a.language")) link.hash = location.hash;
+    // Changing the language keeps it.
+    for (const link of document.querySelectorAll("a.language")) link.hash = location.hash;
 
-  // Nobody reads it over a shoulder, and no history keeps it.
-  history.replaceState(null, "", location.pathname + location.search);
+    // Nobody reads it over a shoulder, and no history keeps it.
+    history.replaceState(null, "", location.pathname + location.search);
+  };
+  take();
+
+  // The link pasted once more into the address bar of this very page loads nothing anew.
+  addEventListener("hashchange", take);
 })();

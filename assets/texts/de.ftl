@@ -73,7 +73,8 @@ used-text = Der Link in Ihrer Mail legt das Passwort einmal fest. Das ist am { $
 used-not-you-title = Sie haben hier nie ein Passwort gewählt?
 used-not-you = Dann hat jemand anderes Ihren Link benutzt. Sagen Sie es dem Absender sofort, am Telefon.
 superseded-title = Es gibt eine neuere Einladung
-superseded-text = Eine neuere Einladung ging an Sie. Nur diese gilt. Suchen Sie die neueste Mail von { $brand }, auch im Spam-Ordner.
+superseded-text = Eine neuere Einladung ging an Sie. Nur diese gilt.
+superseded-do = Suchen Sie die neueste Mail von { $brand }, auch im Spam-Ordner.
 
 ## An- und Abmelden
 signin-title = Anmelden

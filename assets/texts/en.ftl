@@ -76,7 +76,8 @@ used-text = The link in your mail sets the password once. That has been done on 
 used-not-you-title = You never chose a password here?
 used-not-you = Then somebody else has used your link. Tell the sender at once, by phone.
 superseded-title = There is a newer invitation
-superseded-text = A newer invitation was sent to you. Only that one works. Look for the newest mail from { $brand }, also in your spam folder.
+superseded-text = A newer invitation was sent to you. Only that one works.
+superseded-do = Look for the newest mail from { $brand }, also in your spam folder.
 
 ## Sign in and out
 signin-title = Sign in

@@ -82,7 +82,9 @@ fn closed(chrome: &Chrome, state: &InvitationPage, status: StatusCode) -> Answer
                 .answer(status)
         }
         InvitationPage::Replaced => {
-            Notice::new(chrome, say("superseded-title"), vec![say("superseded-text")]).answer(status)
+            Notice::new(chrome, say("superseded-title"), vec![say("superseded-text")])
+                .todo(vec![say("superseded-do")])
+                .answer(status)
         }
         InvitationPage::Dead => Notice::new(chrome, say("dead-title"), vec![say("dead-text")])
             .todo(vec![say("dead-do"), say("dead-not-you")])

@@ -29,6 +29,8 @@ use axum::http::StatusCode;
 #[template(path = "portal/key.html")]
 struct Keys<'a> {
     page: &'a Chrome,
+    /// Of the mailbox: programs that keep passwords find the one for it.
+    address: String,
     errors: Vec<FieldError>,
     keys: Vec<Line>,
 }
@@ -130,7 +132,7 @@ async fn keys(
 ) -> Answer {
     let keys = portal.flow.own_keys(&signed.who).await?;
     let keys = keys.iter().map(|key| line(chrome, key)).collect();
-    page::html(status, &Keys { page: chrome, errors, keys })
+    page::html(status, &Keys { page: chrome, address: signed.who.address.to_string(), errors, keys })
 }
 
 fn line(chrome: &Chrome, key: &OwnKey) -> Line {
@@ -160,7 +162,10 @@ mod tests {
             chrome.signed = true;
             let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
             let line = Line { fingerprint: "9B1F 62C0".into(), created: "today".into(), current: true };
-            let html = Keys { page: &chrome, errors: vec![error], keys: vec![line] }.render().unwrap();
+            let html =
+                Keys { page: &chrome, address: "a@b.example".into(), errors: vec![error], keys: vec![line] }
+                    .render()
+                    .unwrap();
             assert!(html.contains("<a href=\"#password\">") && html.contains("id=\"password-error\""));
             assert!(!html.contains("name=\"password\" value"), "{html}");
             assert!(html.contains("action=\"/mailbox/key/download\""));

@@ -154,8 +154,9 @@ impl Trouble {
 
     /// The same page for every address, known or not.
     fn paused(chrome: &Chrome, after: Duration) -> Answer {
-        let lines = vec![paused(chrome, after), chrome.say("signin-locked-more")];
+        let lines = vec![chrome.say("signin-locked-more")];
         let notice = Notice::new(chrome, chrome.say("signin-locked-title"), lines)
+            .todo(vec![paused(chrome, after)])
             .detail(chrome.say("forgotten-title"), chrome.say("forgotten-text"));
         later(notice.answer(StatusCode::TOO_MANY_REQUESTS)?, after)
     }
