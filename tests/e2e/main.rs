@@ -31,6 +31,7 @@ mod browser;
 mod comforts;
 mod deletion;
 mod dns;
+mod face;
 mod hostile;
 mod hostile_peer;
 mod imap;
