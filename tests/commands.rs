@@ -663,3 +663,65 @@ fn check_says_how_the_master_key_lies() {
     fs::set_permissions(site.path("master.key"), fs::Permissions::from_mode(0o604)).unwrap();
     assert!(of(&site).starts_with("error: ") && of(&site).contains("chmod 600"), "{}", of(&site));
 }
+
+#[test]
+fn a_secure_alias_is_switched_and_given_a_level_without_a_server_too() {
+    let site = Site::with_alice();
+    let off = site.run(&["account", "alias", "on", ALICE], "");
+    assert_eq!(off.code(), 1, "{}", off.err());
+    assert!(off.err().contains("example.org has no secure_alias_domain in guard.toml"), "{}", off.err());
+    let file = site.path("guard.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace(
+        "name = \"example.org\"\n",
+        "name = \"example.org\"\nsecure_alias_domain = \"secure.example.org\"\n",
+    );
+    fs::write(&file, &text).unwrap();
+
+    let json = |arguments: &[&str]| {
+        let ended = site.run(&[arguments, &["--json"]].concat(), "");
+        assert_eq!(ended.code(), 0, "{}", ended.err());
+        ended.json()
+    };
+    let state = |active, policy| serde_json::json!({ "secure_alias": "alice@secure.example.org", "active": active, "policy": policy });
+    assert_eq!(json(&["account", "show", ALICE])["alias"], state(false, "encrypt"));
+    assert_eq!(json(&["account", "alias", "on", ALICE]), state(true, "encrypt"));
+    assert_eq!(
+        json(&["account", "policy", "encrypt", ALICE]),
+        state(true, "encrypt"),
+        "the default asks nothing"
+    );
+    for level in ["dane-only", "verify"] {
+        let asked = site.run(&["account", "policy", level, ALICE], "yes\n");
+        assert_eq!(asked.code(), 2, "no terminal to ask on");
+        assert!(asked.err().contains("Much mail will not go out"), "{}", asked.err());
+        assert_eq!(json(&["account", "show", ALICE])["alias"]["policy"], "encrypt", "nothing was done");
+    }
+    assert_eq!(json(&["account", "policy", "dane-only", ALICE, "--yes"]), state(true, "dane-only"));
+    for typo in ["dane", "encrypted", "opportunistic", "Verify", ""] {
+        let ended = site.run(&["account", "policy", typo, ALICE, "--yes"], "");
+        assert_eq!(ended.code(), 2, "{typo}: {}", ended.err());
+    }
+    let list = json(&["account", "list"]);
+    assert_eq!(list[0]["secure_alias"], "alice@secure.example.org");
+    assert_eq!(list[0]["policy"], "dane-only");
+    assert_eq!(json(&["account", "alias", "off", ALICE]), state(false, "dane-only"));
+    assert_eq!(json(&["account", "list"])[0]["secure_alias"], Value::Null);
+    let zone = site.run(&["dns"], "").out();
+    for record in ["secure.example.org. IN MX 10 mail.example.org.", "_dmarc.secure.example.org. IN TXT"] {
+        assert!(zone.contains(record), "{record} is not in\n{zone}");
+    }
+    assert!(zone.contains("._domainkey.secure.example.org. IN TXT"), "{zone}");
+
+    let warned = |site: &Site| site.run(&["check"], "").out().contains("beyond it nothing is proven");
+    assert!(!warned(&site));
+    fs::write(&file, format!("{text}[outbound]\nsmarthost = \"relay.example.net:587\"\n")).unwrap();
+    assert!(warned(&site), "with a smarthost");
+    fs::write(
+        &file,
+        format!("{text}[outbound]\nsmarthost = \"relay.example.net:587\"\n")
+            .replace("secure_alias", "#secure_alias"),
+    )
+    .unwrap();
+    assert!(!warned(&site), "nobody has an alias");
+}

@@ -25,6 +25,7 @@ use crate::store::command::FlagChange;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
 use crate::store::record::MailboxKind;
+use crate::store::record::MailboxRecord;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
 use crate::store::spool::Spooled;
@@ -84,7 +85,7 @@ impl Flow {
         if let Some(sender) = message.record.sender
             && let Some(record) = self.store.mailbox(sender).await?
         {
-            candidates.push(record.address.clone());
+            candidates.push(self.author_of(&record, &header));
             known = (record.kind == MailboxKind::Temporary).then(|| record.correspondents.clone());
         }
         let known = known.as_deref();
@@ -105,20 +106,29 @@ impl Flow {
         Ok(recipients)
     }
 
+    /// The address under which an account wrote a message: its secure alias, if it wrote as that and still may.
+    fn author_of(&self, account: &MailboxRecord, header: &Header) -> Address {
+        let alias = self.alias_of(account).filter(|alias| alias.active).map(|alias| alias.address);
+        let wrote =
+            |alias: &Address| header.addresses("From").addresses().any(|from| from.key() == alias.key());
+        alias.filter(wrote).unwrap_or_else(|| account.address.clone())
+    }
+
     /// Those that are accounts, each once; with `known`, one of these.
     async fn accounts_among(
         &self,
         candidates: Vec<Address>,
         known: Option<&[MailboxId]>,
     ) -> Result<Vec<Address>, ReadError> {
-        let mut recipients: Vec<Address> = Vec::new();
+        let (mut recipients, mut accounts) = (Vec::new(), Vec::new());
         for address in candidates.into_iter().take(CANDIDATES) {
-            let twice = recipients.iter().any(|earlier| earlier.key() == address.key());
-            if twice || !self.config().is_local(address.domain()) {
+            if !self.config().is_local(address.domain()) {
                 continue;
             }
             match self.local_account(&address).await {
+                Ok(Some(account)) if accounts.contains(&account) => {}
                 Ok(Some(account)) if known.is_none_or(|known| known.contains(&account)) => {
+                    accounts.push(account);
                     recipients.push(address);
                 }
                 Ok(_) => {}

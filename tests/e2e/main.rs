@@ -25,6 +25,7 @@ mod world;
 mod zones;
 
 mod account;
+mod alias;
 mod anew;
 mod bad_input;
 mod browser;

@@ -91,8 +91,12 @@ fn file(binary: &str, module: &str) -> Option<PathBuf> {
 }
 
 fn has_test(binary: &str, path: &str) -> bool {
-    let Some((module, name)) = path.rsplit_once("::") else { return false };
-    file(binary, module).is_some_and(|file| tests_in(&file).iter().any(|found| found == name))
+    // A binary without modules is a file.
+    let (file, name) = match path.rsplit_once("::") {
+        Some((module, name)) => (file(binary, module), name),
+        None => (Some(root().join(format!("tests/{binary}.rs"))).filter(|file| file.is_file()), path),
+    };
+    file.is_some_and(|file| tests_in(&file).iter().any(|found| found == name))
 }
 
 /// The names of the functions that stand behind a `#[test]` or `#[tokio::test…]`, or that a suite of both engines runs.

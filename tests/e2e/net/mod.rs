@@ -4,8 +4,8 @@
 //! Postfix's own client, finds at the same destinations.
 
 mod finger;
-mod journal;
-mod postfix;
+pub mod journal;
+pub mod postfix;
 mod sender;
 mod space;
 mod table;
