@@ -6,7 +6,6 @@ use crate::app::ground;
 use crate::app::key_backup;
 use crate::app::keys;
 use crate::app::settings::Settings;
-use crate::base::address::Domain;
 use crate::base::dns::Validation;
 use crate::base::time::Clock;
 use crate::base::time::Time;
@@ -59,7 +58,6 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
         findings.stored(&config);
     }
     findings.dns(&config);
-    findings.aliases(&config);
     findings.disk(&config);
     findings.clock(&config, SystemClock.now());
     if has_keys {
@@ -308,23 +306,6 @@ impl Findings {
                 about,
                 format!("DNSSEC cannot be validated: {why}. Mail waits; install unbound, or see dns.trust"),
             ),
-        }
-    }
-
-    /// A secure alias promises the way to the recipient; with a smarthost only its first half can be seen.
-    fn aliases(&mut self, config: &Config) {
-        let Some(smarthost) = &config.outbound.smarthost else { return };
-        let domains = config.domains.iter().filter_map(|domain| domain.secure_alias_domain.as_ref());
-        let domains: Vec<&str> = domains.map(Domain::as_str).collect();
-        if !domains.is_empty() {
-            self.warning(
-                "secure aliases",
-                format!(
-                    "mail from {} goes to the smarthost {} under its TLS policy; beyond it nothing is proven",
-                    domains.join(", "),
-                    smarthost.host
-                ),
-            );
         }
     }
 
