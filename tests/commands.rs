@@ -255,6 +255,18 @@ fn certificates_of_destinations_are_stored_two_at_most() {
     assert_eq!(removed.json()["removed"], 2);
     assert_eq!(site.run(&["certificate", "remove", "partner.example", "--yes"], "").code(), 1);
     assert_eq!(site.run(&["certificate", "add", "not a domain", "-"], &one).code(), 2);
+    // One that is good for ten years, made ten years less five days ago.
+    let now = guardpost::base::time::Clock::now(&guardpost::app::clock::SystemClock);
+    let long_ago = now - std::time::Duration::from_secs((3_652 - 5) * 86_400);
+    let ending = guardpost::net::tls::self_signed(&["late.example".into()], long_ago).unwrap().certificate;
+    assert_eq!(add(&site, &ending).code(), 0);
+    let check = site.run(&["check", "--json"], "");
+    let findings = check.json();
+    let told = findings.as_array().unwrap().iter().find(|one| one["about"] == "stored certificates");
+    let told = told.unwrap_or_else(|| panic!("{findings}"));
+    let words = told["finding"].as_str().unwrap();
+    assert_eq!(told["level"], "warning");
+    assert!(words.starts_with("partner.example: the certificate ends on "), "{words}");
 }
 
 #[test]

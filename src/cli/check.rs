@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::section::DnsTrust;
 use crate::config::section::StsMode;
 use crate::flow::mta_sts;
+use crate::net::roots::Roots;
 use crate::net::tls::CertificateFacts;
 use crate::net::tls::CertificateFiles;
 use crate::net::tls::Certificates;
@@ -210,6 +211,13 @@ impl Findings {
             && let Err(why) = presented_keys(&[], "", Some(file))
         {
             self.error(about, format!("the next key: {why}"));
+        }
+        if Roots::default().anchors().is_empty() {
+            self.warning(
+                about,
+                "no authority of the web is known here, so other domains' MTA-STS policies cannot be fetched: install \
+                 ca-certificates",
+            );
         }
         self.policy_hosts(config, &facts);
     }

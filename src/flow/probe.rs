@@ -181,7 +181,7 @@ async fn probe(
     };
     let met = async {
         let found = hosts(&flow, &destination).await;
-        let list = found.as_ref().map(Clone::clone).unwrap_or_default();
+        let list = found.clone().unwrap_or_default();
         let hosts =
             found.map(|hosts| hosts.into_iter().map(|host| Met { host, survey: None, seen: None }).collect());
         known.send_modify(|known| known.hosts = Some(hosts));

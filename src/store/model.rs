@@ -587,6 +587,26 @@ impl State {
                 let made = change_alias::late_folder(&held.record, folder, inbox)?;
                 held.folders.entry(folder).or_insert(made);
             }
+            Command::RememberSubmission { account, digest, now, until } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
+                if self.submissions.get(&(account, digest)).is_some_and(|until| now <= *until) {
+                    return Err(Refusal::AlreadyDone.into());
+                }
+                self.submissions.insert((account, digest), until);
+            }
+            Command::RememberConversation { account, digest, now: _ } => {
+                self.boxes.get(&account).ok_or(Refusal::Gone)?;
+                self.conversations.insert((account, digest));
+            }
+            // The others are in `apply`.
+            command => self.apply_to_destination(command)?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What is known of the servers of others, and what is signed for them with.
+    fn apply_to_destination(&mut self, command: Command) -> Result<(), Stop> {
+        match command {
             Command::AddStoredCertificate { domain, certificate } => {
                 let at = sha256(domain.as_str().as_bytes());
                 let after = change_stored::add(self.stored.get(&at).cloned(), domain, *certificate)?;
@@ -604,21 +624,9 @@ impl State {
             Command::PutSigningKey(key) => {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));
             }
-            Command::RememberSubmission { account, digest, now, until } => {
-                self.boxes.get(&account).ok_or(Refusal::Gone)?;
-                if self.submissions.get(&(account, digest)).is_some_and(|until| now <= *until) {
-                    return Err(Refusal::AlreadyDone.into());
-                }
-                self.submissions.insert((account, digest), until);
-            }
-            Command::RememberConversation { account, digest, now: _ } => {
-                self.boxes.get(&account).ok_or(Refusal::Gone)?;
-                self.conversations.insert((account, digest));
-            }
-            // The others are in `apply`.
             _ => return Err(StoreError::Misused { what: "a command without a deed" }.into()),
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// Changes the record of an account, with what that means for keys and shred keys.

@@ -301,7 +301,11 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
     let house = House::among(world, Some(dns), &levels(&cases)).await;
     house.add_account("alice@house.example", crate::harness::PASSWORD).await;
     let authority = Stored::certificate(&authority).unwrap();
+    // Two for one of them: the former one is not presented any more.
+    let former = rcgen::generate_simple_self_signed(["vgood.mx.example".to_owned()]).unwrap();
+    let former = Stored::certificate(former.cert.der()).unwrap();
     for (name, stored) in [
+        ("vgood", &former),
         ("vgood", &good),
         ("vagainst", &good),
         ("vauthority", &authority),
@@ -392,6 +396,29 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // One event for a verdict, with everything that it was made of.
+    let event = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    for words in [
+        &[
+            "tls policy passed",
+            "domain=\"d311.example\"",
+            "policy=dane-only",
+            "proof=tls=dane",
+            "version=\"TLSv1.3\"",
+        ][..],
+        &[
+            "tls policy not met",
+            "domain=\"dwrong.example\"",
+            "policy=dane-only",
+            "status=4.7.5",
+            "cipher=\"TLS_",
+        ],
+        &["tls policy not met", "domain=\"eplain.example\"", "policy=encrypt", "status=5.7.4"],
+        &["presents its second stored certificate now", "domain=\"vgood.example\""],
+    ] {
+        assert!(event(words), "{words:?}");
+    }
+    assert!(!event(&["presents its second stored certificate now", "domain=\"vagainst.example\""]));
     let expected = good.fingerprint();
     let mismatch = waiting(&house, "vother").await.unwrap();
     let seen = Stored::certificate(peers.certificate("issued")).unwrap().fingerprint();
