@@ -313,7 +313,7 @@ impl Deed<'_> {
                 sender: self.who.mailbox,
                 sender_key: &self.who.key,
                 recipient: address.clone(),
-                language: self.language(),
+                language: self.language_for(address).await?,
                 pin,
             })
             .await?;
@@ -372,9 +372,13 @@ impl Deed<'_> {
         }
     }
 
-    fn language(&self) -> Language {
+    /// What a recipient without a mailbox is written in.
+    async fn language_for(&self, address: &Address) -> Result<Language, TakeError> {
         let config = self.flow.config();
-        config.main_domain(self.draft.author.domain()).map(|domain| domain.language).unwrap_or_default()
+        match config.main_domain(self.draft.author.domain()) {
+            Some(domain) => Ok(self.flow.language_for(domain, address).await?),
+            None => Err(TakeError::internal("an account without a domain")),
+        }
     }
 
     /// PGP/MIME to people who have a certificate.

@@ -5,6 +5,7 @@ use crate::base::address::Domain;
 use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
+use crate::base::language::Language;
 use crate::base::random::bytes;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
@@ -21,8 +22,11 @@ use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::mime::header::Script;
+use crate::policy::language;
+use crate::policy::language::Facts;
 use crate::policy::tls::Demand;
 use crate::store::command::Command;
+use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::Purpose;
 use crate::texts::letter::Letterhead;
@@ -95,6 +99,26 @@ impl Flow {
             secret: matches!(purpose, Purpose::Invitation(_)),
         };
         self.outgoing(item, message).await
+    }
+
+    /// What somebody outside is written in by `domain`.
+    pub(in crate::flow) async fn language_for(
+        &self,
+        domain: &LocalDomain,
+        to: &Address,
+    ) -> Result<Language, StoreError> {
+        let key = to.key();
+        let mut mailbox = None;
+        for id in [self.store.mailbox_of(&key).await?, self.store.mailbox_former(&key).await?] {
+            let (None, Some(id)) = (mailbox, id) else { continue };
+            mailbox = self.store.mailbox(id).await?.map(|record| record.language);
+        }
+        Ok(language::choose(&Facts {
+            mailbox,
+            domain: to.domain(),
+            offered: &domain.portal.languages,
+            setting: domain.language,
+        }))
     }
 
     /// The header of a letter: from the address of notices, caused by nobody directly.

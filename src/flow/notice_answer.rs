@@ -2,7 +2,6 @@
 
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
-use crate::base::language::Language;
 use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
@@ -71,19 +70,20 @@ impl Flow {
         self.answer(&from, sender, header).await
     }
 
-    /// What the owner of a temporary mailbox reads, and the TLS policy of what is about it.
-    async fn mailbox_known(&self, address: &Address) -> Result<Option<(Language, Demand)>, TakeError> {
-        let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else { return Ok(None) };
+    /// The TLS policy of what is about the mailbox of an address.
+    async fn demand_about(&self, address: &Address) -> Result<Demand, TakeError> {
+        let Some(mailbox) = self.store.mailbox_of(&address.key()).await? else {
+            return Ok(Demand::default());
+        };
         let record = self.store.mailbox(mailbox).await?;
-        record.map(|record| Ok((record.language, policy_of(&record)?))).transpose()
+        record.map_or(Ok(Demand::default()), |record| policy_of(&record))
     }
 
     async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
         let config = self.config();
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
         let login = format!("{}/login", domain.portal.url);
-        let known = self.mailbox_known(to).await?;
-        let (language, demand) = known.unwrap_or((domain.language, Demand::default()));
+        let (language, demand) = (self.language_for(domain, to).await?, self.demand_about(to).await?);
         let text = mail::auto_answer(&letterhead(domain), from, &login, language);
         let command = self.post(Post {
             domain,

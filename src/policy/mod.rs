@@ -7,6 +7,7 @@ pub mod clock;
 pub mod closing;
 pub mod dane;
 pub mod encryption;
+pub mod language;
 pub mod life;
 pub mod mta_sts;
 pub mod notice;
