@@ -206,6 +206,40 @@ alarm-clock-minutes = { $n ->
     [one] { $n } Minute
    *[other] { $n } Minuten
 }
+alarm-daily = Solange das dauert, erfahren Sie es einmal am Tag.
+alarm-dane-subject = { $server } kann DANE nicht prüfen
+alarm-dane-title = Dieser Server kann DANE nicht prüfen
+alarm-dane-text = Die TLS-Richtlinie für Mail an { $destination } verlangt DANE. DANE braucht DNSSEC, und zurzeit prüft nichts DNSSEC für { $server }.
+alarm-dane-what = Die Mail wartet, und nichts davon wurde gesendet. Es wird von selbst weiter versucht; ist ihre Zeit um, geht sie an den Absender zurück.
+alarm-dane-do = Sehen Sie nach dem Resolver dieser Maschine und nach [dns] in guard.toml. Wer prüft, sagt:
+alarm-stored-subject = { $host } zeigt ein anderes Zertifikat
+alarm-stored-title = Ein Zertifikat ist nicht das hinterlegte
+alarm-stored-text = Mail an { $destination } geht nur an einen Server mit dem Zertifikat, das dafür hinterlegt ist. { $host } zeigt ein anderes. Das kann ein neues Zertifikat sein, oder jemand dazwischen.
+alarm-stored-expected = Hinterlegt, SHA-256:
+alarm-stored-seen = Gezeigt, SHA-256:
+alarm-stored-waits = Dorthin wurde nichts gesendet. Mail von einem sicheren Alias ging an den Absender zurück, andere Mail wartet und wird weiter versucht.
+alarm-stored-do = Fragen Sie, wer { $destination } betreibt, auf einem anderen Weg als per Mail, ob der neue Fingerabdruck stimmt. Wenn ja, hinterlegen Sie das neue:
+alarm-plain-subject = { $host } bietet keine Verschlüsselung mehr an
+alarm-plain-title = Ein Server mit hinterlegtem Zertifikat bietet keine Verschlüsselung an
+alarm-plain-text = Mail an { $destination } geht nur an einen Server mit dem Zertifikat, das dafür hinterlegt ist. { $host } bietet gar keine Verschlüsselung an. Das kann ein Fehler dort sein, oder jemand dazwischen.
+alarm-plain-do = Fragen Sie, wer { $destination } betreibt, auf einem anderen Weg als per Mail.
+alarm-key-subject = { $host } hat den Schlüssel zu seinem Zertifikat nicht
+alarm-key-title = Ein Server zeigt ein hinterlegtes Zertifikat ohne dessen Schlüssel
+alarm-key-text = Mail an { $destination } geht nur an einen Server mit dem Zertifikat, das dafür hinterlegt ist. { $host } zeigt dieses Zertifikat, konnte aber nicht beweisen, dass er dessen Schlüssel hat. Das kann jemand dazwischen sein.
+alarm-rotated-subject = { $host } zeigt sein nächstes Zertifikat
+alarm-rotated-title = Ein Server ist zu seinem nächsten hinterlegten Zertifikat gewechselt
+alarm-rotated-text = Für { $destination } sind zwei Zertifikate hinterlegt. { $host } zeigt jetzt das spätere; Mail läuft weiter wie bisher.
+alarm-rotated-was = Bisher, SHA-256:
+alarm-rotated-now = Jetzt, SHA-256:
+alarm-rotated-room = Machen Sie vor dem nächsten Wechsel Platz für ein drittes, sobald alle Server von { $destination } das spätere zeigen.
+alarm-rotated-do = Entfernen Sie, was hinterlegt ist:
+alarm-rotated-then = Dann hinterlegen Sie, was jetzt gezeigt wird, und vergleichen dessen Fingerabdruck mit dem obigen:
+alarm-ends-subject = Das für { $destination } hinterlegte Zertifikat endet am { $ends }
+alarm-ends-title = Ein hinterlegtes Zertifikat endet am { $ends }
+alarm-ends-text = Mail an { $destination } geht nur an einen Server mit dem Zertifikat, das dafür hinterlegt ist, und dieses endet am { $ends }.
+alarm-ends-which = Hinterlegt, SHA-256:
+alarm-ends-then = Die Server dort werden vorher ein anderes zeigen, und Mail an sie wird warten, bis es hier hinterlegt ist. Zwei können zugleich hinterlegt sein.
+alarm-ends-do = Fragen Sie, wer { $destination } betreibt, auf einem anderen Weg als per Mail nach dem Fingerabdruck des nächsten. Ist es in Gebrauch, hinterlegen Sie es:
 
 ## Berichte über gewöhnliche Mail
 report-bounce-subject = { $n ->

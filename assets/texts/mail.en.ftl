@@ -207,6 +207,40 @@ alarm-clock-minutes = { $n ->
     [one] { $n } minute
    *[other] { $n } minutes
 }
+alarm-daily = As long as this lasts, you are told once a day.
+alarm-dane-subject = { $server } cannot check DANE
+alarm-dane-title = This server cannot check DANE
+alarm-dane-text = The TLS policy of mail to { $destination } asks for DANE. DANE needs DNSSEC, and at the moment nothing validates DNSSEC for { $server }.
+alarm-dane-what = The mail waits, and nothing of it was sent. It is tried again by itself, and goes back to its sender when its time is over.
+alarm-dane-do = Look at the resolver of this machine and at [dns] in guard.toml. This says who validates:
+alarm-stored-subject = { $host } shows another certificate
+alarm-stored-title = A certificate is not the stored one
+alarm-stored-text = Mail to { $destination } goes only to a server with the certificate that is stored for it. { $host } shows another one. That can be a new certificate, or somebody in between.
+alarm-stored-expected = Stored, SHA-256:
+alarm-stored-seen = Shown, SHA-256:
+alarm-stored-waits = Nothing was sent there. Mail from a secure alias went back to its sender, other mail waits and is tried again.
+alarm-stored-do = Ask whoever runs { $destination }, by another way than mail, whether the new fingerprint is theirs. If it is, store it:
+alarm-plain-subject = { $host } offers no encryption any more
+alarm-plain-title = A server with a stored certificate offers no encryption
+alarm-plain-text = Mail to { $destination } goes only to a server with the certificate that is stored for it. { $host } offers no encryption at all. That can be a mistake there, or somebody in between.
+alarm-plain-do = Ask whoever runs { $destination }, by another way than mail.
+alarm-key-subject = { $host } does not hold the key of its certificate
+alarm-key-title = A server shows a stored certificate without its key
+alarm-key-text = Mail to { $destination } goes only to a server with the certificate that is stored for it. { $host } shows that certificate, but could not prove that it holds its key. That can be somebody in between.
+alarm-rotated-subject = { $host } shows its next certificate
+alarm-rotated-title = A server has changed to its next stored certificate
+alarm-rotated-text = Two certificates are stored for { $destination }. { $host } now shows the later one; mail goes on as before.
+alarm-rotated-was = Before, SHA-256:
+alarm-rotated-now = Now, SHA-256:
+alarm-rotated-room = Before its next change, make room for a third one, once all servers of { $destination } show the later one.
+alarm-rotated-do = Remove what is stored:
+alarm-rotated-then = Then store what is shown now, and compare its fingerprint with the one above:
+alarm-ends-subject = The certificate stored for { $destination } ends on { $ends }
+alarm-ends-title = A stored certificate ends on { $ends }
+alarm-ends-text = Mail to { $destination } goes only to a server with the certificate that is stored for it, and that certificate ends on { $ends }.
+alarm-ends-which = Stored, SHA-256:
+alarm-ends-then = Its servers will show another one before that, and mail to them will wait until that one is stored here. Two can be stored at a time.
+alarm-ends-do = Ask whoever runs { $destination } for the fingerprint of the next one, by another way than mail. When it is in use, store it:
 
 ## Reports about ordinary mail
 report-bounce-subject = { $n ->

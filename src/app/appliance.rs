@@ -8,6 +8,7 @@ use crate::app::keys;
 use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
+use crate::flow::alarms;
 use crate::flow::delivery::Courier;
 use crate::flow::expiry;
 use crate::flow::mta_sts;
@@ -174,6 +175,7 @@ impl Appliance {
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));
         self.workers.spawn(notices::run(self.flow.clone(), stop.clone()));
         self.workers.spawn(refused::run(self.flow.clone(), stop.clone()));
+        self.workers.spawn(alarms::run(self.flow.clone(), stop.clone()));
         self.workers.spawn(expiry::Worker::new(self.flow.clone()).run(stop.clone()));
         self.workers.spawn(self.certificates.clone().watch(stop.clone()));
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));

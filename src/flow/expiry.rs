@@ -34,7 +34,6 @@ use crate::store::record::Suspension;
 use crate::texts::alarm;
 use crate::texts::alarm::ClockAlarm;
 use crate::texts::alarm::Wrong;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -189,12 +188,6 @@ impl Worker {
     async fn alarm(&self, suspension: Suspension) -> Result<(), TakeError> {
         let flow = &*self.flow;
         let config = flow.config();
-        let mut accounts = BTreeMap::new();
-        for domain in &config.domains {
-            if let Some(account) = flow.postmaster(&domain.name).await? {
-                accounts.entry(account).or_insert(domain);
-            }
-        }
         let facts = ClockAlarm {
             host: config.hostname.as_str(),
             at: suspension.at,
@@ -206,7 +199,7 @@ impl Worker {
             by: suspension.by,
         };
         let mut commands = Vec::new();
-        for (account, domain) in accounts {
+        for (account, domain) in flow.postmasters(&config).await? {
             let Some(receiver) = flow.receiver(account).await? else { continue };
             let text = alarm::clock(&letterhead(domain), &facts, receiver.record.language);
             commands.push(flow.lay_letter(&receiver, domain, &text, Folder::INBOX).await?);

@@ -5,6 +5,7 @@
 pub mod account_keys;
 pub mod account_life;
 pub mod accounts;
+pub mod alarms;
 pub mod alias;
 mod anew;
 pub mod append;
@@ -78,6 +79,7 @@ mod tests;
 use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
+use crate::flow::alarms::Alarms;
 use crate::flow::budgets::SignInBudgets;
 use crate::flow::expiry::Bell;
 use crate::flow::locks::AddressLocks;
@@ -148,6 +150,8 @@ pub struct Flow {
     pub returned_once: Once,
     /// Recipients who are to be told of something.
     pub notices: Notices,
+    /// What postmasters are to be told.
+    pub alarms: Alarms,
     /// What secure aliases refused lately.
     pub refused: Refused,
     /// Rung when something was queued.
@@ -210,6 +214,7 @@ impl Flow {
             returned_once: Once::default(),
             recovery: RwLock::default(),
             notices: Notices::default(),
+            alarms: Alarms::default(),
             refused: Refused::default(),
             queue_bell: Notify::new(),
             lives: Bell::default(),

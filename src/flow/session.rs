@@ -10,6 +10,7 @@ use crate::base::requirement::Unmet;
 use crate::base::secret::Secret;
 use crate::config::Config;
 use crate::flow::Flow;
+use crate::flow::alarms::Alarm;
 use crate::flow::connections::Connection;
 use crate::flow::connections::Connections;
 use crate::flow::connections::Made;
@@ -41,6 +42,7 @@ use crate::policy::tls::Link;
 use crate::policy::tls::Proof;
 use crate::policy::tls::Refusal;
 use crate::policy::tls::judge;
+use crate::policy::tls::rotated;
 use crate::smtp::client;
 use crate::smtp::client::Answered;
 use crate::smtp::client::Conversation;
@@ -335,7 +337,10 @@ impl Session<'_> {
         let (version, cipher) = (tls.map(|tls| tls.version), tls.map(|tls| tls.cipher.as_str()));
         let verdict = judge(demand, &self.facts, link, self.flow.clock.now());
         match &verdict {
-            Ok(cleared) => self.passed(cleared, link, tls),
+            Ok(cleared) => {
+                self.passed(cleared, link, tls);
+                self.note_rotation(link);
+            }
             Err(refusal) => {
                 let (reason, then, (class, subject, detail)) =
                     (&refusal.reason, refusal.then, refusal.status());
@@ -374,11 +379,37 @@ impl Session<'_> {
         let reason = &refusal.reason;
         if refusal.alarm {
             tracing::error!(%queue, host, policy = %demand, %reason, "tls policy: somebody should look at this");
+            self.flow.alarms.raise(Alarm::Unmet {
+                destination: self.destination(),
+                host: host.to_owned(),
+                reason: reason.clone(),
+                from: self.job.record.sender.as_ref().map(|sender| sender.domain().clone()),
+            });
         } else {
             tracing::info!(%queue, host, policy = %demand, %reason, "host not used");
         }
         let unmet = Unmet { requirement: demand.requirement(), reason: refusal.reason.clone() };
         Trouble { unmet: Some(Box::new(unmet)), ..Trouble::new(refusal.status(), refusal.to_string()) }
+    }
+
+    /// Certificates are stored under this name.
+    fn destination(&self) -> String {
+        match &self.job.destination {
+            Destination::Domain(domain) => domain.to_string(),
+            Destination::Smarthost => self.host.name.clone(),
+        }
+    }
+
+    /// Where a later one of two stored certificates is presented, the earlier one has had its day.
+    fn note_rotation(&self, link: &Link<'_>) {
+        let Link::Tls { chain, .. } = link else { return };
+        let Some((was, now)) = chain.first().and_then(|own| rotated(self.facts.stored, own)) else { return };
+        self.flow.alarms.raise(Alarm::Rotated {
+            destination: self.destination(),
+            host: self.host.name.clone(),
+            was: was.fingerprint(),
+            now: now.fingerprint(),
+        });
     }
 
     /// Notes what was answered for whom.

@@ -3,6 +3,7 @@
 use crate::base::address::Domain;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::alarms::Alarm;
 use crate::flow::delivery::Courier;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
@@ -102,8 +103,8 @@ async fn presented(flow: &Flow, courier: &Courier, host: &Host) -> Result<Stored
     Stored::certificate(own).map_err(|why| unusable(why.to_string()))
 }
 
-/// Says in the log which stored certificates end soon, at the start and once a day: after that their destinations
-/// will present others, and mail will wait.
+/// Says in the log, and to the postmasters 14 and 3 days before, which stored certificates end soon; at the start and
+/// once a day. After that their destinations will present others, and mail will wait.
 pub async fn warn_of_ends(flow: Arc<Flow>, stop: CancellationToken) {
     loop {
         match all(&flow).await {
@@ -112,6 +113,8 @@ pub async fn warn_of_ends(flow: Arc<Flow>, stop: CancellationToken) {
                 for (domain, stored) in ending(&all, flow.clock.now()) {
                     let (fingerprint, ends) = (stored.fingerprint(), stored.ends().unwrap_or(Time(0)));
                     tracing::warn!(%domain, fingerprint, %ends, "a stored certificate ends soon");
+                    let within = if ends < flow.clock.now() + VERY_SOON { 3 } else { 14 };
+                    flow.alarms.raise(Alarm::Ends { destination: domain, fingerprint, ends, within });
                 }
             }
         }
@@ -137,6 +140,8 @@ pub fn ending(all: &[StoredCertificates], now: Time) -> Vec<(Domain, Stored)> {
 
 /// A certificate that ends sooner is worth a warning.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// And a second one.
+const VERY_SOON: Duration = Duration::from_secs(3 * 86_400);
 /// How often they are looked through.
 const LOOK: Duration = Duration::from_secs(86_400);
 

@@ -58,6 +58,134 @@ pub fn clock(head: &Letterhead<'_>, facts: &ClockAlarm<'_>, language: Language) 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
+/// What is wrong on the way to another server.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble<'a> {
+    /// DANE is demanded for mail to this destination, and no resolver validates.
+    NotValidated {
+        /// There.
+        destination: &'a str,
+    },
+    /// A host shows another certificate than the stored ones.
+    StoredMismatch {
+        /// Whose host.
+        destination: &'a str,
+        /// Which.
+        host: &'a str,
+        /// SHA-256 of what is stored.
+        expected: &'a [String],
+        /// SHA-256 of what is shown.
+        seen: &'a str,
+    },
+    /// A host offers no encryption, though a certificate is stored.
+    StoredPlain {
+        /// Whose host.
+        destination: &'a str,
+        /// Which.
+        host: &'a str,
+    },
+    /// A host shows the stored certificate without holding its key.
+    StoredForeignKey {
+        /// Whose host.
+        destination: &'a str,
+        /// Which.
+        host: &'a str,
+    },
+    /// A host shows the later one of two stored certificates.
+    Rotated {
+        /// Whose host.
+        destination: &'a str,
+        /// Which.
+        host: &'a str,
+        /// SHA-256 of the earlier one.
+        was: &'a str,
+        /// SHA-256 of the later one.
+        now: &'a str,
+    },
+    /// A stored certificate ends.
+    Ends {
+        /// Whose.
+        destination: &'a str,
+        /// SHA-256 of it.
+        fingerprint: &'a str,
+        /// When.
+        ends: Time,
+    },
+}
+
+/// What an alarm about the way to another server says.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// This server's name.
+    pub server: &'a str,
+    /// What is wrong.
+    pub trouble: Trouble<'a>,
+}
+
+/// To a postmaster: what is wrong on the way to another server, and what to do.
+pub fn trouble(head: &Letterhead<'_>, facts: &Facts<'_>, language: Language) -> MailText {
+    let about = |destination: &str, host: &str| {
+        Letter::new(head, language)
+            .with("server", facts.server)
+            .with("destination", destination)
+            .with("host", host)
+    };
+    match facts.trouble {
+        Trouble::NotValidated { destination } => about(destination, "")
+            .paragraph("alarm-dane-text")
+            .paragraph("alarm-dane-what")
+            .code("alarm-dane-do", "guardpost check")
+            .paragraph("alarm-daily")
+            .finish("alarm-dane-subject", "alarm-dane-title"),
+        Trouble::StoredMismatch { destination, host, expected, seen } => {
+            let mut letter = about(destination, host);
+            let (stored, shown) = (letter.say("alarm-stored-expected"), letter.say("alarm-stored-seen"));
+            letter
+                .paragraph("alarm-stored-text")
+                .entry(stored, expected.to_vec())
+                .entry(shown, vec![seen.to_owned()])
+                .paragraph("alarm-stored-waits")
+                .code("alarm-stored-do", &format!("guardpost certificate fetch {destination}"))
+                .paragraph("alarm-daily")
+                .finish("alarm-stored-subject", "alarm-stored-title")
+        }
+        Trouble::StoredPlain { destination, host } => about(destination, host)
+            .paragraph("alarm-plain-text")
+            .paragraph("alarm-stored-waits")
+            .paragraph("alarm-plain-do")
+            .paragraph("alarm-daily")
+            .finish("alarm-plain-subject", "alarm-plain-title"),
+        Trouble::StoredForeignKey { destination, host } => about(destination, host)
+            .paragraph("alarm-key-text")
+            .paragraph("alarm-stored-waits")
+            .paragraph("alarm-plain-do")
+            .paragraph("alarm-daily")
+            .finish("alarm-key-subject", "alarm-key-title"),
+        Trouble::Rotated { destination, host, was, now } => {
+            let mut letter = about(destination, host);
+            let (before, after) = (letter.say("alarm-rotated-was"), letter.say("alarm-rotated-now"));
+            letter
+                .paragraph("alarm-rotated-text")
+                .entry(before, vec![was.to_owned()])
+                .entry(after, vec![now.to_owned()])
+                .paragraph("alarm-rotated-room")
+                .code("alarm-rotated-do", &format!("guardpost certificate remove {destination}"))
+                .code("alarm-rotated-then", &format!("guardpost certificate fetch {destination}"))
+                .finish("alarm-rotated-subject", "alarm-rotated-title")
+        }
+        Trouble::Ends { destination, fingerprint, ends } => {
+            let mut letter = about(destination, "").date("ends", ends);
+            let stored = letter.say("alarm-ends-which");
+            letter
+                .paragraph("alarm-ends-text")
+                .entry(stored, vec![fingerprint.to_owned()])
+                .paragraph("alarm-ends-then")
+                .code("alarm-ends-do", &format!("guardpost certificate fetch {destination}"))
+                .finish("alarm-ends-subject", "alarm-ends-title")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

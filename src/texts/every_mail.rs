@@ -9,6 +9,7 @@ use crate::base::requirement::Unmet;
 use crate::base::time::Time;
 use crate::texts::alarm;
 use crate::texts::alarm::ClockAlarm;
+use crate::texts::alarm::Trouble;
 use crate::texts::alarm::Wrong;
 use crate::texts::closing;
 use crate::texts::closing::Keep;
@@ -45,8 +46,10 @@ const NOTE: &str =
     "Dear Jonas, here is the draft from Thursday. I will text you the PIN this afternoon. Anna";
 const RENEW: &str = "[secure renew]";
 const REASON: &str = "550 5.1.1 <jonas.keller@mail.example>: no such user";
-const SEEN: &str = "5d1fa5e5a6f9a4f2c1c6a84d1f8e6a0b9c3f7f0f4d8c2b1a90e7d6c5b4a39281";
-const STORED: &str = "91c2b4f07a6d3e58190d2c4b6a7f8e9d0c1b2a3948576d5e4f3c2b1a09f8e7d6";
+const SEEN: &str =
+    "5d:1f:a5:e5:a6:f9:a4:f2:c1:c6:a8:4d:1f:8e:6a:0b:9c:3f:7f:0f:4d:8c:2b:1a:90:e7:d6:c5:b4:a3:92:81";
+const STORED: &str =
+    "91:c2:b4:f0:7a:6d:3e:58:19:0d:2c:4b:6a:7f:8e:9d:0c:1b:2a:39:48:57:6d:5e:4f:3c:2b:1a:09:f8:e7:d6";
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -241,7 +244,20 @@ fn alarms(language: Language) -> Mails {
         let facts = ClockAlarm { host: "mail.weber-roth.example", at: WRITTEN, wrong, by };
         alarm::clock(&head(), &facts, language)
     };
+    let trouble = |trouble| {
+        let facts = alarm::Facts { server: "mail.weber-roth.example", trouble };
+        alarm::trouble(&head(), &facts, language)
+    };
+    let (destination, host) = ("partner.example", "mx1.partner.example");
+    let expected = [STORED.to_owned()];
+    let mismatch = Trouble::StoredMismatch { destination, host, expected: &expected, seen: SEEN };
     vec![
+        ("alarm-dane", trouble(Trouble::NotValidated { destination })),
+        ("alarm-stored-mismatch", trouble(mismatch)),
+        ("alarm-stored-plain", trouble(Trouble::StoredPlain { destination, host })),
+        ("alarm-stored-foreign-key", trouble(Trouble::StoredForeignKey { destination, host })),
+        ("alarm-rotated", trouble(Trouble::Rotated { destination, host, was: STORED, now: SEEN })),
+        ("alarm-ends", trouble(Trouble::Ends { destination, fingerprint: STORED, ends: UNTIL })),
         ("alarm-clock-backward", clock(Wrong::Backward, 100 * 86_400)),
         ("alarm-clock-forward", clock(Wrong::Forward, 26 * 3_600)),
         ("alarm-clock-jump", clock(Wrong::Jump, 3_700)),

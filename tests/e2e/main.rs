@@ -38,6 +38,7 @@ mod hostile_peer;
 mod imap;
 mod life;
 mod life_table;
+mod mails;
 mod main_job;
 mod memory;
 mod mta_sts;

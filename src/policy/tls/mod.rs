@@ -13,6 +13,7 @@ pub use crate::base::requirement::Requirement;
 pub use crate::base::requirement::UnknownLevel;
 pub use crate::policy::tls::stored::BadStored;
 pub use crate::policy::tls::stored::Stored;
+pub use crate::policy::tls::stored::rotated;
 pub use crate::policy::tls::verdict::Cleared;
 pub use crate::policy::tls::verdict::Proof;
 pub use crate::policy::tls::verdict::Refusal;

@@ -115,6 +115,20 @@ impl Stored {
     }
 }
 
+/// Of what is stored, the first and the later one that a peer presents in its place: only where each of them is one
+/// certificate or key, not an authority that vouches for many.
+pub fn rotated<'a>(stored: &'a [Stored], own: &[u8]) -> Option<(&'a Stored, &'a Stored)> {
+    let presents = |stored: &Stored| match stored {
+        Stored::Key(key) => key_info(own) == Some(key),
+        Stored::Certificate(der) => own == der,
+    };
+    let (first, later) = stored.split_first()?;
+    if presents(first) || first.kind() == "authority" {
+        return None;
+    }
+    later.iter().find(|later| presents(later)).map(|later| (first, later))
+}
+
 /// RFC 5280 §4.2.1.9.
 fn is_authority(der: &[u8]) -> bool {
     let Ok((_, parsed)) = parse_x509_certificate(der) else { return false };
