@@ -15,13 +15,20 @@ const TANGLE: usize = 200_000;
 /// closed, so one linear pass counts them first. It follows the tokeniser's rules for tags, quotes, comments
 /// and raw text. Markup that is made for it can fool it; [`super::clean`] has a limit of time besides.
 pub fn is_simple(html: &str) -> bool {
-    let mut open: HashMap<String, usize> = HashMap::new();
+    let mut scopes: Vec<Scope> = vec![Scope::default()];
     let (mut depth, mut formatting, mut tangle) = (0_usize, 0_usize, 0_usize);
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         rest = rest.get(at + 1..).unwrap_or_default();
         if let Some(comment) = rest.strip_prefix("!--") {
             rest = behind_comment(comment);
+            continue;
+        }
+        // What a parser takes for a comment ends at the first `>`, quoted or not.
+        let behind_slash =
+            rest.strip_prefix('/').filter(|behind| !behind.starts_with(|c: char| c.is_ascii_alphabetic()));
+        if rest.starts_with(['!', '?']) || behind_slash.is_some() {
+            rest = rest.find('>').and_then(|end| rest.get(end + 1..)).unwrap_or_default();
             continue;
         }
         let closes = rest.starts_with('/');
@@ -40,19 +47,21 @@ pub fn is_simple(html: &str) -> bool {
         if attributes > ATTRIBUTES {
             return false;
         }
-        let count = open.entry(name.clone()).or_default();
         let is_formatting = FORMATTING.contains(&name.as_str());
         if closes {
-            if *count > 0 {
-                *count -= 1;
-                depth = depth.saturating_sub(1);
-                formatting = formatting.saturating_sub(usize::from(is_formatting));
-            }
+            let (elements, formats) = close(&mut scopes, &name);
+            depth = depth.saturating_sub(elements);
+            formatting = formatting.saturating_sub(formats);
             continue;
         }
         tangle = tangle.saturating_add(formatting);
         if !LEAVES.contains(&name.as_str()) {
-            *count += 1;
+            if MARKERS.contains(&name.as_str()) {
+                scopes.push(Scope { name: name.clone(), ..Scope::default() });
+            }
+            if let Some(scope) = scopes.last_mut() {
+                *scope.open.entry(name.clone()).or_default() += 1;
+            }
             depth += 1;
             formatting += usize::from(is_formatting);
         }
@@ -62,9 +71,40 @@ pub fn is_simple(html: &str) -> bool {
         if RAW.contains(&name.as_str()) {
             rest = behind_raw(rest, &name);
             depth = depth.saturating_sub(1);
+            if let Some(count) = scopes.last_mut().and_then(|scope| scope.open.get_mut(&name)) {
+                *count = count.saturating_sub(1);
+            }
         }
     }
     true
+}
+
+/// What was opened since an element that an end tag does not reach out of.
+#[derive(Default)]
+struct Scope {
+    /// Of that element.
+    name: String,
+    open: HashMap<String, usize>,
+}
+
+/// An end tag: how many elements, and how many formatting ones among them, are open no more.
+fn close(scopes: &mut Vec<Scope>, name: &str) -> (usize, usize) {
+    let formats = |name: &str| usize::from(FORMATTING.contains(&name));
+    if MARKERS.contains(&name) {
+        let Some(at) = scopes.iter().rposition(|scope| scope.name == name) else { return (0, 0) };
+        let gone = scopes.drain(at..).flat_map(|scope| scope.open);
+        return gone.fold((0, 0), |(all, formatting), (name, count)| {
+            (all + count, formatting + count * formats(&name))
+        });
+    }
+    let count = scopes.last_mut().and_then(|scope| scope.open.get_mut(name)).filter(|count| **count > 0);
+    match count {
+        Some(count) => {
+            *count -= 1;
+            (1, formats(name))
+        }
+        None => (0, 0),
+    }
 }
 
 /// Counts the attributes of a tag whose name `text` begins with; and where the tag ends.
@@ -115,6 +155,10 @@ fn behind_raw<'a>(text: &'a str, name: &str) -> &'a str {
 /// Elements that a parser opens again where they were not closed.
 const FORMATTING: &[&str] =
     &["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
+
+/// Elements that an end tag inside them does not reach out of, and those in which it may count for nothing.
+const MARKERS: &[&str] =
+    &["applet", "caption", "marquee", "math", "object", "select", "svg", "table", "template"];
 
 /// Elements that hold nothing, or that the next of their kind closes.
 const LEAVES: &[&str] = &[

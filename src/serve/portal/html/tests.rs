@@ -244,6 +244,14 @@ fn what_would_cost_too_much_is_not_parsed() {
         format!("<!-->{}", "<span>".repeat(300)),
         format!("<!--->{}", "<span>".repeat(300)),
         format!("<!-- --!>{}", "<span>".repeat(300)),
+        (0..2_000).map(|n| format!("<b id={n}><select></b></select><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><template></b></template><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><table><td></b></table><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><object></b></object><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><svg></b></svg><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><? </b><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}><!x '</b>'><p>")).collect(),
+        (0..2_000).map(|n| format!("<b id={n}></ x '</b>'><p>")).collect(),
     ] {
         assert!(clean(&html, &Pictures::new()).is_none(), "{:.40}", html);
     }
