@@ -117,11 +117,11 @@ impl Trouble {
             Self::SignedOut => page::see_other("/login"),
             Self::Paused(after) => Self::paused(chrome, *after),
             Self::Busy(after) => {
-                let notice = Notice::new(chrome, say("busy-title"), vec![say("busy-text")]);
+                let notice = Self::with_a_way_on(chrome, "busy-title", "busy-text");
                 later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, *after)
             }
             Self::Store(StoreError::DiskLow) => {
-                let notice = Notice::new(chrome, say("busy-title"), vec![say("busy-text")]);
+                let notice = Self::with_a_way_on(chrome, "busy-title", "busy-text");
                 later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, Duration::from_secs(300))
             }
             Self::Damaged => Notice::new(chrome, say("damaged-title"), vec![say("damaged-text")])
@@ -145,7 +145,7 @@ impl Trouble {
                 Self::refused(chrome, status, id)
             }
             Self::Store(_) | Self::Internal(_) => {
-                let mut notice = Notice::new(chrome, say("error-title"), vec![say("error-text")]);
+                let mut notice = Self::with_a_way_on(chrome, "error-title", "error-text");
                 notice.quiet = chrome.put("error-reference", "reference", reference);
                 notice.answer(StatusCode::INTERNAL_SERVER_ERROR)
             }
