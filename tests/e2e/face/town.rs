@@ -5,6 +5,7 @@ use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::mail_client::Imap;
 use crate::peer::Plan;
+use guardpost::base::language::Language;
 use guardpost::net::listen::Service;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -30,6 +31,8 @@ pub const PIN: &str = "482913";
 pub struct Town {
     /// The appliance.
     pub house: House,
+    /// In which Anna writes.
+    pub language: Language,
     stranger: Stranger,
 }
 
@@ -56,7 +59,7 @@ impl Town {
         for address in [ANNA, PAUL] {
             house.add_account(address, PASSWORD).await;
         }
-        Self { house, stranger: Stranger::listen().await }
+        Self { house, language: Language::En, stranger: Stranger::listen().await }
     }
 
     /// A browser in this town: it finds the portal, and every other name at the stranger's.
@@ -93,10 +96,17 @@ impl Town {
     pub async fn invite_with(&self, to: &str, tag: &str, pin: &str) -> Invited {
         let before = self.house.world.taken().len();
         let tag = if tag.is_empty() { "[secure]" } else { tag };
+        let (subject, text) = match self.language {
+            Language::En => {
+                ("Our meeting", "Dear Max,\r\n\r\nhere is what we spoke about: the figures, in writing.")
+            }
+            Language::De => {
+                ("Unser Treffen", "Guten Tag,\r\n\r\nhier steht, was wir besprochen haben: die Zahlen.")
+            }
+        };
         let message = format!(
-            "From: Anna Weber <{ANNA}>\r\nTo: <{to}>\r\nSubject: {tag} Purchase contract\r\nX-Guardpost-PIN: {pin}\r\n\
-             MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nDear Max,\r\n\r\n\
-             please find enclosed what we spoke about.\r\n\r\nAnna Weber\r\n"
+            "From: Anna Weber <{ANNA}>\r\nTo: <{to}>\r\nSubject: {tag} {subject}\r\nX-Guardpost-PIN: {pin}\r\n\
+             MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n\r\nAnna Weber\r\n"
         );
         self.submit(ANNA, to, &message).await;
         self.invitation(before, to).await

@@ -41,7 +41,8 @@ pub struct Walk {
 impl Walk {
     /// In a town of its own.
     pub async fn new(language: Language) -> Self {
-        let town = Town::new().await;
+        let mut town = Town::new().await;
+        town.language = language;
         let browser = town.chromium().await;
         let served = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("face").join(language.tag());
         let _ = fs::remove_dir_all(&served);
