@@ -354,6 +354,13 @@ pub fn logged() -> Vec<u8> {
 #[derive(Clone, Default)]
 pub struct Captured(Arc<Mutex<Vec<u8>>>);
 
+impl Captured {
+    /// Octets so far.
+    pub fn length(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)

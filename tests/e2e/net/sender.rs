@@ -1,9 +1,11 @@
 //! The appliance in its world: `guardpost serve` in a namespace of its own, or the appliance inside the test.
 
+use crate::harness::ALIAS_DOMAIN;
 use crate::harness::DOMAIN;
 use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::PASSWORD;
+use crate::harness::begin_log;
 use crate::harness::logged;
 use crate::mail_client::Imap;
 use crate::mail_client::Smtp;
@@ -14,6 +16,7 @@ use crate::net::world::World;
 use crate::peer::Plan;
 use crate::tls_policy::all_tried;
 use guardpost::app::keys::create_master_key;
+use guardpost::base::address::Address;
 use guardpost::base::address::Domain;
 use guardpost::flow::stored_certificates;
 use guardpost::net::dns;
@@ -35,12 +38,15 @@ use tempfile::TempDir;
 /// Who writes.
 pub const ALICE: &str = "alice@house.example";
 
+/// Her secure alias.
+pub const ALIAS: &str = "alice@secure.house.example";
+
 /// The appliance as it sends; it ends with this.
 pub enum Sender {
     /// `guardpost serve`.
     Served(Box<Served>),
-    /// Inside the test, on loopback.
-    Inside(Box<House>),
+    /// Inside the test, on loopback; and how long the log was before it came.
+    Inside(Box<House>, usize),
 }
 
 /// A running `guardpost serve`.
@@ -65,6 +71,8 @@ impl Sender {
                     ..Options::default()
                 };
                 let dns = dns::open(&options, Arc::new(OsRandom)).unwrap();
+                // Others were there before; what was logged of them is not of this one.
+                let before = begin_log().length();
                 // It is nobody's MX; the world's port is its.
                 let nobody = Plan::default().at("127.0.9.19", world.port).open().await;
                 let house = House::among(nobody, Some(dns), more).await;
@@ -74,15 +82,37 @@ impl Sender {
                     let domain = Domain::parse(domain).unwrap();
                     stored_certificates::add(house.flow(), domain, &stored).await.unwrap();
                 }
-                Self::Inside(Box::new(house))
+                Self::Inside(Box::new(house), before)
             }
         }
+    }
+
+    /// The same, and Alice has a secure alias.
+    pub async fn start_with_alias(
+        world: &World,
+        trust: Trust,
+        more: &str,
+        stored: &[(String, Vec<u8>)],
+    ) -> Self {
+        let mut sender = Self::start(world, trust, more, stored).await;
+        match &mut sender {
+            Self::Inside(house, _) => {
+                house.stop().await;
+                house.aliases = true;
+                house.start().await;
+                house.flow().switch_alias(&Address::parse(ALICE).unwrap(), true).await.unwrap();
+            }
+            Self::Served(served) => {
+                command(served.space, served.home.path(), &["account", "alias", "on", ALICE], "");
+            }
+        }
+        sender
     }
 
     /// Alice, signed in for submission.
     pub async fn alice_sends(&self) -> Smtp {
         match self {
-            Self::Inside(house) => house.alice_sends().await,
+            Self::Inside(house, _) => house.alice_sends().await,
             Self::Served(served) => {
                 let mut smtp = Smtp::connect_at(served.place(465)).await;
                 assert_eq!(smtp.sign_in(ALICE, PASSWORD).await.code, 235);
@@ -94,7 +124,7 @@ impl Sender {
     /// Alice, signed in for IMAP.
     pub async fn alice_reads(&self) -> Imap {
         match self {
-            Self::Inside(house) => house.alice_reads().await,
+            Self::Inside(house, _) => house.alice_reads().await,
             Self::Served(served) => {
                 let mut imap = Imap::connect_at(served.place(993)).await;
                 imap.sign_in(ALICE, PASSWORD).await.unwrap_or_else(|refusal| panic!("{refusal}"));
@@ -106,7 +136,7 @@ impl Sender {
     /// Where others bring mail for its accounts.
     pub fn door(&self) -> SocketAddr {
         match self {
-            Self::Inside(house) => (crate::harness::LOOPBACK, house.port(Service::Smtp)).into(),
+            Self::Inside(house, _) => (crate::harness::LOOPBACK, house.port(Service::Smtp)).into(),
             Self::Served(served) => served.place(25),
         }
     }
@@ -114,9 +144,9 @@ impl Sender {
     /// How the first try to each of these domains ended: `tls=dane`, `wait 4.7.5`, `bounce 5.7.4`; and the whole line.
     pub async fn outcomes(&self, domains: &[String]) -> BTreeMap<String, (String, String)> {
         match self {
-            Self::Inside(house) => {
+            Self::Inside(house, before) => {
                 all_tried(house).await;
-                let log = String::from_utf8(logged()).unwrap();
+                let log = String::from_utf8(logged().split_off(*before)).unwrap();
                 let lines: Vec<String> = log.lines().map(str::to_owned).collect();
                 ends(&lines, domains).expect("every domain was tried")
             }
@@ -129,7 +159,7 @@ impl Sender {
     /// Ends it in order.
     pub async fn stop(self) {
         match self {
-            Self::Inside(mut house) => house.stop().await,
+            Self::Inside(mut house, _) => house.stop().await,
             Self::Served(served) => drop(served),
         }
     }
@@ -188,6 +218,7 @@ impl Served {
              https = []\nhttp = []\n\
              [tls]\ncertificate = \"{home}/tls.crt\"\nkey = \"{home}/tls.key\"\n\
              [portal]\nurl = \"https://{HOST}\"\nbrand = \"House\"\n[[domain]]\nname = \"{DOMAIN}\"\n\
+             secure_alias_domain = \"{ALIAS_DOMAIN}\"\n\
              [dns]\nservers = [\"{resolver}\"]\ntrust = \"{word}\"\n{anchor}\
              [log]\nformat = \"text\"\nlevel = \"info\"\n[privacy]\nlog_addresses = \"full\"\n{more}",
             home = home.path().display(),
