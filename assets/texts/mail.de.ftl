@@ -44,6 +44,13 @@ mail-next-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bi
 mail-unsure-genuine-title = Unsicher, ob diese Mail echt ist?
 mail-unsure-genuine = Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
 
+## The test message for a key of a recipient's own
+mail-test-subject = Testnachricht für Ihren Schlüssel, { $brand }
+mail-test-title = Ihr Schlüssel funktioniert
+mail-test-what = Sie können das lesen, also öffnet Ihr Mailprogramm, was für diesen Schlüssel verschlüsselt ist. Geben Sie den Code auf der Seite ein, auf der Sie um diese Nachricht gebeten haben, bei { $host }. Von da an schickt { $brand } Nachrichten direkt an { $recipient }.
+mail-test-code = Der Code:
+mail-test-not-you = Wenn Sie nicht darum gebeten haben, hat jemand anderes Ihr Postfach offen. Geben Sie den Code nicht weiter, und sagen Sie es { $brand }.
+
 ## Bevor ein Postfach schließt
 mail-warn-subject = Ihr Postfach bei { $brand } schließt am { $closes }
 mail-warn-title = Ihr Postfach schließt am { $closes }

@@ -45,6 +45,13 @@ mail-next-forgot = Forgotten the password? It cannot be restored. Ask { $sender 
 mail-unsure-genuine-title = Not sure whether this mail is genuine?
 mail-unsure-genuine = Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
 
+## The test message for a key of a recipient's own
+mail-test-subject = Test message for your key, { $brand }
+mail-test-title = Your key works
+mail-test-what = You can read this, so your mail program opens what is encrypted to this key. Type the code into the page where you asked for this message, at { $host }. From then on { $brand } sends messages to { $recipient } directly.
+mail-test-code = The code:
+mail-test-not-you = If you did not ask for this, somebody else has your mailbox open. Do not pass the code on, and tell { $brand }.
+
 ## Before a mailbox closes
 mail-warn-subject = Your mailbox at { $brand } closes on { $closes }
 mail-warn-title = Your mailbox closes on { $closes }

@@ -99,6 +99,7 @@ impl Flow {
             owner: Some(writer.account),
             demand: writer.demand,
             answers: None,
+            encrypted_to: None,
         })
         .await
     }

@@ -22,6 +22,7 @@ use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
 use crate::mime::header::Script;
+use crate::openpgp::certificate::Certificate;
 use crate::policy::language;
 use crate::policy::language::Facts;
 use crate::policy::tls::Demand;
@@ -51,6 +52,8 @@ pub(in crate::flow) struct Post<'a> {
     pub demand: Demand,
     /// What it answers automatically: then nobody is told when it comes back (RFC 3834 §3.3).
     pub answers: Option<&'a Arrival>,
+    /// It goes as PGP/MIME to this certificate.
+    pub encrypted_to: Option<&'a Certificate>,
 }
 
 impl Flow {
@@ -70,7 +73,7 @@ impl Flow {
 
     /// The command that queues a letter to somebody outside, signed.
     pub(in crate::flow) async fn post(&self, post: Post<'_>) -> Result<Command, TakeError> {
-        let Post { domain, to, text, id, purpose, owner, demand, answers } = post;
+        let Post { domain, to, text, id, purpose, owner, demand, answers, encrypted_to } = post;
         let mut letter = self.letter(domain, to, text)?;
         let sender = match answers {
             None => {
@@ -84,7 +87,11 @@ impl Flow {
                 None
             }
         };
-        let message = self.signed(self.written(&letter, text)?, &domain.name).await?;
+        let mut message = self.written(&letter, text)?;
+        if let Some(certificate) = encrypted_to {
+            message = self.for_owner_alone(certificate, message).await?;
+        }
+        let message = self.signed(message, &domain.name).await?;
         let item = Outgoing {
             id,
             purpose,

@@ -17,6 +17,7 @@ pub mod certificates;
 pub mod connections;
 mod controls;
 pub mod delivery;
+pub mod direct;
 mod draft;
 pub mod expiry;
 pub mod export;

@@ -94,6 +94,7 @@ impl Flow {
             owner: None,
             demand,
             answers: Some(answered),
+            encrypted_to: None,
         });
         let command = command.await?;
         self.commit_taking(vec![command]).await?;

@@ -59,6 +59,7 @@ impl Flow {
             owner: None,
             demand: policy_of(record)?,
             answers: None,
+            encrypted_to: None,
         });
         let queued = queued.await?;
         let noted = Command::NoteWarning {

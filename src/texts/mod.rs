@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod closing;
+pub mod direct;
 pub mod letter;
 pub mod mail;
 pub mod note;

@@ -31,6 +31,7 @@ mod bad_input;
 mod browser;
 mod comforts;
 mod deletion;
+mod direct;
 mod dns;
 mod face;
 mod hostile;

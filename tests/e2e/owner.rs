@@ -44,16 +44,16 @@ async fn send(house: &House, subject: &str, body: &str) {
 }
 
 /// gpg with a keyring of its own, whose agent goes with it.
-struct Gpg(TempDir);
+pub struct Gpg(TempDir);
 
 impl Gpg {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let home = tempfile::Builder::new().prefix("gp").tempdir_in("/tmp").unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
         Self(home)
     }
 
-    fn run(&self, passphrase: &str, arguments: &[&str]) -> Output {
+    pub fn run(&self, passphrase: &str, arguments: &[&str]) -> Output {
         Command::new("gpg")
             .args(["--homedir", self.0.path().to_str().unwrap(), "--batch", "--yes", "--no-tty"])
             .args(["--pinentry-mode", "loopback", "--trust-model", "always", "--passphrase", passphrase])
@@ -78,6 +78,17 @@ impl Gpg {
             done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
         });
         opened.collect()
+    }
+
+    /// What it reads of a PGP/MIME message.
+    pub fn reads(&self, mail: &[u8]) -> String {
+        let text = String::from_utf8_lossy(mail);
+        let start = text.find("-----BEGIN PGP MESSAGE-----").expect("a ciphertext");
+        let path = self.0.path().join("mail.asc");
+        fs::write(&path, &text[start..]).unwrap();
+        let done = self.run("", &["--decrypt", path.to_str().unwrap()]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::attachment;
+use crate::serve::portal::direct;
 use crate::serve::portal::form::Form;
 use crate::serve::portal::notice::Notice;
 use crate::serve::portal::page;
@@ -29,10 +30,29 @@ use axum::http::StatusCode;
 #[template(path = "portal/key.html")]
 struct Keys<'a> {
     page: &'a Chrome,
-    /// Of the mailbox: programs that keep passwords find the one for it.
-    address: String,
     errors: Vec<FieldError>,
     keys: Vec<Line>,
+    /// Of the mailbox: programs that keep passwords find the one for it.
+    recipient: String,
+    /// Since when mail goes directly.
+    direct: Option<String>,
+    /// A test message is out.
+    test: bool,
+    /// The fingerprint of the recipient's own key.
+    own: Option<String>,
+    /// What was done just now.
+    done: Option<String>,
+    limit: String,
+}
+
+impl Keys<'_> {
+    fn is_wrong(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| error.field == field)
+    }
+
+    fn error(&self, field: &str) -> &str {
+        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.text)
+    }
 }
 
 /// A key on the page.
@@ -55,7 +75,9 @@ struct KeyFile<'a> {
 /// `GET /mailbox/key`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     enter(&mut visit)?;
-    keys(portal, &visit.chrome, &signed, Vec::new(), StatusCode::OK).await
+    let done = visit.query.is_set("off").then(|| visit.chrome.say("key-direct-off"));
+    let chrome = &visit.chrome;
+    page::html(StatusCode::OK, &Keys { done, ..keys(portal, chrome, &signed, Vec::new()).await? })
 }
 
 /// `POST /mailbox/key/download`: the password again.
@@ -73,7 +95,7 @@ pub async fn download(portal: &Portal, mut visit: Visit, signed: Signed) -> Answ
         }
         Err(OwnKeyError::SignIn(SignInError::Wrong)) => {
             let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
-            keys(portal, &chrome, &signed, vec![error], StatusCode::FORBIDDEN).await
+            refused(portal, &chrome, &signed, error, StatusCode::FORBIDDEN).await
         }
         Err(error) => Err(error.into()),
     }
@@ -117,22 +139,48 @@ fn saved(armored: String, name: &str) -> Answer {
 }
 
 /// Where it is switched off there is nothing.
-fn enter(visit: &mut Visit) -> Result<(), Trouble> {
+pub fn enter(visit: &mut Visit) -> Result<(), Trouble> {
     visit.chrome.tab = Tab::Key;
     visit.chrome.path = "/mailbox/key".to_owned();
     if visit.chrome.face.key_download { Ok(()) } else { Err(Trouble::NotFound) }
 }
 
-async fn keys(
+/// The page with an error.
+pub async fn refused(
     portal: &Portal,
     chrome: &Chrome,
     signed: &Signed,
-    errors: Vec<FieldError>,
+    error: FieldError,
     status: StatusCode,
 ) -> Answer {
+    page::html(status, &keys(portal, chrome, signed, vec![error]).await?)
+}
+
+async fn keys<'a>(
+    portal: &Portal,
+    chrome: &'a Chrome,
+    signed: &Signed,
+    errors: Vec<FieldError>,
+) -> Result<Keys<'a>, Trouble> {
     let keys = portal.flow.own_keys(&signed.who).await?;
-    let keys = keys.iter().map(|key| line(chrome, key)).collect();
-    page::html(status, &Keys { page: chrome, address: signed.who.address.to_string(), errors, keys })
+    let direct = portal.flow.direct(&signed.who).await?;
+    let (own, test) = portal.sessions.direct(signed.cookie.expose());
+    let recipient = signed.who.address.to_string();
+    Ok(Keys {
+        page: chrome,
+        errors,
+        keys: keys.iter().map(|key| line(chrome, key)).collect(),
+        test: test && direct.is_none(),
+        direct: direct.map(|direct| {
+            let since = chrome.date(direct.imported);
+            chrome
+                .words("key-direct-on-text", &[("date", (&since).into()), ("recipient", (&recipient).into())])
+        }),
+        recipient,
+        own: own.map(|own| grouped(&fingerprint_text(&own.fingerprint.0))),
+        done: None,
+        limit: chrome.size(direct::LARGEST),
+    })
 }
 
 fn line(chrome: &Chrome, key: &OwnKey) -> Line {
@@ -162,10 +210,18 @@ mod tests {
             chrome.signed = true;
             let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
             let line = Line { fingerprint: "9B1F 62C0".into(), created: "today".into(), current: true };
-            let html =
-                Keys { page: &chrome, address: "a@b.example".into(), errors: vec![error], keys: vec![line] }
-                    .render()
-                    .unwrap();
+            let keys = Keys {
+                page: &chrome,
+                errors: vec![error],
+                keys: vec![line],
+                recipient: "bob@mail.example".into(),
+                direct: None,
+                test: true,
+                own: Some("77C1 0B5E".into()),
+                done: None,
+                limit: "64 KB".into(),
+            };
+            let html = keys.render().unwrap();
             assert!(html.contains("<a href=\"#password\">") && html.contains("id=\"password-error\""));
             assert!(!html.contains("name=\"password\" value"), "{html}");
             assert!(html.contains("action=\"/mailbox/key/download\""));

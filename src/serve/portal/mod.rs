@@ -8,6 +8,7 @@ mod agent;
 mod asset;
 mod attachment;
 pub mod cookie;
+mod direct;
 mod draft;
 mod export;
 pub mod face;
@@ -305,6 +306,10 @@ impl Portal {
             | Page::KeyDownload
             | Page::KeyFile
             | Page::KeyPublic
+            | Page::KeyUpload
+            | Page::KeyDirect
+            | Page::KeyConfirm
+            | Page::KeyUndo
             | Page::Export
             | Page::ExportPost
             | Page::ExportProgress
@@ -332,6 +337,10 @@ impl Portal {
             Page::KeyDownload => key::download(self, visit, signed).await,
             Page::KeyFile => key::file(self, visit, signed).await,
             Page::KeyPublic => key::public(self, visit, signed).await,
+            Page::KeyUpload => direct::upload(self, visit, signed).await,
+            Page::KeyDirect => direct::test(self, visit, signed).await,
+            Page::KeyConfirm => direct::confirm(self, visit, signed).await,
+            Page::KeyUndo => direct::undo(self, visit, signed).await,
             Page::Export => export::show(self, visit, signed).await,
             Page::ExportPost => export::post(self, visit, signed).await,
             Page::ExportProgress => export::progress(self, &signed),

@@ -139,6 +139,14 @@ pub enum Page {
     KeyFile,
     /// Their public parts.
     KeyPublic,
+    /// A key of the recipient's own.
+    KeyUpload,
+    /// A test message to a key.
+    KeyDirect,
+    /// Its code.
+    KeyConfirm,
+    /// Mail into the mailbox again.
+    KeyUndo,
     /// What an export holds.
     Export,
     /// Everything in one file.
@@ -178,6 +186,10 @@ pub const ROUTES: &[Route] = &[
     Route { budget: Budget::Guess, ..done("/mailbox/key/download", Page::KeyDownload) },
     done("/mailbox/key/file", Page::KeyFile),
     signed("/mailbox/key/public", Page::KeyPublic),
+    Route { takes: Takes::Upload, ..done("/mailbox/key/upload", Page::KeyUpload) },
+    done("/mailbox/key/direct", Page::KeyDirect),
+    done("/mailbox/key/confirm", Page::KeyConfirm),
+    done("/mailbox/key/undo", Page::KeyUndo),
     signed("/mailbox/export", Page::Export),
     done("/mailbox/export", Page::ExportPost),
     signed("/mailbox/export/progress", Page::ExportProgress),

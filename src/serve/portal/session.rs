@@ -5,6 +5,8 @@ use crate::base::id::MailboxId;
 use crate::base::random::Random;
 use crate::base::random::bytes;
 use crate::base::secret::Secret;
+use crate::flow::direct::OwnCertificate;
+use crate::flow::direct::Trial;
 use crate::serve::portal::agent::Agent;
 use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::primitives::equal;
@@ -35,6 +37,8 @@ struct Session {
     grant: Option<Grant>,
     /// What was typed and not sent, sealed under the cookie.
     draft: Option<Vec<u8>>,
+    /// On its way to mail that goes directly.
+    direct: Direct,
     /// Cancelled when the session leaves the table, whatever the reason.
     life: DropGuard,
 }
@@ -47,6 +51,25 @@ struct Grant {
     /// SHA-256 of 120 random bits: the passphrase itself is on the owner's page and nowhere else.
     passphrase: [u8; 32],
     until: Duration,
+}
+
+/// What is between a recipient's own key and mail that goes to it directly.
+#[derive(Default)]
+struct Direct {
+    own: Option<OwnCertificate>,
+    trial: Option<Trial>,
+    sent: u8,
+}
+
+/// What was said to a code.
+#[derive(Debug)]
+pub enum Checked {
+    /// It is the one of the newest test message.
+    Right(OwnCertificate),
+    /// It is not.
+    Wrong,
+    /// Nor were the last ones, and this was the last that is looked at; or there is no test message.
+    Spent,
 }
 
 /// A session as its owner sees it.
@@ -121,6 +144,7 @@ impl Sessions {
             first_look,
             grant: None,
             draft: None,
+            direct: Direct::default(),
             life: CancellationToken::new().drop_guard(),
         };
         table.insert(cookie.table_key(), session);
@@ -200,10 +224,8 @@ impl Sessions {
         let Some(cookie) = SessionCookie::parse(cookie) else { return false };
         let mut table = self.lock();
         let own = cookie.table_key();
-        let kept = table.iter().filter(|(key, _)| **key != own);
-        let kept: usize = kept.filter_map(|(_, session)| Some(session.draft.as_ref()?.len())).sum();
+        let room = text.expose().len() <= DRAFTS.saturating_sub(held(&table, &own));
         let Some(session) = table.get_mut(&own) else { return false };
-        let room = kept + text.expose().len() <= DRAFTS;
         session.draft = room.then(|| cookie.seal_draft(session.mailbox, text, random));
         room
     }
@@ -214,6 +236,55 @@ impl Sessions {
         let table = self.lock();
         let session = table.get(&cookie.table_key())?;
         cookie.open_draft(session.mailbox, session.draft.as_ref()?).ok()
+    }
+
+    /// Keeps a key that its owner brought, in the place of one from before; false when there is no room for it.
+    pub fn keep_own(&self, cookie: &str, key: OwnCertificate) -> bool {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return false };
+        let mut table = self.lock();
+        let own = cookie.table_key();
+        let room = key.certificate.len() <= DRAFTS.saturating_sub(held(&table, &own));
+        let Some(session) = table.get_mut(&own).filter(|_| room) else { return false };
+        session.direct = Direct { own: Some(key), trial: None, ..session.direct };
+        true
+    }
+
+    /// That key, and whether a test message is out.
+    pub fn direct(&self, cookie: &str) -> (Option<OwnCertificate>, bool) {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return (None, false) };
+        let table = self.lock();
+        let direct = table.get(&cookie.table_key()).map(|session| &session.direct);
+        direct.map_or((None, false), |direct| (direct.own.clone(), direct.trial.is_some()))
+    }
+
+    /// Whether this session may send one more test message; it is counted now.
+    pub fn count_test(&self, cookie: &str) -> bool {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return false };
+        let mut table = self.lock();
+        let Some(session) = table.get_mut(&cookie.table_key()) else { return false };
+        session.direct.sent = session.direct.sent.saturating_add(1);
+        session.direct.sent <= TESTS
+    }
+
+    /// A test message is out; or nothing of the kind is under way any more.
+    pub fn set_trial(&self, cookie: &str, trial: Option<Trial>) {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return };
+        if let Some(session) = self.lock().get_mut(&cookie.table_key()) {
+            session.direct.trial = trial;
+        }
+    }
+
+    /// Holds a code against the newest test message.
+    pub fn check_code(&self, cookie: &str, code: &str) -> Checked {
+        let Some(cookie) = SessionCookie::parse(cookie) else { return Checked::Spent };
+        let mut table = self.lock();
+        let direct = table.get_mut(&cookie.table_key()).map(|session| &mut session.direct);
+        let Some(trial) = direct.and_then(|direct| direct.trial.as_mut()) else { return Checked::Spent };
+        match trial.check(code) {
+            Some(key) => Checked::Right(key),
+            None if trial.is_spent() => Checked::Spent,
+            None => Checked::Wrong,
+        }
     }
 
     /// It was sent.
@@ -281,6 +352,16 @@ impl Session {
     }
 }
 
+/// Octets that all sessions but one keep for their owners.
+fn held(table: &HashMap<[u8; 32], Session>, but: &[u8; 32]) -> usize {
+    let others = table.iter().filter(|(key, _)| *key != but).map(|(_, session)| session);
+    let each = |session: &Session| {
+        let own = session.direct.own.as_ref().map_or(0, |own| own.certificate.len());
+        own + session.draft.as_ref().map_or(0, Vec::len)
+    };
+    others.map(each).sum()
+}
+
 fn remove_oldest(table: &mut HashMap<[u8; 32], Session>, mailbox: Option<MailboxId>) {
     let oldest = table
         .iter()
@@ -298,7 +379,9 @@ pub const IDLE: Duration = Duration::from_secs(15 * 60);
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 /// How long a passphrase waits for its file.
 pub const GRANT: Duration = Duration::from_secs(10 * 60);
-/// Octets of what was typed in all sessions together.
+/// Test messages of one session.
+const TESTS: u8 = 5;
+/// Octets of what was typed or brought in all sessions together.
 const DRAFTS: usize = 32 << 20;
 /// Sessions of one mailbox.
 const EACH: usize = 8;

@@ -1,5 +1,6 @@
 //! Every page and state, in the order in which one reader could meet them; each ends with a stop of the walk.
 
+use crate::direct;
 use crate::face::letters;
 use crate::face::town::ANNA;
 use crate::face::town::CHOSEN;
@@ -7,6 +8,7 @@ use crate::face::town::Invited;
 use crate::face::town::PAUL;
 use crate::face::town::PIN;
 use crate::face::walk::Walk;
+use crate::owner::Gpg;
 use guardpost::base::address::Address;
 use guardpost::base::id::MailboxId;
 use guardpost::base::language::Language;
@@ -247,6 +249,7 @@ async fn what_belongs_to_it(walk: &mut Walk) {
     walk.stop("key-file-gone").await;
     walk.open("/mailbox/key").await;
     walk.press("key-public-link").await;
+    a_key_of_their_own(walk).await;
 
     walk.follow("nav-export").await;
     walk.stop("export").await;
@@ -254,6 +257,32 @@ async fn what_belongs_to_it(walk: &mut Walk) {
 
     walk.follow("sessions-link").await;
     walk.stop("sessions").await;
+}
+
+/// Up to mail that comes directly, and back.
+async fn a_key_of_their_own(walk: &mut Walk) {
+    let gpg = Gpg::new();
+    gpg.run("", &["--quick-generate-key", &format!("Max <{MAX}>"), "default", "default", "never"]);
+    let public = walk.browser.file("max.asc", &gpg.run("", &["--armor", "--export", MAX]).stdout);
+    let none = walk.browser.file("no-key.asc", b"nothing");
+    walk.browser.choose("certificate", &[none]).await;
+    walk.follow("key-upload-button").await;
+    walk.stop("key-upload-bad").await;
+    walk.browser.choose("certificate", &[public]).await;
+    walk.follow("key-upload-button").await;
+    walk.stop("key-uploaded").await;
+    let before = walk.town.house.world.taken().len();
+    walk.follow("key-direct-button").await;
+    walk.stop("key-test").await;
+    walk.browser.fill("code", "0000").await;
+    walk.follow("key-test-button").await;
+    walk.stop("key-test-wrong").await;
+    let mails = walk.town.house.world.wait_for(before + 1).await;
+    walk.browser.fill("code", &direct::code(&gpg, mails.last().unwrap())).await;
+    walk.follow("key-test-button").await;
+    walk.stop("key-direct").await;
+    walk.follow("key-undo-button").await;
+    walk.stop("key-direct-off").await;
 }
 
 async fn what_is_not_there(walk: &mut Walk) {
