@@ -1,5 +1,7 @@
 //! A message as its recipient sees it in the portal: who is proven, what belongs to the text, what can be saved.
 
+use crate::chromium::Browser as Chromium;
+use crate::chromium::Elsewhere;
 use crate::harness::House;
 use crate::main_job::BOB;
 use crate::main_job::first_use;
@@ -7,6 +9,9 @@ use crate::main_job::invite;
 use crate::own_key::Gpg;
 use crate::plain_browser::Browser;
 use crate::plain_browser::Page;
+use crate::world::World;
+use crate::world::alice;
+use crate::world::demo;
 use guardpost::base::address::Address;
 
 const ALICE: &str = "alice@house.example";
@@ -179,4 +184,65 @@ async fn files_are_saved_under_names_that_are_only_names() {
     assert_eq!(raw.header("content-length"), Some(&*raw.body.len().to_string()));
     let behind = message.split_once("\r\n\r\n").unwrap().1;
     assert!(raw.text().ends_with(behind), "the message is saved byte for byte");
+}
+
+/// In a real browser without scripts: what is folded opens, what is a link leads there, nothing is too wide.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_fits_its_page_unfolds_and_its_links_lead_somewhere() {
+    let demo = demo().await;
+    let elsewhere = Elsewhere::listen().await;
+    let browser = Chromium::start(elsewhere.port).await;
+    let world = World { demo: &demo, alice: alice(&demo).await };
+    let frank = "frank@elsewhere.example";
+    let invited = world.invite(frank).await;
+    let head = |number: u32| {
+        format!(
+            "From: \"Anna Roth\" <alice@demo.example>\r\nTo: {frank}\r\nSubject: [secure] Draft of the contract, number {number}\r\n\
+             Message-ID: <rich-{number}@demo.example>\r\nExpires: Fri, 19 Feb 2027 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+        )
+    };
+    let long = "contract-".repeat(22);
+    let rich = format!(
+        "{}Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+         <p><a href=\"http://linked.example/\">linked.example</a></p><p>Dear Mr Keller, <b>please</b> look at section 4.</p>\
+         <table width=900 border=1><tr><td>a wide table</td><td><a href=\"https://evil.example/\">www.bank.example</a></td></tr></table>\
+         <img src=\"https://spy.example/p.gif\"><blockquote>What was written before.</blockquote>\r\n\
+         --m\r\nContent-Type: application/pdf; name=\"{long}.pdf\"\r\n\r\n%PDF-1.7\r\n\
+         --m\r\nContent-Type: application/octet-stream; name=\"invoice.pdf.exe\"\r\n\r\nMZ\r\n--m--\r\n",
+        head(2)
+    );
+    world.send(frank, &rich).await;
+    let text =
+        format!("{}\r\nYes, on Friday.\r\n\r\nOn Monday Jonas wrote:\r\n> When?\r\n>> Soon.\r\n", head(3));
+    world.send(frank, &text).await;
+    browser.goto(&invited.link).await;
+    browser.click("#understood").await;
+    browser.open_mailbox(&invited.pin).await;
+    browser.wait_for("Your mailbox is open").await;
+    browser.scripts(false).await;
+    for (width, height) in [(320, 568), (1100, 900)] {
+        browser.size(width, height).await;
+        for language in ["en", "de"] {
+            for page in ["2", "3", "2/print"] {
+                browser.goto(&format!("{}/mailbox/inbox/{page}?lang={language}", world.url())).await;
+                assert!(
+                    page.ends_with("print") || browser.fits().await,
+                    "{page} is wider than {width} pixels"
+                );
+                browser.whole(&format!("15-message-{}-{language}-{width}", page.replace('/', "-"))).await;
+            }
+        }
+    }
+    for page in ["2/body", "3"] {
+        browser.goto(&format!("{}/mailbox/inbox/{page}", world.url())).await;
+        assert!(!browser.shown("details.quote blockquote").await, "{page}: folded");
+        browser.click("details.quote summary").await;
+        assert!(browser.shown("details.quote blockquote").await, "{page}: open");
+    }
+    browser.goto(&format!("{}/mailbox/inbox/2/body", world.url())).await;
+    assert!(elsewhere.told().is_empty(), "nobody was asked for anything");
+    browser.click("a[href='http://linked.example/']").await;
+    assert_eq!(browser.only_window().await, 2, "a link opens a window of its own");
+    browser.quit().await;
+    demo.stop().await;
 }
