@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
@@ -42,27 +43,7 @@ impl WebHost {
         let serving = shared.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let (tls, shared) = (tls.clone(), serving.clone());
-                tokio::spawn(async move {
-                    // Who does not trust this server goes away in the handshake.
-                    let Ok(mut stream) = tls.accept(socket).await else { return };
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        let Ok(octet) = stream.read_u8().await else { return };
-                        head.push(octet);
-                    }
-                    let head = String::from_utf8(head).unwrap();
-                    let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
-                    let answer = shared.answers.lock().unwrap().get(&host).cloned();
-                    shared.asked.lock().unwrap().push(head);
-                    let answer = answer.unwrap_or_else(|| "HTTP/1.1 404 Not Found\r\n\r\n".into());
-                    if answer.is_empty() {
-                        return std::future::pending().await;
-                    }
-                    // Who has heard enough goes before the end.
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                });
+                tokio::spawn(converse(socket, tls.clone(), serving.clone()));
             }
         });
         Self { address, shared, accepting }
@@ -86,6 +67,28 @@ impl WebHost {
         let asked = self.shared.asked.lock().unwrap();
         asked.iter().filter(|head| head.contains(&format!("\r\nhost: {host}\r\n"))).cloned().collect()
     }
+}
+
+/// One request, one answer.
+async fn converse(socket: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) {
+    // Who does not trust this server goes away in the handshake.
+    let Ok(mut stream) = tls.accept(socket).await else { return };
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(octet) = stream.read_u8().await else { return };
+        head.push(octet);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
+    let answer = shared.answers.lock().unwrap().get(&host).cloned();
+    shared.asked.lock().unwrap().push(head);
+    let answer = answer.unwrap_or_else(|| "HTTP/1.1 404 Not Found\r\n\r\n".into());
+    if answer.is_empty() {
+        return std::future::pending().await;
+    }
+    // Who has heard enough goes before the end.
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 impl Drop for WebHost {
