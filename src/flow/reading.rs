@@ -238,9 +238,14 @@ fn decrypt_scanned(
     length: u64,
     spool: Spool,
 ) -> Result<(Spooled, Structure), ReadError> {
-    let mut sink = Sink { spool, scanner: Scanner::new(stored_limits()) };
+    let mut sink = Sink { spool, scanner: Scanner::new(stored_limits()), full: None };
     let limits = decrypt::Limits::for_input(length);
-    decrypt::decrypt(std::slice::from_ref(key), body, &mut sink, &limits).map_err(|_| ReadError::Damaged)?;
+    let opened = decrypt::decrypt(std::slice::from_ref(key), body, &mut sink, &limits);
+    // Nobody has to send a message again because our disk has no room to read it.
+    if let Some(error) = sink.full.take() {
+        return Err(ReadError::Store(error.into()));
+    }
+    opened.map_err(|_| ReadError::Damaged)?;
     let structure = sink.scanner.finish().map_err(|_| ReadError::Damaged)?;
     let spool = sink.spool.finish().map_err(|_| ReadError::Busy)?;
     Ok((spool, structure))
@@ -261,12 +266,18 @@ fn stored_limits() -> Limits {
 struct Sink {
     spool: Spool,
     scanner: Scanner,
+    /// Why the spool took nothing more.
+    full: Option<io::Error>,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.scanner.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        self.spool.write_all(bytes)?;
+        if let Err(error) = self.spool.write_all(bytes) {
+            let kind = error.kind();
+            self.full = Some(error);
+            return Err(kind.into());
+        }
         Ok(bytes.len())
     }
 
