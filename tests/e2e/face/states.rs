@@ -75,7 +75,7 @@ async fn before_the_first_use(walk: &mut Walk, max: &Invited) {
     walk.browser.open(&max.link).await;
     let taken = walk.browser.shows("#token-filled").await && !walk.browser.shows("#token-field").await;
     walk.demand(taken, "the code is taken from the link that was pasted into the bar");
-    walk.from_mail(max).await;
+    walk.follow_mail(max).await;
     walk.stop("first-use-pin").await;
     warning_is_seen(walk).await;
     walk.demand(!walk.browser.shows("#token-field").await, "the code was taken from the link");
@@ -98,12 +98,12 @@ async fn before_the_first_use(walk: &mut Walk, max: &Invited) {
     walk.stop("first-use-wrong-pin").await;
     forgiven(walk).await;
 
-    walk.from_mail(max).await;
+    walk.follow_mail(max).await;
     walk.press("no-pin-title").await;
     walk.follow("no-pin-button").await;
     walk.stop("pin-asked").await;
 
-    walk.from_mail(max).await;
+    walk.follow_mail(max).await;
     walk.follow("cancel").await;
     walk.stop("cancelled").await;
 
@@ -124,7 +124,7 @@ async fn first_look(walk: &mut Walk, max: &Invited) {
     let (formatted, plain) = (letters::formatted(walk.language), letters::plain(walk.language));
     walk.town.write(MAX, formatted.subject, "", &formatted.body).await;
     walk.town.write(MAX, plain.subject, &format!("Cc: Paul Roth <{PAUL}>\r\n"), &plain.body).await;
-    walk.from_mail(max).await;
+    walk.follow_mail(max).await;
     walk.fill_first_use(PIN).await;
     walk.stop("mailbox-opened").await;
     walk.follow("nav-inbox").await;
@@ -166,6 +166,8 @@ async fn messages(walk: &mut Walk) {
     walk.open("/mailbox").await;
     walk.browser.follow_at(".list li:first-child a").await;
     walk.stop("message-damaged").await;
+    let told = walk.browser.text("main h1").await == walk.say("damaged-title");
+    walk.demand(told, "damage is called damage");
 
     // A larger one needs room on the way to its reader, which a broken disk does not have.
     walk.town.write(MAX, "Fotos", "", &letters::long_text_body(&pages(6_000))).await;
@@ -174,6 +176,8 @@ async fn messages(walk: &mut Walk) {
     walk.open("/mailbox").await;
     walk.browser.follow_at(".list li:first-child a").await;
     walk.stop("error").await;
+    let told = walk.browser.text("main h1").await == walk.say("error-title");
+    walk.demand(told, "the mistake is ours, and that is said");
     fs::rename(&away, &spool).unwrap();
 }
 
@@ -346,13 +350,13 @@ async fn sign_in(walk: &mut Walk, max: &Invited) {
     }
     walk.stop("sign-in-locked").await;
     walk.town.house.clock.pass(90 * MINUTE);
-    walk.from_mail(max).await;
+    walk.follow_mail(max).await;
     walk.stop("invitation-used").await;
 }
 
 async fn other_invitations(walk: &mut Walk) {
     let lea = walk.town.invite(LEA, PIN).await;
-    walk.from_mail(&lea).await;
+    walk.follow_mail(&lea).await;
     for _ in 0..10 {
         walk.fill_first_use("000000").await;
         forgiven(walk).await;
@@ -361,11 +365,11 @@ async fn other_invitations(walk: &mut Walk) {
 
     let tim = walk.town.invite(TIM, PIN).await;
     walk.town.invite_with(TIM, "[secure renew]", PIN).await;
-    walk.from_mail(&tim).await;
+    walk.follow_mail(&tim).await;
     walk.stop("invitation-superseded").await;
 
     let eva = walk.town.invite(EVA, "none").await;
-    walk.from_mail(&eva).await;
+    walk.follow_mail(&eva).await;
     walk.stop("first-use").await;
     walk.fill_first_use("").await;
     let mut imap = walk.town.imap(EVA).await;
@@ -413,10 +417,10 @@ async fn the_end_of_a_mailbox(walk: &mut Walk) {
         walk.town.house.pass(DAY * days).await;
         warned(walk, mailbox).await;
     }
-    walk.from_mail(&ida).await;
+    walk.follow_mail(&ida).await;
     walk.stop("invitation-expired").await;
     walk.town.house.pass(DAY * 8).await;
-    walk.from_mail(&ida).await;
+    walk.follow_mail(&ida).await;
     walk.stop("invitation-deleted").await;
 }
 

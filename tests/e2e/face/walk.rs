@@ -191,7 +191,7 @@ impl Walk {
     }
 
     /// Follows the link of an invitation: mail programs open a window of its own.
-    pub async fn from_mail(&self, invited: &Invited) {
+    pub async fn follow_mail(&self, invited: &Invited) {
         self.browser.open("about:blank").await;
         self.browser.open(&invited.link).await;
     }
