@@ -240,7 +240,7 @@ fn message(writer: &str, number: usize, payload: &Payload, in_name: bool) -> Str
         text.len() < 900
             && !text.chars().any(char::is_control)
             && payload.charset == "utf-8"
-            && number % 2 == 0
+            && number.is_multiple_of(2)
     });
     let name = match raw {
         Some(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
