@@ -47,6 +47,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 /// The argument that makes this program [`serve`].
 pub const ROLE: &str = "--delivery-house";
@@ -173,54 +174,64 @@ async fn open(home: &Path) -> Arc<Flow> {
     ground::open(Arc::new(config), &around()).await.expect("a store")
 }
 
-async fn fill(flow: &Flow, messages: usize, way: Way) {
+async fn fill(flow: &Arc<Flow>, messages: usize, way: Way) {
     let line = [b"x".repeat(70).as_slice(), b"\r\n"].concat();
     let header = b"From: alice@bench.example\r\nSubject: measured\r\n\r\n";
     let text: Vec<u8> =
         header.iter().chain(line.iter().cycle()).copied().take(SIZE - 2).chain(*b"\r\n").collect();
-    let now = flow.clock.now();
+    let text = Arc::new(text);
+    let mut made = JoinSet::new();
     let mut commands = Vec::new();
     for number in 0..messages {
-        let id = QueueId::new(random::bytes(os_random()));
-        let body = flow.store.bodies().begin_file().expect("a file");
-        let mut frames = FrameWriter::new(body, FrameKey::queue(&flow.keys.queue, None, id), os_random());
-        frames.write_all(&text).expect("written");
-        let body = frames.finish().expect("written").finish().expect("synced");
-        let to = format!("bob@d{}.example", number % way.destinations);
-        let recipient = QueuedRecipient {
-            queue: id,
-            number: 0,
-            tls_policy: None,
-            address: Address::parse(&to).expect("an address"),
-            notify: None,
-            orcpt: None,
-            state: RecipientState::Waiting,
-            attempts: 0,
-            next: now,
-            reason: String::new(),
-            delay_reported: false,
-        };
-        let record = QueueRecord {
-            id,
-            purpose: Purpose::Mail,
-            sender: Address::parse("alice@bench.example").ok(),
-            owner: None,
-            body,
-            shred: None,
-            tls_policy: Demand::default().to_string(),
-            created: now,
-            eight_bit: false,
-            smtputf8: false,
-            ret: None,
-            envid: None,
-            size: text.len() as u64,
-        };
-        let new = NewQueued { record, recipients: vec![recipient], queue_key: None };
-        commands.push(Command::Enqueue(Box::new(new)));
-        if commands.len() == 100 || number + 1 == messages {
+        // Each waits for the disk; many of them wait together.
+        let (of, text) = (Arc::clone(flow), Arc::clone(&text));
+        made.spawn_blocking(move || message(&of, &text, number % way.destinations));
+        if made.len() >= 64 || number + 1 == messages {
+            while let Some(new) = made.join_next().await {
+                commands.push(Command::Enqueue(Box::new(new.expect("a message"))));
+            }
             flow.store.commit(std::mem::take(&mut commands)).await.expect("queued");
         }
     }
+}
+
+/// One that is due, for this destination.
+fn message(flow: &Flow, text: &[u8], destination: usize) -> NewQueued {
+    let now = flow.clock.now();
+    let id = QueueId::new(random::bytes(os_random()));
+    let body = flow.store.bodies().begin_file().expect("a file");
+    let mut frames = FrameWriter::new(body, FrameKey::queue(&flow.keys.queue, None, id), os_random());
+    frames.write_all(text).expect("written");
+    let body = frames.finish().expect("written").finish().expect("synced");
+    let recipient = QueuedRecipient {
+        queue: id,
+        number: 0,
+        tls_policy: None,
+        address: Address::parse(&format!("bob@d{destination}.example")).expect("an address"),
+        notify: None,
+        orcpt: None,
+        state: RecipientState::Waiting,
+        attempts: 0,
+        next: now,
+        reason: String::new(),
+        delay_reported: false,
+    };
+    let record = QueueRecord {
+        id,
+        purpose: Purpose::Mail,
+        sender: Address::parse("alice@bench.example").ok(),
+        owner: None,
+        body,
+        shred: None,
+        tls_policy: Demand::default().to_string(),
+        created: now,
+        eight_bit: false,
+        smtputf8: false,
+        ret: None,
+        envid: None,
+        size: text.len() as u64,
+    };
+    NewQueued { record, recipients: vec![recipient], queue_key: None }
 }
 
 /// Runs on a directory until its standard input ends; says when it is ready, and when all were tried.

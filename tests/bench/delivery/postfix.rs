@@ -107,6 +107,25 @@ impl Postfix {
         self
     }
 
+    /// CPU time of all of it since [`Postfix::go`]: of the master, of what it has reaped, and of what still lives.
+    pub fn cpu(&self) -> Duration {
+        let pid = fs::read_to_string(self.home.path().join("queue/pid/master.pid")).expect("its number");
+        let master: u32 = pid.trim().parse().expect("a number");
+        let ticks = |process: u32, fields: usize| -> Option<u64> {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            let (_, rest) = stat.rsplit_once(')')?;
+            let numbers: Vec<i64> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            // Without the letter of its state, the first is the parent; 10 further on come utime, stime, cutime, cstime.
+            let own = process == master || numbers.first() == Some(&i64::from(master));
+            own.then(|| numbers.iter().skip(10).take(fields).map(|ticks| ticks.unsigned_abs()).sum())
+        };
+        let others = fs::read_dir("/proc").expect("Linux").flatten();
+        let others = others.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let children: u64 =
+            others.filter(|process| *process != master).filter_map(|process| ticks(process, 2)).sum();
+        Duration::from_millis((children + ticks(master, 4).unwrap_or_default()) * 10)
+    }
+
     fn run(&self, program: &str, arguments: &[&str]) {
         let done = Command::new(program).arg("-c").arg(self.home.path()).args(arguments).output();
         let done = done.expect("Postfix");

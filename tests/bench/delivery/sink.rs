@@ -98,7 +98,9 @@ impl Count {
 
     fn taken(&mut self) {
         self.left = self.left.saturating_sub(1);
-        if let (0, Some(begun)) = (self.left, self.begun.take()) {
+        if self.left == 0
+            && let Some(begun) = self.begun.take()
+        {
             println!("{} {}", begun.elapsed().as_micros(), self.connections);
         }
     }
