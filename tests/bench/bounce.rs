@@ -4,6 +4,7 @@
 //! throughout: submission over TLS, peers on loopback, IMAP IDLE. The goal is 10 seconds each.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![allow(dead_code, reason = "of the tools of the tests not all are needed")]
 
 #[path = "../e2e/harness.rs"]

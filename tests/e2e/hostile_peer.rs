@@ -164,7 +164,9 @@ fn at(step: usize, act: impl Fn() -> Act + Send + Sync + 'static) -> Plan {
 }
 
 /// What is done at a step, and whether a message to such a peer waits, wherever it happens but at QUIT.
-fn evils() -> Vec<(&'static str, fn() -> Act, bool)> {
+type Evil = (&'static str, fn() -> Act, bool);
+
+fn evils() -> Vec<Evil> {
     vec![
         ("closes", || Act::Close(String::new()), true),
         ("refuses", || Act::Close("421 4.3.2 shutting down".into()), true),
