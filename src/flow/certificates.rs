@@ -26,6 +26,7 @@ impl Flow {
                 fingerprint: Fingerprint(imported.fingerprint),
                 certificate: imported.certificate,
                 imported: self.clock.now(),
+                chosen_by: None,
             });
         }
         let put = |record: &CertificateRecord| Command::PutCertificate {

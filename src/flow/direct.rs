@@ -89,6 +89,11 @@ impl From<TakeError> for DirectError {
     }
 }
 
+/// Whether a certificate is on file because the owner of this mailbox wanted it.
+pub fn is_chosen(record: &CertificateRecord, who: &Unlocked) -> bool {
+    record.chosen_by == Some(who.mailbox)
+}
+
 impl Flow {
     /// The certificate that mail to a recipient goes to directly, if it does.
     pub async fn direct(&self, who: &Unlocked) -> Result<Option<Arc<CertificateRecord>>, StoreError> {
@@ -154,6 +159,7 @@ impl Flow {
             fingerprint: key.fingerprint,
             certificate: key.certificate,
             imported: self.clock.now(),
+            chosen_by: Some(who.mailbox),
         };
         let put = Command::PutCertificate { record: Box::new(record), replace: false };
         match self.store.commit(vec![put]).await {
@@ -166,10 +172,13 @@ impl Flow {
         }
     }
 
-    /// From now on mail goes into the mailbox again.
+    /// From now on mail goes into the mailbox again. What an admin put on file stays: it may be there because the
+    /// mailbox is in the wrong hands.
     pub async fn send_to_mailbox(&self, who: &Unlocked) -> Result<(), DirectError> {
         let address = who.address.key();
-        if self.store.mailbox_of(&address).await? != Some(who.mailbox) {
+        let current = self.store.mailbox_of(&address).await? == Some(who.mailbox);
+        let chosen = self.store.certificate(&address).await?.is_none_or(|record| is_chosen(&record, who));
+        if !current || !chosen {
             return Err(DirectError::NotHere);
         }
         self.store.commit(vec![Command::RemoveCertificate { address }]).await?;

@@ -6,6 +6,7 @@ use crate::base::alias::AliasLevel;
 use crate::base::envelope::Notify;
 use crate::base::envelope::Ret;
 use crate::base::id::Id;
+use crate::base::id::MailboxId;
 use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
@@ -203,6 +204,8 @@ pub(crate) struct CertificateRow {
     pub(crate) certificate: Body,
     #[n(3)]
     pub(crate) imported: Time,
+    #[n(4)]
+    pub(crate) chosen_by: Option<MailboxId>,
 }
 
 /// A signing key as a row.

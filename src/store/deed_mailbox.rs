@@ -392,6 +392,7 @@ impl Draft<'_> {
             fingerprint: record.fingerprint,
             certificate: self.spill(record.certificate, BODY_INLINE)?,
             imported: record.imported,
+            chosen_by: record.chosen_by,
         };
         self.put(at, &row)?;
         Ok(Outcome::Done)

@@ -663,6 +663,7 @@ fn certificate(shared: &Shared, row: CertificateRow) -> Result<Arc<CertificateRe
         fingerprint: row.fingerprint,
         certificate: unspill(&shared.disk, &shared.bodies, row.certificate)?,
         imported: row.imported,
+        chosen_by: row.chosen_by,
     }))
 }
 

@@ -597,6 +597,9 @@ pub struct CertificateRecord {
     /// When it was imported.
     #[n(3)]
     pub imported: Time,
+    /// The temporary mailbox whose owner chose it; nothing where an admin imported it.
+    #[n(4)]
+    pub chosen_by: Option<MailboxId>,
 }
 
 /// What a destination's certificate is compared with under the TLS policy `verify`.

@@ -5,6 +5,7 @@
 //! a hash of the passphrase for ten minutes, and nothing that opens anything.
 
 use crate::base::secret::Secret;
+use crate::flow::direct::is_chosen;
 use crate::flow::own_key::OwnKey;
 use crate::flow::own_key::OwnKeyError;
 use crate::flow::sign_in::SignInError;
@@ -36,6 +37,8 @@ struct Keys<'a> {
     recipient: String,
     /// Since when mail goes directly.
     direct: Option<String>,
+    /// The owner of the mailbox chose that, and may undo it.
+    undo: bool,
     /// A test message is out.
     test: bool,
     /// The fingerprint of the recipient's own key.
@@ -164,6 +167,7 @@ async fn keys<'a>(
 ) -> Result<Keys<'a>, Trouble> {
     let keys = portal.flow.own_keys(&signed.who).await?;
     let direct = portal.flow.direct(&signed.who).await?;
+    let undo = direct.as_ref().is_some_and(|record| is_chosen(record, &signed.who));
     let (own, test) = portal.sessions.direct(signed.cookie.expose());
     let recipient = signed.who.address.to_string();
     Ok(Keys {
@@ -171,6 +175,7 @@ async fn keys<'a>(
         errors,
         keys: keys.iter().map(|key| line(chrome, key)).collect(),
         test: test && direct.is_none(),
+        undo,
         direct: direct.map(|direct| {
             let since = chrome.date(direct.imported);
             chrome
@@ -216,6 +221,7 @@ mod tests {
                 keys: vec![line],
                 recipient: "bob@mail.example".into(),
                 direct: None,
+                undo: false,
                 test: true,
                 own: Some("77C1 0B5E".into()),
                 done: None,
