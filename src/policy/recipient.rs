@@ -145,12 +145,12 @@ mod tests {
                         let [asker, domain, local] = facts;
                         let found = format!("{found:?}");
                         let line = format!("{asker:<9} {domain:<12} {local:<7} {found:<17}");
-                        if says(Link::Plain) == says(Link::Tls) {
-                            table += &format!("{line} {:<6} {}\n", "any", says(Link::Tls));
-                            continue;
-                        }
-                        table += &format!("{line} {:<6} {}\n", "Plain", says(Link::Plain));
-                        table += &format!("{line} {:<6} {}\n", "Tls", says(Link::Tls));
+                        let both = [("Plain", says(Link::Plain)), ("Tls", says(Link::Tls))];
+                        let one = [("any", both[0].1.clone())];
+                        let links = if both[0].1 == both[1].1 { &one[..] } else { &both[..] };
+                        let lines =
+                            links.iter().map(|(link, verdict)| format!("{line} {link:<6} {verdict}\n"));
+                        table.extend(lines);
                     }
                 }
             }

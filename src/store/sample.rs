@@ -381,7 +381,7 @@ pub(crate) fn warning(of: u8, days: u16, n: u8) -> Command {
 
 /// State number `n` of a secure alias.
 pub(crate) fn alias(n: u8) -> AliasRecord {
-    AliasRecord { active: n % 2 == 0, level: AliasLevel::ALL[usize::from(n / 2 % 3)] }
+    AliasRecord { active: n.is_multiple_of(2), level: AliasLevel::ALL[usize::from(n / 2 % 3)] }
 }
 
 /// Attempts number `n` to write to one without TLS.
@@ -412,7 +412,7 @@ pub(crate) fn notice(n: u8) -> NoticeRecord {
         queue: Some(queue(n)),
         returned: 0,
         messages: n.into(),
-        tls_policy: (n % 2 == 0).then(|| "secure encrypt".into()),
+        tls_policy: n.is_multiple_of(2).then(|| "secure encrypt".into()),
         waiting_policy: None,
     }
 }

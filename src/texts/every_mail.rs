@@ -76,6 +76,7 @@ fn every_mail(language: Language) -> Mails {
     mails.extend(notes_about_mailboxes(language));
     mails.extend(alarms(language));
     mails.extend(reports(language));
+    mails.extend(reports_to_aliases(language));
     mails.extend(digests(language));
     mails
 }
@@ -264,6 +265,24 @@ fn alarms(language: Language) -> Mails {
     ]
 }
 
+fn reports_to_aliases(language: Language) -> Mails {
+    let jonas = address("jonas.keller@mail.example");
+    let tags = ["[secure]".to_owned(), "[sicher]".to_owned()];
+    let bare = Unmet { requirement: Requirement::Encrypt, reason: Reason::NoEncryption };
+    let (host, reason) = (Some("mx1.mail.example"), "connection timed out");
+    let late = Line { recipient: &jonas, reason, host, unmet: None, way: None };
+    let report = |kind, line| {
+        let (subject, alias) = ("Draft of the contract", Some("encrypt"));
+        let facts = Report { kind, sent: WRITTEN, subject, lines: &[line], tags: &tags, alias };
+        report::report(&head(), &facts, language)
+    };
+    let bounced = Line { unmet: Some(&bare), ..late };
+    vec![
+        ("report-alias-bounce", report(Kind::Bounce { secure: true }, bounced)),
+        ("report-alias-delay", report(Kind::Delay { until: Time(WRITTEN.0 + 1_800) }, late)),
+    ]
+}
+
 fn reports(language: Language) -> Mails {
     let (jonas, kim) = (address("jonas.keller@mail.example"), address("kim@mail.example"));
     let tags = ["[secure]".to_owned(), "[sicher]".to_owned()];
@@ -279,13 +298,6 @@ fn reports(language: Language) -> Mails {
             Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags, alias: None };
         report::report(&head(), &facts, language)
     };
-    let from_alias = |kind, lines: &[Line<'_>]| {
-        let alias = Some("encrypt");
-        let facts =
-            Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags, alias };
-        report::report(&head(), &facts, language)
-    };
-    let bare = Unmet { requirement: Requirement::Encrypt, reason: Reason::NoEncryption };
     let bounce = Kind::Bounce { secure: false };
     let refused = line(&jonas, REASON);
     let full = line(&kim, "552 5.2.2 mailbox full");
@@ -296,14 +308,6 @@ fn reports(language: Language) -> Mails {
         (
             "report-delay",
             report(Kind::Delay { until: Time(WRITTEN.0 + 5 * DAY) }, &[line(&kim, "451 4.7.1 greylisted")]),
-        ),
-        (
-            "report-alias-bounce",
-            from_alias(Kind::Bounce { secure: true }, &[Line { unmet: Some(&bare), ..refused }]),
-        ),
-        (
-            "report-alias-delay",
-            from_alias(Kind::Delay { until: Time(WRITTEN.0 + 1_800) }, &[line(&kim, "connection timed out")]),
         ),
     ];
     for (name, kind, requirement, reason) in [
