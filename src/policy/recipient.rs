@@ -129,6 +129,22 @@ mod tests {
     use super::*;
     use crate::policy::golden;
 
+    /// One line, or one for each link where that makes a difference.
+    fn lines(asker: Asker, domain: DomainFact, local: LocalFact, found: Found) -> String {
+        let says = |link| match judge(asker, domain, local, found, link) {
+            Verdict::Refuse(reply) => reply.to_string().trim_end().to_string(),
+            verdict => format!("{verdict:?}"),
+        };
+        let facts = [format!("{asker:?}"), format!("{domain:?}"), format!("{local:?}"), format!("{found:?}")];
+        let [asker, domain, local, found] = facts;
+        let line = format!("{asker:<9} {domain:<12} {local:<7} {found:<17}");
+        let (plain, tls) = (says(Link::Plain), says(Link::Tls));
+        if plain == tls {
+            return format!("{line} {:<6} {tls}\n", "any");
+        }
+        format!("{line} {:<6} {plain}\n{line} {:<6} {tls}\n", "Plain", "Tls")
+    }
+
     #[test]
     fn decisions() {
         let mut table =
@@ -137,20 +153,7 @@ mod tests {
             for domain in [DomainFact::Ours, DomainFact::SecureAlias, DomainFact::Foreign] {
                 for local in [LocalFact::Name, LocalFact::Role, LocalFact::Notice, LocalFact::Route] {
                     for found in [Found::Account, Found::TemporaryMailbox, Found::Nothing] {
-                        let says = |link| match judge(asker, domain, local, found, link) {
-                            Verdict::Refuse(reply) => reply.to_string().trim_end().to_string(),
-                            verdict => format!("{verdict:?}"),
-                        };
-                        let facts = [format!("{asker:?}"), format!("{domain:?}"), format!("{local:?}")];
-                        let [asker, domain, local] = facts;
-                        let found = format!("{found:?}");
-                        let line = format!("{asker:<9} {domain:<12} {local:<7} {found:<17}");
-                        let both = [("Plain", says(Link::Plain)), ("Tls", says(Link::Tls))];
-                        let one = [("any", both[0].1.clone())];
-                        let links = if both[0].1 == both[1].1 { &one[..] } else { &both[..] };
-                        let lines =
-                            links.iter().map(|(link, verdict)| format!("{line} {link:<6} {verdict}\n"));
-                        table.extend(lines);
+                        table += &lines(asker, domain, local, found);
                     }
                 }
             }
