@@ -297,13 +297,13 @@ mod tests {
                     }
                     let rest = &content[at + start.len()..];
                     let first = rest.split_inclusive(['(', ')', ';']).next().unwrap_or_default();
-                    for id in first.split('"').skip(1).step_by(2) {
-                        let is_id = id.contains('-')
-                            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-                        if is_id {
-                            asked += 1;
-                            assert!(ids.contains_key(id), "{}: no text {id}", file.display());
-                        }
+                    let is_id = |id: &&str| {
+                        id.contains('-')
+                            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                    };
+                    for id in first.split('"').skip(1).step_by(2).filter(is_id) {
+                        asked += 1;
+                        assert!(ids.contains_key(id), "{}: no text {id}", file.display());
                     }
                 }
             }

@@ -7,6 +7,7 @@ mod chromium;
 mod judge;
 mod keyboard;
 mod letters;
+mod mails;
 mod readers;
 mod states;
 mod town;
