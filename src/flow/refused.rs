@@ -1,7 +1,7 @@
 //! What secure aliases refuse: gathered in memory, kept on disk, told to their owners in a digest a day at most.
 //!
 //! The network decides how often it tries, so nothing here grows with that: an account has one small record, written
-//! at most once in [`KEEP`], and gets one message a day.
+//! at most once a second, and gets one message a day.
 
 use crate::base::address::Address;
 use crate::base::id::MailboxId;

@@ -529,6 +529,6 @@ pub(crate) fn certificate(n: u8, of: u8, size: usize) -> Box<CertificateRecord> 
         fingerprint: print(n),
         certificate: vec![n; size],
         imported: Time(6_000),
-        chosen_by: (n % 2 == 0).then(|| mailbox(of)),
+        chosen_by: n.is_multiple_of(2).then(|| mailbox(of)),
     })
 }

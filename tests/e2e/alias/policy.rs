@@ -235,7 +235,7 @@ async fn the_stricter_sender_decides() {
         (ALIAS, format!("From: {ALIAS}"), "secure encrypt"),
         (ALIAS, format!("From: {ALICE}"), "secure encrypt"),
         (ALICE, format!("From: {ALIAS}"), "secure encrypt"),
-        (ALICE, format!("From: \"Alice\" <Alice@Secure.House.Example>"), "secure encrypt"),
+        (ALICE, "From: \"Alice\" <Alice@Secure.House.Example>".to_owned(), "secure encrypt"),
         (ALICE, format!("From: {ALICE}, {ALIAS}\r\nSender: {ALICE}"), "secure encrypt"),
         (ALICE, format!("From: {ALICE}\r\nSender: {ALIAS}"), "secure encrypt"),
         (ALICE, format!("From: {ALICE}\r\nResent-From: {ALIAS}"), "secure encrypt"),
