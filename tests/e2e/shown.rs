@@ -41,7 +41,7 @@ async fn page(browser: &mut Browser, path: &str) -> Page {
 }
 
 /// RFC 3156 §5: this text, signed by gpg.
-fn signed(gpg: &Gpg, user: &str, text: &str, changed: &str) -> String {
+pub fn signed(gpg: &Gpg, user: &str, text: &str, changed: &str) -> String {
     let part = format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n");
     let file = gpg.file("part", part.as_bytes());
     let signature = gpg.run(&["--armor", "--local-user", user, "--output", "-", "--detach-sign", &file]);

@@ -8,7 +8,9 @@ use crate::face::town::Invited;
 use crate::face::town::PAUL;
 use crate::face::town::PIN;
 use crate::face::walk::Walk;
+use crate::own_key::Gpg as SigningGpg;
 use crate::owner::Gpg;
+use crate::shown::signed;
 use guardpost::base::address::Address;
 use guardpost::base::id::MailboxId;
 use guardpost::base::language::Language;
@@ -179,6 +181,30 @@ async fn messages(walk: &mut Walk) {
     let told = walk.browser.text("main h1").await == walk.say("error-title");
     walk.demand(told, "the mistake is ours, and that is said");
     fs::rename(&away, &spool).unwrap();
+    signatures(walk).await;
+}
+
+/// Anna signs; on the way somebody changes what she signed.
+async fn signatures(walk: &mut Walk) {
+    let gpg = SigningGpg::new();
+    let certificate = gpg.make(&format!("Anna Weber <{ANNA}>"));
+    let anna = Address::parse(ANNA).unwrap();
+    walk.town.house.flow().import_own_certificate(&anna, certificate).await.unwrap();
+    let (text, changed) = match walk.language {
+        Language::En => ("The fee is 480 euros.", "The fee is 4800 euros."),
+        Language::De => ("Das Honorar beträgt 480 Euro.", "Das Honorar beträgt 4800 Euro."),
+    };
+    for (stop, arrives) in [("message-signed", text), ("message-bad-signature", changed)] {
+        walk.town.write(MAX, "Honorar", "", &signed(&gpg, ANNA, text, arrives)).await;
+        walk.open("/mailbox").await;
+        walk.browser.follow_at(".list li:first-child a").await;
+        walk.stop(stop).await;
+        let warned = walk.browser.shows(".note.bad").await;
+        walk.demand(
+            warned == (arrives != text),
+            "a signature that does not match is spoken of, and no other",
+        );
+    }
 }
 
 /// So many lines, no two alike.
