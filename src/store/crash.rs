@@ -310,6 +310,7 @@ fn check(dir: &Path, acknowledged: usize, script: &Script, expected: &[String], 
 
 /// After a sweep only the files remain that a record names.
 fn sweep(stage: &Stage) {
+    stage.settle();
     let disk = stage.disk_rows();
     let named = &mut |id| disk.holds(&key::file(id));
     for first in 0..=u8::MAX {

@@ -28,9 +28,11 @@ use crate::store::command::Renewal;
 use crate::store::command::Reopening;
 use crate::store::command::Reset;
 use crate::store::disk::Disk;
+use crate::store::disk::Source as _;
 use crate::store::engine::Engine;
 use crate::store::engine::Options;
 use crate::store::error::StoreError;
+use crate::store::key::LEFT;
 use crate::store::model::Model;
 use crate::store::record::AliasRecord;
 use crate::store::record::CertificateRecord;
@@ -180,8 +182,14 @@ impl Stage {
         self.runtime.block_on(answer).unwrap()
     }
 
-    /// Waits until the writer has done everything that follows earlier answers.
+    /// Waits until what deleted mailboxes left is gone, rows and files.
     pub(crate) fn settle(&self) {
+        if let On::Disk(Some(engine)) = &self.on {
+            while !engine.rows().page(&[LEFT], None, 1).unwrap().is_empty() {
+                self.commit(Vec::new()).unwrap();
+            }
+        }
+        // The files go before the next answer.
         self.commit(Vec::new()).unwrap();
     }
 
