@@ -28,6 +28,11 @@ pub fn code(gpg: &Gpg, mail: &Taken) -> String {
     code
 }
 
+/// It says that something is in the mailbox.
+fn is_notice(mail: &Taken) -> bool {
+    String::from_utf8_lossy(&mail.text).contains("/login")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     let house = House::new().await;
@@ -74,6 +79,7 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     assert!(wrong.status == 403 && wrong.words().contains("This is not the code"), "{}", wrong.words());
     send(&house, "Cormorant-1").await;
     assert!(bob.get("/mailbox").await.words().contains("Cormorant-1"), "nothing has changed yet");
+    house.world.wait_until(|world| world.taken().iter().skip(seen).any(is_notice)).await;
     let spaced = format!(" {} {} ", &right[..4], &right[4..]);
     assert_eq!(bob.post("/mailbox/key/confirm", &[("code", &spaced)]).await.location(), "/mailbox/key");
     let page = bob.get("/mailbox/key").await.words();
