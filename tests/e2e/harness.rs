@@ -378,7 +378,7 @@ pub fn begin_log() -> &'static Captured {
         let captured = Captured::default();
         let sink = captured.clone();
         tracing_subscriber::fmt()
-            .with_env_filter("debug,guardpost=trace,sled=info")
+            .with_env_filter("debug,guardpost=trace,sled=info,html5ever=info")
             .with_ansi(false)
             .with_writer(move || sink.clone())
             .init();
