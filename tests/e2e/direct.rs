@@ -1,7 +1,6 @@
 //! A recipient with a key of their own has mail sent to them directly, and may go back; gpg is the judge.
 
 use crate::harness::House;
-use crate::harness::logged;
 use crate::mail_client::field;
 use crate::main_job::BOB;
 use crate::main_job::first_use;
@@ -122,6 +121,6 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
         answers.push(bob.post("/mailbox/key/direct", &[("key", "mailbox")]).await.status);
     }
     assert_eq!(answers, [303, 303, 303, 409]);
-    let log = logged();
+    let log = house.logged();
     assert!(!log.windows(right.len()).any(|at| at == right.as_bytes()), "the code is in no log");
 }

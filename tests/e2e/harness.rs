@@ -98,6 +98,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An appliance with its directory; both go with it.
 pub struct House {
+    /// What was in the log before.
+    log_begun: usize,
     /// Its files: `data`, `master.key`, `tls.crt`, `tls.key`.
     pub home: TempDir,
     /// What it sees as time.
@@ -149,13 +151,14 @@ impl House {
 
     /// The same where web servers are met like this.
     pub async fn among_webs(world: Peer, dns: Option<Arc<dyn Dns>>, web: HttpsClient, more: &str) -> Self {
-        begin_log();
+        let log_begun = begin_log().length();
         let home = tempfile::Builder::new().prefix("house").tempdir().unwrap();
         let made = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
         fs::write(home.path().join("tls.crt"), &made.certificate).unwrap();
         fs::write(home.path().join("tls.key"), made.key.as_bytes()).unwrap();
         let mut house = Self {
             home,
+            log_begun,
             clock: Arc::default(),
             world,
             dns,
@@ -168,6 +171,13 @@ impl House {
         create_master_key(&house.at("master.key"), &house.at("data"), &OsRandom).unwrap();
         house.start().await;
         house
+    }
+
+    /// What this process logged since the house was founded, down to the finest level.
+    pub fn logged(&self) -> Vec<u8> {
+        let log = begin_log().from(self.log_begun);
+        assert!(crate::markers::contains(&log, b"account made"), "there is a log");
+        log
     }
 
     /// A file of its directory.
@@ -344,17 +354,15 @@ fn gather(dir: &Path, files: &mut Vec<(String, Vec<u8>)>) {
 /// The address of loopback.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Everything that this process ever logged, down to the finest level.
-pub fn logged() -> Vec<u8> {
-    let log = begin_log().0.lock().unwrap().clone();
-    assert!(crate::markers::contains(&log, b"account made"), "there is a log");
-    log
-}
-
 #[derive(Clone, Default)]
 pub struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
+    /// What came behind so many octets.
+    pub fn from(&self, start: usize) -> Vec<u8> {
+        self.0.lock().unwrap()[start..].to_vec()
+    }
+
     /// Octets so far.
     pub fn length(&self) -> usize {
         self.0.lock().unwrap().len()

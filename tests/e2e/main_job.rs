@@ -1,7 +1,6 @@
 //! The main job: a confidential message to somebody without OpenPGP, its answer, and what nobody else gets to see.
 
 use crate::harness::House;
-use crate::harness::logged;
 use crate::mail_client::field;
 use crate::markers::Marker;
 use crate::markers::assert_absent;
@@ -218,7 +217,7 @@ async fn a_message_its_answer_and_nothing_for_anybody_else() {
         secrets(&[("access token", &token), ("access token, bare", &token.replace('-', "")), ("note", NOTE)]);
     let data = house.data();
     data.iter().for_each(|(file, octets)| assert_absent(&all, file, octets));
-    assert_absent(&all, "the log", &logged());
+    assert_absent(&all, "the log", &house.logged());
     let people = [("recipient", Marker::new(BOB)), ("sender", Marker::new("alice@house"))];
     data.iter().for_each(|(file, octets)| assert_absent(&people, file, octets));
 
@@ -337,7 +336,7 @@ async fn mail_from_outside_is_sealed_on_arrival() {
     assert!(field(&inbox[0], "Received").is_some());
     let markers = [("subject", Marker::new("Pelargonium-7712")), ("body", Marker::new("Ladybird-4431"))];
     house.data().iter().for_each(|(file, octets)| assert_absent(&markers, file, octets));
-    assert_absent(&markers, "the log", &logged());
+    assert_absent(&markers, "the log", &house.logged());
     assert!(house.world.sessions().is_empty(), "nothing goes out for it");
 }
 

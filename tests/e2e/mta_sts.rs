@@ -3,7 +3,6 @@
 use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::PASSWORD;
-use crate::harness::logged;
 use crate::main_job::letter;
 use crate::peer::Peer;
 use crate::peer::Plan;
@@ -215,7 +214,7 @@ async fn hosts_are_met_as_the_policy_of_their_domain_says() {
     let octets: Vec<u8> = everybody().flat_map(Peer::octets).collect();
     let octets = String::from_utf8_lossy(&octets).into_owned();
     let inbox = house.alice_reads().await.messages("INBOX").await;
-    let log = String::from_utf8(logged()).unwrap();
+    let log = String::from_utf8(house.logged()).unwrap();
     let mut wrong = Vec::new();
     for (name, _, _, end) in &cases {
         let to = format!("bob@{name}.example");

@@ -3,7 +3,6 @@
 
 use crate::harness::House;
 use crate::harness::PASSWORD;
-use crate::harness::logged;
 use crate::mail_client::field;
 use crate::main_job::BOB;
 use crate::main_job::BOBS_PASSWORD;
@@ -150,7 +149,7 @@ async fn the_downloaded_key_opens_mail_from_before_and_after_the_first_use() {
     let armor = String::from_utf8(file).unwrap().lines().nth(10).unwrap().to_owned();
     let secrets = [("passphrase", Marker::new(&passphrase)), ("key file", Marker::new(&armor))];
     house.data().iter().for_each(|(file, octets)| assert_absent(&secrets, file, octets));
-    assert_absent(&secrets, "the log", &logged());
+    assert_absent(&secrets, "the log", &house.logged());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,7 +301,7 @@ async fn what_is_searched_for_is_told_to_nobody() {
     assert_eq!(found.link("/mailbox/inbox/").as_deref(), Some("/mailbox/inbox/2"));
     assert!(bob.get("/mailbox/inbox/2").await.words().contains(WORD), "the link leads there");
     let markers = [("word", Marker::new(WORD)), ("typed word", Marker::new(&WORD.to_uppercase()))];
-    assert_absent(&markers, "the log", &logged());
+    assert_absent(&markers, "the log", &house.logged());
     house.data().iter().for_each(|(file, octets)| assert_absent(&markers, file, octets));
 }
 

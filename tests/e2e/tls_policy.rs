@@ -2,7 +2,6 @@
 //! OpenSSL is asked about the same peers.
 
 use crate::harness::House;
-use crate::harness::logged;
 use crate::main_job::letter;
 use crate::peer::Peer;
 use crate::peer::Plan;
@@ -348,7 +347,7 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
         everybody().flat_map(|peer| peer.sessions().into_iter().flat_map(|session| session.plain)).collect();
     let plain = String::from_utf8_lossy(&plain).into_owned();
     let inbox = house.alice_reads().await.messages("INBOX").await;
-    let log = String::from_utf8(logged()).unwrap();
+    let log = String::from_utf8(house.logged()).unwrap();
     let mut wrong = Vec::new();
     for case in &cases {
         let to = format!("bob@{}.example", case.name);
@@ -585,7 +584,7 @@ async fn a_smarthost_is_met_as_every_level_wants_it() {
     stored_certificates::add(house.flow(), Domain::parse("relay.example").unwrap(), &stored).await.unwrap();
     send(&house).await;
     assert_eq!(house.world.taken().len(), 3);
-    let log = String::from_utf8(logged()).unwrap();
+    let log = String::from_utf8(house.logged()).unwrap();
     for (level, proof) in
         [("encrypt", "tls=dane"), ("dane-only", "tls=dane"), ("verify", "tls=stored-certificate")]
     {

@@ -6,7 +6,6 @@ use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::harness::begin_log;
-use crate::harness::logged;
 use crate::mail_client::Imap;
 use crate::mail_client::Smtp;
 use crate::net::journal::Journal;
@@ -146,7 +145,7 @@ impl Sender {
         match self {
             Self::Inside(house, before) => {
                 all_tried(house).await;
-                let log = String::from_utf8(logged().split_off(*before)).unwrap();
+                let log = String::from_utf8(begin_log().from(*before)).unwrap();
                 let lines: Vec<String> = log.lines().map(str::to_owned).collect();
                 ends(&lines, domains).expect("every domain was tried")
             }
