@@ -306,9 +306,13 @@ async fn an_invitation_that_comes_back_shuts_the_mailbox() {
 /// What else comes back is told, and the mailbox stays as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_for_another_reason_is_only_told() {
-    let world = Plan::default().rule(|asked| match asked.connection {
-        0 if asked.line == "end of data" => Act::Say("554 5.7.1 Marigold looks like spam".into()),
-        _ => Act::Usual,
+    let refused = AtomicBool::new(false);
+    let world = Plan::default().rule(move |asked| {
+        if asked.line == "end of data" && !refused.swap(true, Ordering::Relaxed) {
+            Act::Say("554 5.7.1 Marigold looks like spam".into())
+        } else {
+            Act::Usual
+        }
     });
     let house = House::with(world, "").await;
     sent(&house, ALICE, "[secure] Offer", "").await;

@@ -173,7 +173,9 @@ async fn send_all(world: &World, trust: Trust, rows: &[Row], round: &str) -> Vec
     let outcomes = sender.outcomes(&domains).await;
     let bounced: BTreeSet<&String> =
         domains.iter().filter(|domain| outcomes[*domain].0.starts_with("bounce")).collect();
-    let inbox = sender.alice_reads().await.messages("INBOX").await;
+    let mut inbox = sender.alice_reads().await.messages("INBOX").await;
+    // As the postmaster she gets alarms too.
+    inbox.retain(|mail| mail.contains("multipart/report"));
     assert_eq!(inbox.len(), bounced.len(), "one report for each bounce, and for nothing else");
     for domain in bounced {
         let report = inbox.iter().find(|mail| mail.contains(&format!("rfc822; bob@{domain}\r\n")));
