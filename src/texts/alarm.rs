@@ -199,7 +199,7 @@ mod tests {
             (Wrong::Jump, 26 * HOUR, "26 hours"),
         ] {
             let facts = ClockAlarm { host: "mail.weber-roth.example", at: AT, wrong, by };
-            let mail = clock(&head(), &facts, Language::En);
+            let mail = clock(&Letterhead::BARE, &facts, Language::En);
             let flat = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
             for want in [want, "mail.weber-roth.example", "guardpost clock accept", "19 February 2027"] {
                 assert!(flat.contains(want), "{want} in {}", mail.text);
@@ -208,15 +208,4 @@ mod tests {
     }
 
     const AT: Time = Time(1_803_038_400);
-
-    fn head() -> Letterhead<'static> {
-        Letterhead {
-            brand: "Weber & Roth",
-            accent: "#1f5f8b",
-            domain: "weber-roth.example",
-            imprint_url: None,
-            privacy_url: None,
-            contact: None,
-        }
-    }
 }

@@ -92,17 +92,6 @@ mod tests {
     const CLOSES: Time = Time(1_803_038_400);
     const LOGIN: &str = "https://post.weber-roth.example/login";
 
-    fn head() -> Letterhead<'static> {
-        Letterhead {
-            brand: "Weber & Roth",
-            accent: "#1f5f8b",
-            domain: "weber-roth.example",
-            imprint_url: None,
-            privacy_url: None,
-            contact: None,
-        }
-    }
-
     fn warned(keep: Keep<'_>, language: Language) -> MailText {
         let recipient = Address::parse("jonas@mail.example").unwrap();
         let facts = Warning {
@@ -113,7 +102,7 @@ mod tests {
             keep,
             host: "post.weber-roth.example",
         };
-        warning(&head(), &facts, language)
+        warning(&Letterhead::BARE, &facts, language)
     }
 
     fn flat(mail: &MailText) -> String {

@@ -55,17 +55,6 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-fn head() -> Letterhead<'static> {
-    Letterhead {
-        brand: "Weber & Roth",
-        accent: "#1f5f8b",
-        domain: "weber-roth.example",
-        imprint_url: Some("https://weber-roth.example/imprint"),
-        privacy_url: Some("https://weber-roth.example/privacy"),
-        contact: Some("help@weber-roth.example"),
-    }
-}
-
 type Mails = Vec<(&'static str, MailText)>;
 
 /// All of them.
@@ -91,7 +80,7 @@ fn digests(language: Language) -> Mails {
         count,
     };
     let attempts = [attempt("portal@booking.example", 1), attempt("", 3)];
-    let digest = |attempts, more| refused::digest(&head(), &anna, attempts, more, language);
+    let digest = |attempts, more| refused::digest(&Letterhead::FULL, &anna, attempts, more, language);
     vec![("refused-one", digest(&attempts[..1], 0)), ("refused-many", digest(&attempts, 9_000))]
 }
 
@@ -109,13 +98,13 @@ fn an_invitation(language: Language, note: Option<&str>, has_pin: bool, renewed:
         access_code: CODE,
         host: HOST,
     };
-    mail::invitation(&head(), &facts, language)
+    mail::invitation(&Letterhead::FULL, &facts, language)
 }
 
 fn to_recipients(language: Language) -> Mails {
     let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
     let jonas = address("jonas.keller@mail.example");
-    let head = head();
+    let head = Letterhead::FULL;
     let sender = Sender { name: Some("Anna Roth"), address: &anna };
     let waiting = mail::Waiting {
         sender,
@@ -174,7 +163,7 @@ fn warnings(language: Language) -> Mails {
     let warned = |keep| {
         let goes = Time(UNTIL.0 + 7 * DAY);
         let facts = closing::Warning { recipient: &jonas, closes: UNTIL, goes, days: 90, keep, host: HOST };
-        closing::warning(&head(), &facts, language)
+        closing::warning(&Letterhead::FULL, &facts, language)
     };
     vec![
         ("warning", warned(Keep::SignIn { login_url: LOGIN })),
@@ -186,7 +175,7 @@ fn warnings(language: Language) -> Mails {
 }
 
 fn notes_about_links(language: Language) -> Mails {
-    let (head, jonas) = (head(), address("jonas.keller@mail.example"));
+    let (head, jonas) = (Letterhead::FULL, address("jonas.keller@mail.example"));
     let note = Note { head: &head, recipient: &jonas, language };
     let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
     let unmet = Unmet { requirement: Requirement::Encrypt, reason: Reason::NoEncryption };
@@ -221,7 +210,7 @@ fn notes_about_links(language: Language) -> Mails {
 }
 
 fn notes_about_mailboxes(language: Language) -> Mails {
-    let (head, jonas) = (head(), address("jonas.keller@mail.example"));
+    let (head, jonas) = (Letterhead::FULL, address("jonas.keller@mail.example"));
     let note = Note { head: &head, recipient: &jonas, language };
     let (anna, carl) = (address("anna.roth@weber-roth.example"), address("carl@weber-roth.example"));
     let lost = |opened, messages| note.lost(&Lost { opened, messages, new: "[secure new]", renew: RENEW });
@@ -243,11 +232,11 @@ fn notes_about_mailboxes(language: Language) -> Mails {
 fn alarms(language: Language) -> Mails {
     let clock = |wrong, by| {
         let facts = ClockAlarm { host: "mail.weber-roth.example", at: WRITTEN, wrong, by };
-        alarm::clock(&head(), &facts, language)
+        alarm::clock(&Letterhead::FULL, &facts, language)
     };
     let trouble = |trouble| {
         let facts = alarm::Facts { server: "mail.weber-roth.example", trouble };
-        alarm::trouble(&head(), &facts, language)
+        alarm::trouble(&Letterhead::FULL, &facts, language)
     };
     let (destination, host) = ("partner.example", "mx1.partner.example");
     let expected = [STORED.to_owned()];
@@ -274,7 +263,7 @@ fn reports_to_aliases(language: Language) -> Mails {
     let report = |kind, line| {
         let (subject, alias) = ("Draft of the contract", Some("encrypt"));
         let facts = Report { kind, sent: WRITTEN, subject, lines: &[line], tags: &tags, alias };
-        report::report(&head(), &facts, language)
+        report::report(&Letterhead::FULL, &facts, language)
     };
     let bounced = Line { unmet: Some(&bare), ..late };
     vec![
@@ -296,7 +285,7 @@ fn reports(language: Language) -> Mails {
     let report = |kind, lines: &[Line<'_>]| {
         let facts =
             Report { kind, sent: WRITTEN, subject: "Draft of the contract", lines, tags: &tags, alias: None };
-        report::report(&head(), &facts, language)
+        report::report(&Letterhead::FULL, &facts, language)
     };
     let bounce = Kind::Bounce { secure: false };
     let refused = line(&jonas, REASON);
@@ -478,7 +467,7 @@ fn the_longest_report_is_shown_whole() {
         alias: None,
     };
     for language in Language::ALL {
-        let mail = report::report(&head(), &facts, language);
+        let mail = report::report(&Letterhead::FULL, &facts, language);
         assert!(mail.html.len() < 102_000, "{} octets", mail.html.len());
         assert!(mail.text.contains("960"), "{}", mail.text);
     }

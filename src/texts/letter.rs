@@ -29,6 +29,26 @@ pub struct Letterhead<'a> {
     pub contact: Option<&'a str>,
 }
 
+#[cfg(test)]
+impl Letterhead<'static> {
+    /// An organisation that says everything.
+    pub(super) const FULL: Self = Self {
+        imprint_url: Some("https://weber-roth.example/imprint"),
+        privacy_url: Some("https://weber-roth.example/privacy"),
+        contact: Some("help@weber-roth.example"),
+        ..Self::BARE
+    };
+    /// One that says only what it must.
+    pub(super) const BARE: Self = Self {
+        brand: "Weber & Roth",
+        accent: "#1f5f8b",
+        domain: "weber-roth.example",
+        imprint_url: None,
+        privacy_url: None,
+        contact: None,
+    };
+}
+
 /// A mail's texts. Tells nothing when it is debugged: an invitation holds an access token, a note a PIN.
 #[derive(Clone, Eq, PartialEq)]
 pub struct MailText {

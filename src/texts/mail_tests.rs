@@ -8,23 +8,12 @@ const CODE: &str = "Q3RM-7XKA-9W2F-TZ5H-B4NC-6PLD-MJ8S-VYE2";
 const WRITTEN: Time = Time(1_795_232_000);
 const UNTIL: Time = Time(1_795_232_000 + 90 * 86_400);
 
-fn head() -> Letterhead<'static> {
-    Letterhead {
-        brand: "Weber & Roth",
-        accent: "#1f5f8b",
-        domain: "weber-roth.example",
-        imprint_url: Some("https://weber-roth.example/imprint"),
-        privacy_url: Some("https://weber-roth.example/privacy"),
-        contact: Some("help@weber-roth.example"),
-    }
-}
-
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 fn an_invitation(language: Language, name: Option<&str>, note: Option<&str>, has_pin: bool) -> MailText {
-    invitation_of(&head(), language, name, note, has_pin)
+    invitation_of(&Letterhead::FULL, language, name, note, has_pin)
 }
 
 fn invitation_of(

@@ -71,14 +71,6 @@ mod tests {
 
     #[test]
     fn says_who_whence_when_and_how_often() {
-        let head = Letterhead {
-            brand: "Weber & Roth",
-            accent: "#1f5f8b",
-            domain: "weber.example",
-            imprint_url: None,
-            privacy_url: None,
-            contact: None,
-        };
         let alias = Address::parse("anna@secure.weber.example").unwrap();
         let attempt = |sender, count, until: i64| Attempt {
             sender,
@@ -88,7 +80,7 @@ mod tests {
             count,
         };
         let attempts = [attempt("bob@x.example\r\nSubject: x", 1, 0), attempt("", 3, 3_600)];
-        let english = digest(&head, &alias, &attempts, 9_000, Language::En);
+        let english = digest(&Letterhead::BARE, &alias, &attempts, 9_000, Language::En);
         let folded = english.text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "anna@secure.weber.example",
@@ -102,7 +94,7 @@ mod tests {
             assert!(folded.contains(words), "{words} is not in\n{}", english.text);
         }
         assert!(!english.text.contains("\nSubject: x"), "{}", english.text);
-        let german = digest(&head, &alias, &attempts[..1], 0, Language::De);
+        let german = digest(&Letterhead::BARE, &alias, &attempts[..1], 0, Language::De);
         let folded = german.text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in ["ohne Verschlüsselung", "22. November 2026, 03:33 UTC", "einmal"] {
             assert!(folded.contains(words), "{words} is not in\n{}", german.text);

@@ -205,19 +205,11 @@ mod tests {
     use super::*;
     use crate::base::requirement::Requirement;
 
-    const HEAD: Letterhead<'static> = Letterhead {
-        brand: "Weber & Roth",
-        accent: "#1f5f8b",
-        domain: "weber.example",
-        imprint_url: None,
-        privacy_url: None,
-        contact: None,
-    };
     const SENT: Time = Time(1_795_318_393);
 
     fn told(kind: Kind, lines: &[Line<'_>], tags: &[String], language: Language) -> MailText {
         let facts = Report { kind, sent: SENT, subject: "", lines, tags, alias: None };
-        let mut mail = report(&HEAD, &facts, language);
+        let mut mail = report(&Letterhead::BARE, &facts, language);
         mail.text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
         mail
     }
