@@ -5,28 +5,15 @@ Starts the demo, opens its mailbox, and sends wrong passwords for it and for add
 network of its own. Prints both medians and their ratio; the answers must be the same bytes. usage: enumeration.py
 GUARDPOST [ROUNDS]
 """
+import demo
 import http.client
-import re
 import statistics
-import subprocess
 import sys
 import time
 import urllib.parse
 
 guardpost, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 500
-demo = subprocess.Popen([guardpost, "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-told = ""
-try:
-    while True:
-        line = demo.stdout.readline()
-        if not line:
-            sys.exit("the demo ended:\n" + told)
-        told += line
-        link = re.search(r"http://localhost:(\d+)/i/(\w+)#([\w-]+)", told)
-        pin = re.search(r"PIN\D*(\d{6})", told)
-        if link and pin:
-            break
-    port, invitation, token = int(link[1]), link[2], link[3]
+with demo.running(guardpost) as (port, invitation, token, pin, known):
 
     def post(source, path, fields):
         connection = http.client.HTTPConnection("127.0.0.1", port, source_address=(source, 0))
@@ -41,11 +28,10 @@ try:
         return answer.status, body, took
 
     password = "seven slow trains, one line"
-    first = {"token": token, "pin": pin[1], "password": password, "confirm": password, "understood": "1"}
+    first = {"token": token, "pin": pin, "password": password, "confirm": password, "understood": "1"}
     status, body, _ = post("127.0.0.1", f"/i/{invitation}", first)
     if status != 303:
         sys.exit(f"first use: {status}")
-    known = re.search(r"[\w.+-]+@(?!demo\.example)[\w.-]+\.\w+", told)[0]
     status, _, _ = post("127.0.0.1", "/login", {"address": known, "password": password})
     if status != 303:
         sys.exit(f"{known} is not the mailbox: {status}")
@@ -64,6 +50,3 @@ try:
     print(f"refused sign-ins, {rounds} each in turn: with a mailbox {there:.2f} ms, without {nowhere:.2f} ms (medians), "
           f"ratio {there / nowhere:.3f}; {len(answers)} kind of answer: {sorted(status for status, _ in answers)}")
     sys.exit(0 if len(answers) == 1 and abs(there / nowhere - 1) < 0.05 else 1)
-finally:
-    demo.terminate()
-    demo.wait()
