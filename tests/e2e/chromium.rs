@@ -13,8 +13,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 use thirtyfour::By;
 use thirtyfour::CapabilitiesHelper;
-use thirtyfour::ChromiumLikeCapabilities;
-use thirtyfour::DesiredCapabilities;
 use thirtyfour::WebDriver;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -93,7 +91,7 @@ impl State {
     }
 }
 
-/// Also where a test failed: nothing of it stays behind.
+/// The addresses of a tree of frames.
 fn collect(tree: &serde_json::Value, addresses: &mut Vec<String>) {
     addresses.push(tree["frame"]["url"].as_str().unwrap_or_default().to_owned());
     for child in tree["childFrames"].as_array().into_iter().flatten() {
@@ -114,29 +112,19 @@ impl Browser {
     pub async fn start(elsewhere: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let process = Driver::start().await;
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            "--lang=en",
-            &format!("--user-data-dir={}", dir.path().join("profile").display()),
-            // All in one process, so that one look sees every frame.
-            "--disable-features=IsolateSandboxedIframes,IsolateOrigins,site-per-process",
-            // A browser has errands of its own, to hosts that no message names.
-            &format!(
-                "--host-resolver-rules=MAP *.example 127.0.0.1:{elsewhere}, MAP * ~NOTFOUND, EXCLUDE localhost"
-            ),
-        ] {
-            wanted.add_arg(argument).unwrap();
-        }
+        let mut wanted = crate::driver::chromium(
+            dir.path(),
+            &[
+                // All in one process, so that one look sees every frame.
+                "--disable-features=IsolateSandboxedIframes,IsolateOrigins,site-per-process",
+                // A browser has errands of its own, to hosts that no message names.
+                &format!(
+                    "--host-resolver-rules=MAP *.example 127.0.0.1:{elsewhere}, MAP * ~NOTFOUND, EXCLUDE localhost"
+                ),
+            ],
+        );
         wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
-        let driver = WebDriver::new(format!("http://127.0.0.1:{}", process.port), wanted).await.unwrap();
+        let driver = process.browser(wanted).await;
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
         std::fs::create_dir_all(&shots).unwrap();
         let browser = Self { driver, dir, shots, _process: process };

@@ -6,11 +6,16 @@ use rustix::process::kill_process_group;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
+use thirtyfour::ChromeCapabilities;
+use thirtyfour::ChromiumLikeCapabilities;
+use thirtyfour::DesiredCapabilities;
+use thirtyfour::WebDriver;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -18,7 +23,7 @@ use tokio::time::timeout;
 pub struct Driver {
     process: Child,
     /// Where it listens, on loopback.
-    pub port: u16,
+    port: u16,
 }
 
 impl Driver {
@@ -31,6 +36,11 @@ impl Driver {
             }
         }
         panic!("chromedriver ends before it begins");
+    }
+
+    /// The browser that is wanted.
+    pub async fn browser(&self, wanted: ChromeCapabilities) -> WebDriver {
+        WebDriver::new(format!("http://127.0.0.1:{}", self.port), wanted).await.unwrap()
     }
 
     async fn try_start() -> Option<Self> {
@@ -59,6 +69,16 @@ impl Driver {
     }
 }
 
+/// What every Chromium of the tests is started with, and more: without errands of its own, its profile below `dir`.
+pub fn chromium(dir: &Path, more: &[&str]) -> ChromeCapabilities {
+    let mut wanted = DesiredCapabilities::chrome();
+    let profile = format!("--user-data-dir={}", dir.join("profile").display());
+    for argument in CHROMIUM.iter().chain([&profile.as_str()]).chain(more) {
+        wanted.add_arg(argument).unwrap();
+    }
+    wanted
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         // Chromium is in its group.
@@ -70,3 +90,15 @@ impl Drop for Driver {
 
 /// It is there within a second; a very slow machine gets longer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// `--disable-*`: it has errands of its own, and needs none of them.
+const CHROMIUM: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--lang=en",
+];

@@ -12,8 +12,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use thirtyfour::By;
 use thirtyfour::CapabilitiesHelper;
-use thirtyfour::ChromiumLikeCapabilities;
-use thirtyfour::DesiredCapabilities;
 use thirtyfour::WebDriver;
 use thirtyfour::WebElement;
 use thirtyfour::error::WebDriverResult;
@@ -77,28 +75,13 @@ impl Chromium {
     pub async fn start(rules: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("chromium").tempdir().unwrap();
         let process = Driver::start().await;
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            "--lang=en",
-            "--force-color-profile=srgb",
-            &format!("--user-data-dir={}", dir.path().join("profile").display()),
-            &format!("--host-resolver-rules={rules}"),
-        ] {
-            wanted.add_arg(argument).unwrap();
-        }
+        let rules = format!("--host-resolver-rules={rules}");
+        let mut wanted = crate::driver::chromium(dir.path(), &["--force-color-profile=srgb", &rules]);
         wanted.set("acceptInsecureCerts".to_owned(), true).unwrap();
         wanted
             .set("goog:loggingPrefs".to_owned(), json!({ "performance": "ALL", "browser": "ALL" }))
             .unwrap();
-        let driver = WebDriver::new(format!("http://127.0.0.1:{}", process.port), wanted).await.unwrap();
+        let driver = process.browser(wanted).await;
         driver.set_script_timeout(PATIENCE).await.unwrap();
         Self { driver, dir, _process: process }
     }
