@@ -4,10 +4,11 @@
 //! `src`) uses only rooms on lower floors; `tests/floors.rs` checks it:
 //!
 //! ```text
-//! 6  app, cli                     builds it, opens listeners, starts workers, stops in order
-//! 5  serve                        drivers: translate, never decide
-//! 4  flow                         the deeds, one file a verb
-//! 3  store, net                   the disk; the wire
+//! 7  app, cli                     builds it, opens listeners, starts workers, stops in order
+//! 6  serve                        drivers: translate, never decide
+//! 5  flow                         the deeds, one file a verb
+//! 4  store, net                   the disk; the wire
+//! 3  threads                      where work blocks, and leaves nothing
 //! 2  policy, smtp, imap           decisions as pure functions; protocol machines without a socket
 //! 1  config, mime, openpgp, texts, vault     shapes of data
 //! 0  base                         the words
@@ -35,6 +36,7 @@ pub mod serve;
 pub mod smtp;
 pub mod store;
 pub mod texts;
+pub mod threads;
 pub mod vault;
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::store::engine;
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 use crate::store::spool::SpoolDir;
+use crate::threads;
 use crate::vault::OsRandom;
 use crate::vault::keyring::Keys;
 use crate::vault::slot::Parameters;
@@ -87,7 +88,7 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
     let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
     let recovery = keys::recovery_certificate(&config, around.clock.now())?;
     let key_file = keys::master_key_place(&config);
-    let opening = tokio::task::spawn_blocking(move || open_disk(&data_dir, &key_file, &*random, options));
+    let opening = threads::blocking(move || open_disk(&data_dir, &key_file, &*random, options));
     let Ok(opened) = opening.await else {
         return Err(StoreError::Damaged { what: "opening broke off" }.into());
     };

@@ -24,6 +24,7 @@ use crate::store::record::Fingerprint;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
+use crate::threads;
 use crate::vault::passphrase;
 use crate::vault::password::BadPassword;
 use crate::vault::password::Password;
@@ -286,7 +287,7 @@ impl Flow {
         file: Vec<u8>,
     ) -> Result<import::Imported, AdminError> {
         let (address, now) = (address.clone(), self.clock.now());
-        tokio::task::spawn_blocking(move || import::import(&file, &address, now))
+        threads::blocking(move || import::import(&file, &address, now))
             .await
             .map_err(AdminError::internal)?
             .map_err(|why| AdminError::Certificate { why })

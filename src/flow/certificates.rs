@@ -10,6 +10,7 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
+use crate::threads;
 use std::sync::Arc;
 
 impl Flow {
@@ -77,9 +78,8 @@ impl Flow {
     async fn addresses_in(&self, file: &[u8]) -> Result<Vec<Address>, AdminError> {
         let bytes = file.to_vec();
         let config = self.config();
-        let certificate = tokio::task::spawn_blocking(move || Certificate::parse(&bytes))
-            .await
-            .map_err(AdminError::internal)??;
+        let certificate =
+            threads::blocking(move || Certificate::parse(&bytes)).await.map_err(AdminError::internal)??;
         let mut addresses = certificate.addresses();
         addresses.retain(|address| !config.is_local(address.domain()));
         Ok(addresses)

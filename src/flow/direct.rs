@@ -20,6 +20,7 @@ use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
 use crate::store::record::Purpose;
 use crate::texts::direct;
+use crate::threads;
 use crate::vault::primitives::equal;
 use crate::vault::primitives::sha256;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl Flow {
     /// Reads a key that its owner brings: its public part alone, for this address, of use now.
     pub async fn read_own(&self, who: &Unlocked, file: Vec<u8>) -> Result<OwnCertificate, DirectError> {
         let (address, now) = (who.address.clone(), self.clock.now());
-        let read = tokio::task::spawn_blocking(move || import::import(&file, &address, now)).await;
+        let read = threads::blocking(move || import::import(&file, &address, now)).await;
         let read = read.map_err(|_| DirectError::Unusable)?.map_err(|_| DirectError::Unusable)?;
         Ok(OwnCertificate { fingerprint: Fingerprint(read.fingerprint), certificate: read.certificate })
     }

@@ -1,6 +1,6 @@
 //! Argon2 in a bounded room: so many at once, so many waiting, each for a bounded time.
 
-use crate::base::wipe;
+use crate::threads;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -54,9 +54,8 @@ pub struct Permit {
 impl Permit {
     /// Runs `work` where blocking is allowed; it finishes even when the asker has gone.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        tokio::task::spawn_blocking(move || {
+        threads::blocking(move || {
             let result = work();
-            wipe::stack();
             drop(self);
             result
         })

@@ -27,6 +27,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::MessageRecord;
 use crate::store::spool::SpoolReader;
 use crate::store::spool::Spooled;
+use crate::threads;
 use std::io;
 use std::io::Read;
 use std::sync::Arc;
@@ -261,12 +262,7 @@ where
     T: Send + 'static,
     E: From<Interrupted> + Send + 'static,
 {
-    let work = move || {
-        let result = work();
-        wipe::stack();
-        result
-    };
-    match tokio::task::spawn_blocking(work).await {
+    match threads::blocking(work).await {
         Ok(result) => result,
         Err(_) => Err(Interrupted.into()),
     }

@@ -53,6 +53,7 @@ use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
 use crate::smtp::data::Encoder;
 use crate::store::spool::SpoolReader;
+use crate::threads;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -451,7 +452,7 @@ impl Session<'_> {
         let (sender, mut chunks) = mpsc::channel::<io::Result<Vec<u8>>>(2);
         // Memory is wiped when it is given back: none is taken that a small message does not need.
         let most = usize::try_from(self.job.record.size).unwrap_or(FRAME).clamp(1 << 10, FRAME);
-        tokio::task::spawn_blocking(move || {
+        threads::blocking(move || {
             loop {
                 let mut chunk = vec![0; most];
                 let read = reader.read(&mut chunk).map(|length| {
@@ -491,7 +492,7 @@ impl Session<'_> {
     async fn in_seven_bits(&self) -> Result<SpoolReader, Trouble> {
         let mut whole = message_file(self.flow, &self.job.record).await.map_err(unreadable)?;
         let mut spool = self.flow.spools.begin();
-        let written = tokio::task::spawn_blocking(move || {
+        let written = threads::blocking(move || {
             let mut scanner = Scanner::new(Limits { size: u64::MAX, ..Limits::default() });
             let mut octets = vec![0; FRAME];
             loop {

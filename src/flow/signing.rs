@@ -12,6 +12,7 @@ use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
+use crate::threads;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::encoding::Pkcs8V1Der;
 use aws_lc_rs::encoding::PublicKeyX509Der;
@@ -42,7 +43,7 @@ pub async fn make_missing_keys(store: &dyn Store, config: &Config, now: Time) ->
                 continue;
             }
             let domain = domain.clone();
-            let key = tokio::task::spawn_blocking(move || make_key(domain, algorithm, now)).await;
+            let key = threads::blocking(move || make_key(domain, algorithm, now)).await;
             made.push(Command::PutSigningKey(Box::new(key.map_err(|_| SigningError::Make)??)));
         }
     }

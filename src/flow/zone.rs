@@ -15,6 +15,7 @@ use crate::policy::mta_sts::Policy;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::record::SigningKey;
+use crate::threads;
 use aws_lc_rs::digest;
 use std::fmt::Write;
 
@@ -57,7 +58,7 @@ pub async fn lines(store: &dyn Store, config: &Config) -> Result<Vec<String>, St
         .map(|(certificate, key)| CertificateFiles { certificate: certificate.clone(), key: key.clone() })
         .collect();
     let (host, next) = (config.hostname.to_string(), config.tls.next_key.clone());
-    let keys = tokio::task::spawn_blocking(move || presented_keys(&files, &host, next.as_deref())).await;
+    let keys = threads::blocking(move || presented_keys(&files, &host, next.as_deref())).await;
     let keys = match keys {
         Ok(Ok(keys)) => Ok(keys),
         Ok(Err(why)) => Err(why.to_string()),

@@ -12,6 +12,7 @@ use crate::base::time::Time;
 use crate::net::error::NetError;
 use crate::net::roots::Roots;
 use crate::net::stream::TlsFacts;
+use crate::threads;
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
 use rustls::client::Resumption;
@@ -185,7 +186,7 @@ impl Certificates {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {
                     let this = Arc::clone(&self);
-                    let _ = tokio::task::spawn_blocking(move || this.reload_if_changed()).await;
+                    let _ = threads::blocking(move || this.reload_if_changed()).await;
                 }
             }
         }

@@ -66,6 +66,7 @@ use crate::store::shred::ShredFiles;
 use crate::store::watchers::Watchers;
 use crate::store::writer::Request;
 use crate::store::writer::Writer;
+use crate::threads;
 use crate::vault::keyring::Keys;
 use minicbor::Decode;
 use std::collections::HashMap;
@@ -263,7 +264,7 @@ impl Engine {
     ) -> Answer<'_, T> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let asked = tokio::task::spawn_blocking(move || question(&shared));
+            let asked = threads::blocking(move || question(&shared));
             asked.await.map_err(|_| StoreError::Damaged { what: "a reading broke off" })?
         })
     }

@@ -22,12 +22,12 @@ use crate::store::record::Folder;
 use crate::store::record::Message;
 use crate::store::record::Uid;
 use crate::store::spool::SpoolReader;
+use crate::threads;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 /// Messages of one page, at most.
@@ -132,7 +132,7 @@ impl Connection {
         if let (None, true, Some(plain)) = (&overview, needs.summary, &plain) {
             let plain = plain.clone();
             let read = move || overview::read(&mut plain.spool.reader(), &plain.structure).ok();
-            overview = spawn_blocking(read).await.ok().flatten();
+            overview = threads::blocking(read).await.ok().flatten();
         }
         let known = Known {
             record: facts.map(|facts| (facts.record.arrived, facts.record.size)),
@@ -224,7 +224,7 @@ pub(super) async fn octets(plain: &Arc<Plain>, range: Range<u64>) -> Option<Zero
 }
 
 async fn read_at(mut reader: SpoolReader, range: Range<u64>) -> Option<(SpoolReader, Zeroizing<Vec<u8>>)> {
-    let read = spawn_blocking(move || {
+    let read = threads::blocking(move || {
         let length = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
         let mut bytes = Zeroizing::new(vec![0; length]);
         reader.seek(SeekFrom::Start(range.start)).ok()?;

@@ -34,12 +34,12 @@ use crate::store::record::MailboxKind;
 use crate::store::record::Uid;
 use crate::store::spool::Spool;
 use crate::store::spool::SpoolDir;
+use crate::threads;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -332,7 +332,7 @@ impl Incoming {
 
     /// Takes more of it. Blocking work: beyond 256 KiB it goes to a file.
     pub(super) async fn add(mut self, octets: Zeroizing<Vec<u8>>) -> Result<Self, Trouble> {
-        let added = spawn_blocking(move || {
+        let added = threads::blocking(move || {
             self.scanner.feed(&octets).map_err(|_| Trouble::BadMessage)?;
             self.spool.write_all(&octets).map_err(|_| Trouble::Broken)?;
             Ok(self)
@@ -343,7 +343,7 @@ impl Incoming {
     async fn finish(
         self,
     ) -> Result<(crate::store::spool::Spooled, crate::mime::structure::Structure), Trouble> {
-        let finished = spawn_blocking(move || {
+        let finished = threads::blocking(move || {
             let structure = self.scanner.finish().map_err(|_| Trouble::BadMessage)?;
             Ok((self.spool.finish().map_err(|_| Trouble::Broken)?, structure))
         });

@@ -16,7 +16,7 @@ use crate::serve::imap::fetch;
 use crate::serve::imap::mailbox::Mailbox;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
-use tokio::task::spawn_blocking;
+use crate::threads;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -108,7 +108,7 @@ async fn in_message(
         }
     };
     let (query, row) = (query.clone(), row.clone());
-    let judged = spawn_blocking(move || {
+    let judged = threads::blocking(move || {
         let mut source = plain.spool.reader();
         let header = overview::header(&mut source, &plain.structure).ok()?;
         let body = Zeroizing::new(overview::texts(&mut source, &plain.structure).ok()?);

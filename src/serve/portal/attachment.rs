@@ -11,6 +11,7 @@ use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::content;
 use crate::serve::portal::trouble::Trouble;
 use crate::serve::portal::view;
+use crate::threads;
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::Response;
@@ -69,7 +70,7 @@ pub fn call(answer: &mut Response<Body>, name: &str) -> Result<(), Trouble> {
 /// Blocking reads on a thread of their own, at most two pieces ahead.
 fn streamed(mut reader: impl Read + Send + 'static) -> Body {
     let (give, take) = mpsc::channel::<io::Result<Bytes>>(2);
-    tokio::task::spawn_blocking(move || {
+    threads::blocking(move || {
         loop {
             let mut piece = vec![0; PIECE];
             let read = reader.read(&mut piece);

@@ -8,6 +8,7 @@ use crate::serve::portal::form::Paced;
 use crate::serve::portal::trouble::Trouble;
 use crate::store::spool::Spool;
 use crate::store::spool::SpoolDir;
+use crate::threads;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::FromRequest;
@@ -180,7 +181,7 @@ async fn file(mut field: Field<'_>, mut spool: Spool, left: u64) -> Result<Optio
 const AT_ONCE: usize = 256 << 10;
 
 async fn write(mut spool: Spool, pieces: Vec<Bytes>) -> Result<Spool, Trouble> {
-    let written = tokio::task::spawn_blocking(move || {
+    let written = threads::blocking(move || {
         for piece in pieces {
             spool.write_all(&piece)?;
         }

@@ -26,6 +26,7 @@ use crate::serve::portal::page::Tab;
 use crate::serve::portal::trouble::Trouble;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
+use crate::threads;
 use data_encoding::BASE64;
 use std::io::Read;
 
@@ -331,7 +332,7 @@ pub async fn blocking<T: Send + 'static>(
     message: Plain,
     work: impl FnOnce(&Plain) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<(Plain, T), Trouble> {
-    tokio::task::spawn_blocking(move || work(&message).map(|result| (message, result)))
+    threads::blocking(move || work(&message).map(|result| (message, result)))
         .await
         .map_err(|_| Trouble::Internal("reading a message panicked"))?
 }
