@@ -40,3 +40,53 @@ impl<T> Future for Blocking<T> {
         Poll::Ready(ended.map(|result| *result))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::fs::File;
+    use std::hint::black_box;
+    use std::os::unix::fs::FileExt;
+    use tokio::runtime::Builder;
+
+    /// A key that stands nowhere else in this process, often enough that no later call covers all of it.
+    struct Held([[u8; 32]; 256]);
+
+    fn key() -> Held {
+        Held([std::array::from_fn(|at| black_box(at as u8).wrapping_mul(167) ^ 0x5c); 256])
+    }
+
+    /// The stack of the thread that this address belongs to.
+    fn stack_around(address: usize) -> Vec<u8> {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let regions = maps.lines().map(|line| {
+            let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+            let at = |text| usize::from_str_radix(text, 16).unwrap();
+            at(from)..at(to)
+        });
+        let region = regions.into_iter().find(|region| region.contains(&address)).unwrap();
+        let mut octets = vec![0; region.len()];
+        File::open("/proc/self/mem").unwrap().read_exact_at(&mut octets, region.start as u64).unwrap();
+        octets
+    }
+
+    #[test]
+    fn nothing_of_a_result_stays_on_its_thread() {
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (given, place) = runtime.block_on(async {
+            let taken = key();
+            let given = blocking(move || {
+                let inner = black_box(taken);
+                (std::ptr::from_ref(&inner).addr(), inner)
+            });
+            let (place, given) = given.await.unwrap();
+            (given, place)
+        });
+        assert_eq!(given.0, key().0);
+        let key = given.0[0];
+        let stack = stack_around(place);
+        assert!(stack.len() >= 1 << 20, "the stack of a thread");
+        assert!(!stack.windows(32).any(|octets| octets == key), "a copy of it is left");
+    }
+}
