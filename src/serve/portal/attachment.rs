@@ -21,7 +21,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::io;
 use std::io::Read;
-use tokio::sync::mpsc;
 
 /// `GET /mailbox/<folder>/<uid>/attachment/<n>`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
@@ -67,27 +66,22 @@ pub fn call(answer: &mut Response<Body>, name: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Blocking reads on a thread of their own, at most two pieces ahead.
-fn streamed(mut reader: impl Read + Send + 'static) -> Body {
-    let (give, take) = mpsc::channel::<io::Result<Bytes>>(2);
-    threads::blocking(move || {
-        loop {
+/// Read piece by piece, as fast as it is taken: whoever takes nothing holds no thread.
+fn streamed(reader: impl Read + Send + 'static) -> Body {
+    Body::from_stream(stream::unfold(Some(reader), |reader| async {
+        let mut reader = reader?;
+        let read = threads::blocking(move || {
             let mut piece = vec![0; PIECE];
-            let read = reader.read(&mut piece);
-            let (item, last) = match read {
-                Ok(0) => return,
-                Ok(count) => {
-                    piece.truncate(count);
-                    (Ok(Bytes::from(piece)), false)
-                }
-                Err(error) => (Err(error), true),
-            };
-            if give.blocking_send(item).is_err() || last {
-                return;
-            }
+            let count = reader.read(&mut piece)?;
+            piece.truncate(count);
+            Ok((Bytes::from(piece), reader))
+        });
+        match read.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe))) {
+            Ok((piece, _)) if piece.is_empty() => None,
+            Ok((piece, reader)) => Some((Ok(piece), Some(reader))),
+            Err(why) => Some((Err(why), None)),
         }
-    });
-    Body::from_stream(stream::unfold(take, |mut take| async { take.recv().await.map(|item| (item, take)) }))
+    }))
 }
 
 /// Read at once, octets.
@@ -113,6 +107,7 @@ fn disposition(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::StreamExt;
     use proptest::prelude::*;
 
     #[test]
@@ -121,6 +116,23 @@ mod tests {
             disposition("Müll \"x\".pdf"),
             "attachment; filename=\"M_ll _x_.pdf\"; filename*=UTF-8''M%C3%BCll%20%22x%22.pdf"
         );
+    }
+
+    #[test]
+    fn a_download_that_nobody_takes_holds_no_thread() {
+        let threads = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        threads.block_on(async {
+            let mut waiting = streamed(io::repeat(7).take(9 << 20)).into_data_stream();
+            assert_eq!(waiting.next().await.unwrap().unwrap().len(), PIECE);
+            let mut other = streamed(io::repeat(8).take(1)).into_data_stream();
+            assert_eq!(other.next().await.unwrap().unwrap(), [8].as_slice());
+            assert!(other.next().await.is_none());
+            let mut rest = 0;
+            while let Some(piece) = waiting.next().await {
+                rest += piece.unwrap().len();
+            }
+            assert_eq!(rest, (9 << 20) - PIECE);
+        });
     }
 
     proptest! {
