@@ -31,13 +31,14 @@ pub const STYLE: &str = include_str!("../../../assets/portal/frame.css");
 /// `GET /mailbox/<folder>/<uid>/body`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (_, message) = view::open(portal, &mut visit, &signed).await?;
-    let (_, view) = view::blocking(message, |message| view::view(message, Need::Document)).await?;
-    let frame = Frame {
-        language: visit.chrome.language(),
-        subject: view.title(&visit.chrome),
-        style: STYLE,
-        html: document(&view, &words(&visit.chrome, true)),
-    };
+    let words = words(&visit.chrome, true);
+    let shown = view::blocking(message, move |message| {
+        let view = view::view(message, Need::Document)?;
+        Ok((document(&view, &words), view))
+    });
+    let (_, (html, view)) = shown.await?;
+    let frame =
+        Frame { language: visit.chrome.language(), subject: view.title(&visit.chrome), style: STYLE, html };
     let mut answer = page::html(StatusCode::OK, &frame)?;
     answer.extensions_mut().insert(Policy::Frame);
     Ok(answer)

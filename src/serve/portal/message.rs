@@ -112,7 +112,13 @@ impl ListedFile {
 /// `GET /mailbox/<folder>/<uid>`: shows it, and notes that it was seen.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
-    let (message, view) = view::blocking(message, |message| view::view(message, Need::Outline)).await?;
+    let words = frame::words(&visit.chrome, true);
+    let shown = view::blocking(message, move |message| {
+        let view = view::view(message, Need::Outline)?;
+        let text = if view.html.is_some() { String::new() } else { frame::document(&view, &words) };
+        Ok((text, view))
+    });
+    let (message, (text, view)) = shown.await?;
     let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     if !message.flags.seen && visit.head.method == Method::GET {
         note_seen(portal, &signed, place).await;
@@ -132,11 +138,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         frame: view.html.as_ref().map(|_| height(&view.text)),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        text: if view.html.is_some() {
-            String::new()
-        } else {
-            frame::document(&view, &frame::words(chrome, true))
-        },
+        text,
         from_name: view.from_name,
         from_address: view.from_address,
         to: view.to,

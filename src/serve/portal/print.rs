@@ -36,7 +36,12 @@ struct Print<'a> {
 /// `GET /mailbox/<folder>/<uid>/print`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
-    let (message, view) = view::blocking(message, |message| view::view(message, Need::Document)).await?;
+    let words = frame::words(&visit.chrome, false);
+    let shown = view::blocking(message, move |message| {
+        let view = view::view(message, Need::Document)?;
+        Ok((frame::document(&view, &words), view))
+    });
+    let (message, (html, view)) = shown.await?;
     let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     let chrome = &visit.chrome;
     let page = Print {
@@ -51,7 +56,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
         security: Security::new(chrome, place, &message, &view.from_address, proof),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        html: frame::document(&view, &frame::words(chrome, false)),
+        html,
     };
     let mut answer = page::html(StatusCode::OK, &page)?;
     answer.extensions_mut().insert(Policy::Frame);

@@ -16,16 +16,18 @@ const HEADER: usize = 1_500;
 pub fn folded(html: &str, title: &str) -> String {
     let all: Vec<Piece<'_>> = pieces(html).collect();
     let quotes = quotes(&all);
+    let seen = seen(&all);
+    let length = |from: usize, to: usize| seen.get(to).zip(seen.get(from)).map_or(0, |(to, from)| to - from);
     let mut out = String::with_capacity(html.len() + 200);
     let mut at = 0;
     let mut answered = false;
     for quote in quotes {
         let before = all.get(at..quote.start).unwrap_or_default();
-        answered |= length(before) > 0;
+        answered |= length(at, quote.start) > 0;
         before.iter().for_each(|piece| out.push_str(piece.written()));
         let inside = all.get(quote.start..quote.end).unwrap_or_default();
-        let behind = all.get(quote.end..).unwrap_or_default();
-        let folds = answered && (length(behind) == 0 || length(inside) > LONG);
+        let is_last = length(quote.end, all.len()) == 0;
+        let folds = answered && (is_last || length(quote.start, quote.end) > LONG);
         if folds {
             out.push_str(&format!("<details class=\"quote\"><summary>{}</summary>", plain_to_html(title)));
         }
@@ -43,14 +45,19 @@ fn plain_to_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Characters that are seen, blanks apart; a picture counts as one.
-fn length(pieces: &[Piece<'_>]) -> usize {
-    let seen = |piece: &Piece<'_>| match piece {
-        Piece::Text(text) => plain(text).chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').count(),
-        Piece::Start(_, "img") => 1,
-        Piece::Start(..) | Piece::End(..) => 0,
-    };
-    pieces.iter().map(seen).sum()
+/// How many characters are seen in front of each piece, and in all of them; blanks apart, and a picture counts as one.
+fn seen(pieces: &[Piece<'_>]) -> Vec<usize> {
+    let mut sum = 0;
+    let mut sums = vec![0];
+    sums.extend(pieces.iter().map(|piece| {
+        sum += match piece {
+            Piece::Text(text) => plain(text).chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').count(),
+            Piece::Start(_, "img") => 1,
+            Piece::Start(..) | Piece::End(..) => 0,
+        };
+        sum
+    }));
+    sums
 }
 
 /// A quotation: from this piece to in front of that.

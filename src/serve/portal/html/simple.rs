@@ -136,8 +136,15 @@ fn behind_comment(text: &str) -> &str {
     if let Some(rest) = text.strip_prefix('>').or(text.strip_prefix("->")) {
         return rest;
     }
-    let ends = [text.find("-->").map(|at| at + 3), text.find("--!>").map(|at| at + 4)];
-    ends.into_iter().flatten().min().and_then(|end| text.get(end..)).unwrap_or_default()
+    let mut rest = text;
+    while let Some(at) = rest.find("--") {
+        let behind = rest.get(at + 2..).unwrap_or_default();
+        if let Some(rest) = behind.strip_prefix('>').or(behind.strip_prefix("!>")) {
+            return rest;
+        }
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
+    ""
 }
 
 /// What follows the end tag of an element whose content is no markup.

@@ -255,7 +255,9 @@ fn what_would_cost_too_much_is_not_parsed() {
     ] {
         assert!(clean(&html, &Pictures::new()).is_none(), "{:.40}", html);
     }
-    for html in ["<p>".repeat(10_000), "<br/>".repeat(50_000), "<tr><td>".repeat(5_000)] {
+    let comments = ["<!---->", "<!-- - --!>", "<!--", "<!-- -- ", "<!-----"].map(|text| text.repeat(80_000));
+    let fine = ["<p>".repeat(10_000), "<br/>".repeat(50_000), "<tr><td>".repeat(5_000)];
+    for html in fine.into_iter().chain(comments) {
         assert!(clean(&html, &Pictures::new()).is_some(), "{:.40}", html);
     }
 }
@@ -270,6 +272,17 @@ fn what_was_not_foreseen_ends_in_time() {
             assert!(cleaned.html.len() < 64 * html.len());
         }
     }
+}
+
+#[test]
+fn ever_so_many_quotations_are_looked_at_once() {
+    let words = Words { quoted: Some("Q".into()), ..Words::default() };
+    let many = 40_000;
+    let shown = |html: &str| clean(html, &Pictures::new()).unwrap().shown(&words);
+    let folds = shown(&format!("a{}", "<blockquote>x</blockquote>".repeat(many)));
+    assert_eq!(folds.matches("<details").count(), 1, "only the last has nothing behind it");
+    let folds = shown(&format!("a{}", "<blockquote></blockquote>".repeat(many)));
+    assert_eq!(folds.matches("<details").count(), many);
 }
 
 /// Pieces of payloads, cut where a parser changes its mind.
