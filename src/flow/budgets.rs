@@ -10,6 +10,7 @@ use crate::policy::rate::Network;
 use crate::vault::device::Device;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -17,7 +18,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Failures at sign-in and first use, counted in memory by the boot clock.
-pub struct SignInBudgets {
+pub struct SignInBudgets(Arc<Shared>);
+
+struct Shared {
     state: Mutex<State>,
     /// A guess has ended.
     ended: Notify,
@@ -46,23 +49,23 @@ impl Default for SignInBudgets {
             known: HashMap::new(),
             under_way: HashMap::new(),
         };
-        Self { state: Mutex::new(state), ended: Notify::new() }
+        Self(Arc::new(Shared { state: Mutex::new(state), ended: Notify::new() }))
     }
 }
 
 impl SignInBudgets {
     /// May this network try at all? Asked before anything is looked up; the error says when to come again.
     pub fn network(&self, ip: IpAddr, now: Duration) -> Result<(), Duration> {
-        self.lock().networks.fits(&Network::of(ip), now).map_err(|wait| wait.0)
+        self.0.lock().networks.fits(&Network::of(ip), now).map_err(|wait| wait.0)
     }
 
     /// Begins a guess from this network; the error says when to come again.
     ///
     /// Of a network no more are under way than may fail: one more waits until an earlier one has ended.
-    pub async fn begin(&self, ip: IpAddr, now: Duration) -> Result<Guess<'_>, Duration> {
+    pub async fn begin(&self, ip: IpAddr, now: Duration) -> Result<Guess, Duration> {
         let network = Network::of(ip);
         loop {
-            let ended = self.ended.notified();
+            let ended = self.0.ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
             if let Some(guess) = self.begin_now(network, now)? {
@@ -72,8 +75,8 @@ impl SignInBudgets {
         }
     }
 
-    fn begin_now(&self, network: Network, now: Duration) -> Result<Option<Guess<'_>>, Duration> {
-        let mut state = self.lock();
+    fn begin_now(&self, network: Network, now: Duration) -> Result<Option<Guess>, Duration> {
+        let mut state = self.0.lock();
         state.networks.fits(&network, now).map_err(|wait| wait.0)?;
         let under_way = state.under_way.get(&network).copied().unwrap_or(0);
         if state.networks.fit(&network, under_way.saturating_add(1), now).is_err() {
@@ -81,14 +84,16 @@ impl SignInBudgets {
         }
         state.under_way.insert(network, under_way + 1);
         drop(state);
-        Ok(Some(Guess { budgets: self, network, at: Vec::new() }))
+        Ok(Some(Guess { budgets: self.0.clone(), network, at: Vec::new() }))
     }
 
     /// A failure of the network alone.
     pub fn failed(&self, ip: IpAddr, now: Duration) {
-        self.lock().networks.spend(Network::of(ip), now);
+        self.0.lock().networks.spend(Network::of(ip), now);
     }
+}
 
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is complete before the lock is given back.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -96,8 +101,8 @@ impl SignInBudgets {
 }
 
 /// A guess that has not ended. Dropped without a verdict, it has cost nothing: nobody learned anything.
-pub struct Guess<'a> {
-    budgets: &'a SignInBudgets,
+pub struct Guess {
+    budgets: Arc<Shared>,
     network: Network,
     at: Vec<Tried>,
 }
@@ -112,7 +117,7 @@ struct Tried {
     spent: bool,
 }
 
-impl Guess<'_> {
+impl Guess {
     /// Names the mailboxes that are guessed at, each with the device that it knows. A known device or network is not
     /// held up by what strangers fail.
     pub fn at(&mut self, mailboxes: impl IntoIterator<Item = (MailboxId, Option<Device>)>, now: Duration) {
@@ -150,7 +155,7 @@ impl Guess<'_> {
     }
 }
 
-impl Drop for Guess<'_> {
+impl Drop for Guess {
     fn drop(&mut self) {
         let mut state = self.budgets.lock();
         for tried in self.at.iter().filter(|tried| tried.spent) {
@@ -190,7 +195,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn begin<'a>(budgets: &'a SignInBudgets, from: &str) -> Guess<'a> {
+    fn begin(budgets: &SignInBudgets, from: &str) -> Guess {
         budgets.begin(ip(from), NOW).now_or_never().expect("nothing to wait for").expect("there is budget")
     }
 

@@ -88,7 +88,7 @@ impl Flow {
     ///
     /// A wrong one costs what a wrong sign-in costs, and ends no session.
     pub async fn allow_key_file(
-        &self,
+        self: &Arc<Self>,
         who: &Unlocked,
         password: Secret<String>,
         source: &Source,
@@ -100,9 +100,7 @@ impl Flow {
         let record = record.filter(|record| record.generation == who.generation);
         let record = record.ok_or(OwnKeyError::SignIn(SignInError::Wrong))?;
         guess.at([(record.id, self.device(&record, source))], now);
-        let opened = self.try_password(std::slice::from_ref(&record), password).await?;
-        if opened.is_none() || !guess.admits(record.id) {
-            guess.wrong(self.clock.running());
+        if self.guessed(guess, vec![record.clone()], password).await?.is_none() {
             tracing::info!(mailbox = %record.id, "key download refused: wrong password");
             return Err(SignInError::Wrong.into());
         }

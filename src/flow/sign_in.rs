@@ -8,6 +8,7 @@ use crate::base::secret::Key;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::budgets::Guess;
 use crate::flow::password_work::PATIENCE;
 use crate::flow::sign_in_cache;
 use crate::openpgp::secret_key::SecretKey;
@@ -160,6 +161,9 @@ impl Former {
     }
 }
 
+/// A mailbox that a password opened, with its MUK.
+pub(in crate::flow) type Opened = (Arc<MailboxRecord>, MailboxKey);
+
 /// A slot that a password may open.
 struct Candidate {
     mailbox: Arc<MailboxRecord>,
@@ -180,7 +184,7 @@ impl Flow {
     /// An unknown address, one of the other realm, a wrong password and a mailbox whose own budget is spent
     /// cost the same and are answered alike.
     pub async fn sign_in(
-        &self,
+        self: &Arc<Self>,
         address: &str,
         password: Secret<String>,
         source: &Source,
@@ -197,24 +201,48 @@ impl Flow {
         guess.at(devices, self.clock.running());
         let known = records.iter().find_map(|record| Some((record.clone(), self.recall(record, &password)?)));
         let opened = match known {
-            Some(known) => Some(known),
-            None => self.try_password(&records, password).await?,
+            Some(known) => self.judged(guess, Some(known)),
+            None => self.guessed(guess, records.clone(), password).await?,
         };
-        let now = self.clock.running();
-        match opened {
-            Some((record, muk)) if guess.admits(record.id) => {
-                self.note_sign_in(&record).await?;
-                guess.right(record.id, now);
-                let who = Unlocked::new(&record, muk);
-                self.keep_recovery(&record, &who).await;
-                Ok(Arc::new(who))
+        let Some((record, muk)) = opened else {
+            for record in &records {
+                tracing::info!(mailbox = %record.id, "sign-in refused");
             }
-            _ => {
+            return Err(SignInError::Wrong);
+        };
+        self.note_sign_in(&record).await?;
+        let who = Unlocked::new(&record, muk);
+        self.keep_recovery(&record, &who).await;
+        Ok(Arc::new(who))
+    }
+
+    /// Tries a password. What it costs it costs also when the asker has gone meanwhile: Argon2 runs to its end, and a
+    /// guess without a verdict would be free.
+    pub(in crate::flow) async fn guessed(
+        self: &Arc<Self>,
+        guess: Guess,
+        records: Vec<Arc<MailboxRecord>>,
+        password: Secret<String>,
+    ) -> Result<Option<Opened>, SignInError> {
+        let flow = self.clone();
+        let work = tokio::spawn(async move {
+            let opened = flow.try_password(&records, password).await?;
+            Ok(flow.judged(guess, opened))
+        });
+        work.await.unwrap_or(Err(SignInError::Busy { retry_after: PATIENCE }))
+    }
+
+    /// The verdict on a guess: nothing is open where its budget is spent, whatever the password.
+    fn judged(&self, guess: Guess, opened: Option<Opened>) -> Option<Opened> {
+        let now = self.clock.running();
+        match opened.filter(|(record, _)| guess.admits(record.id)) {
+            Some((record, muk)) => {
+                guess.right(record.id, now);
+                Some((record, muk))
+            }
+            None => {
                 guess.wrong(now);
-                for record in &records {
-                    tracing::info!(mailbox = %record.id, "sign-in refused");
-                }
-                Err(SignInError::Wrong)
+                None
             }
         }
     }
@@ -305,11 +333,11 @@ impl Flow {
     }
 
     /// Runs Argon2 once, whoever asks, and tries the result on each slot of each mailbox.
-    pub(in crate::flow) async fn try_password(
+    async fn try_password(
         &self,
         records: &[Arc<MailboxRecord>],
         password: Secret<String>,
-    ) -> Result<Option<(Arc<MailboxRecord>, MailboxKey)>, SignInError> {
+    ) -> Result<Option<Opened>, SignInError> {
         let candidates = self.password_slots(records).await?;
         let busy = |_| SignInError::Busy { retry_after: PATIENCE };
         let permit = self.passwords.permit().await.map_err(busy)?;
