@@ -82,6 +82,8 @@ impl Flow {
         let structure = &arrived.structure;
         let (mut header, body) = self.header_and_body(arrived).await?;
         let own = self.own_addresses(who).await?;
+        // Asked at MAIL too; what counts is whose address it is now.
+        sender::envelope(arrived.envelope.sender.as_ref(), &own.keys).map_err(TakeError::Refused)?;
         let (author, author_name) = authors(&mut header, who, &own.keys, arrived)?;
         let senders = senders(&header, arrived);
         let controls = self.controls(who, &header)?;
