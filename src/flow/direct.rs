@@ -9,11 +9,11 @@ use crate::base::secret::Secret;
 use crate::flow::Flow;
 use crate::flow::letters::Post;
 use crate::flow::letters::letterhead;
+use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
 use crate::flow::sign_in::Unlocked;
 use crate::openpgp::certificate::Certificate;
 use crate::openpgp::import;
-use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
@@ -119,6 +119,7 @@ impl Flow {
         language: Language,
     ) -> Result<Trial, DirectError> {
         self.decides(who).await?;
+        let record = self.store.mailbox(who.mailbox).await?.ok_or(DirectError::NotHere)?;
         let key = match own {
             Some(own) => own,
             None => self.mailbox_key_of(who).await?,
@@ -141,7 +142,7 @@ impl Flow {
             id,
             purpose: Purpose::Notice(who.mailbox),
             owner: None,
-            demand: Demand::default(),
+            demand: policy_of(&record)?,
             answers: None,
             encrypted_to: Some(&certificate),
         };

@@ -30,6 +30,7 @@ use crate::net::dns::Table;
 use crate::store::command::Command;
 use crate::store::model::Model;
 use crate::store::record::Folder;
+use crate::store::record::NoticeRecord;
 use crate::store::record::Uid;
 use crate::store::spool::SpoolDir;
 use crate::vault::OsRandom;
@@ -276,6 +277,45 @@ async fn the_same_submission_is_done_once() {
     }
     assert_eq!(world.folder(&world.alice, Folder::SENT).await.len(), 1);
     assert_eq!(world.queue().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_guess_that_is_left_costs_what_it_costs() {
+    let world = World::new().await;
+    let elsewhere = Source { ip: IpAddr::from([192, 0, 2, 99]), device: None };
+    let guess = || world.flow.sign_in("alice@example.org", secret("not hers"), &elsewhere, Realm::Accounts);
+    for _ in 0..5 {
+        let mut guess = Box::pin(guess());
+        assert!(futures_util::poll!(guess.as_mut()).is_pending());
+    }
+    assert!(matches!(guess().await, Err(SignInError::Paused { .. })));
+}
+
+#[tokio::test]
+async fn whose_address_it_is_counts_at_the_end_too() {
+    let world = World::new().await;
+    let arrived = world.arrived(Some("alice@secure.example.org"), &["bob@example.net"], CONFIDENTIAL);
+    let refused = world.flow.submit(&world.alice, arrived).await.map(drop);
+    assert!(matches!(refused, Err(TakeError::Refused(_))), "{refused:?}");
+    assert!(world.queue().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_test_message_goes_under_the_policy_of_its_mailbox() {
+    let world = World::new().await;
+    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
+    let sent = world.folder(&world.alice, Folder::SENT).await;
+    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap();
+    let (id, token) = link(&world.queue().await[0].1);
+    let bob = world.flow.first_use(Some(id), form(&token, pin, "bob chose this one")).await.unwrap();
+    let record = world.flow.store.mailbox(bob.mailbox).await.unwrap().unwrap();
+    let notices = NoticeRecord { tls_policy: Some("secure encrypt".into()), ..NoticeRecord::default() };
+    let expected = record.notices.clone();
+    let put = Command::PutNotices { mailbox: bob.mailbox, notices: Some(notices), expected };
+    world.flow.store.commit(vec![put]).await.unwrap();
+    world.flow.try_key(&bob, None, "post.example.org", Language::En).await.unwrap();
+    let queue = world.flow.store.queue(None, 100).await.unwrap();
+    assert!(queue.iter().any(|record| record.tls_policy == "secure encrypt"), "{queue:?}");
 }
 
 #[tokio::test]
