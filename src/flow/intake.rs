@@ -106,15 +106,19 @@ impl Flow {
         let id = self.queue_id();
         let header = self.arrival_header(&arrived, id).await?;
         let mut tries = 0;
-        let notices = loop {
+        let (notices, delivered) = loop {
             let Destinations { accounts, notices } = self.destinations(&arrived).await?;
             match self.deliver(&arrived, &header, &accounts).await {
                 Err(error) if error.is_race() && tries < RACES => tries += 1,
-                result => break result.map(|()| notices)?,
+                result => break result.map(|()| (notices, !accounts.is_empty()))?,
             }
         };
         for notice in notices {
-            self.answer_notice(&notice, &arrived, &header).await?;
+            match self.answer_notice(&notice, &arrived, &header).await {
+                // It is delivered to somebody: refused now, it would come a second time.
+                Err(why) if delivered => tracing::warn!(%id, %why, "an automatic answer was not written"),
+                answered => answered?,
+            }
         }
         tracing::info!(%id, recipients = arrived.envelope.recipients.len(), size = arrived.spool.length(), "message taken");
         Ok(Taken { id, again: false })
