@@ -742,6 +742,25 @@ fn outside_certificates_are_put_replaced_and_removed() {
 }
 
 #[test]
+fn what_an_admin_put_there_no_mailbox_makes_its_own() {
+    on_each(|stage| {
+        let put = |chosen_by, replace| {
+            let mut record = certificate(1, 5, 100);
+            record.chosen_by = chosen_by;
+            Command::PutCertificate { record, replace }
+        };
+        let chosen_by = |command| {
+            stage.ok(command);
+            stage.ask(stage.store().certificate(&address(5).key())).unwrap().chosen_by
+        };
+        assert_eq!(chosen_by(put(Some(mailbox(7)), false)), Some(mailbox(7)));
+        assert_eq!(chosen_by(put(Some(mailbox(7)), false)), Some(mailbox(7)));
+        assert_eq!(chosen_by(put(None, true)), None);
+        assert_eq!(chosen_by(put(Some(mailbox(7)), false)), None);
+    });
+}
+
+#[test]
 fn two_certificates_are_stored_for_a_destination_and_forgotten_together() {
     on_each(|stage| {
         let domain = |n: u8| Domain::parse(&format!("d{n}.example")).unwrap();

@@ -377,7 +377,7 @@ impl Draft<'_> {
 
     pub(crate) fn put_certificate(
         &mut self,
-        record: CertificateRecord,
+        mut record: CertificateRecord,
         replace: bool,
     ) -> Result<Outcome, Stop> {
         let at = certificate(self.disk().index(), &record.address.key());
@@ -385,6 +385,8 @@ impl Draft<'_> {
             if !replace && before.fingerprint != record.fingerprint {
                 return Err(Refusal::AddressTaken.into());
             }
+            record.chosen_by =
+                if replace { record.chosen_by } else { before.chosen_by.and(record.chosen_by) };
             self.drop_file(&before.certificate)?;
         }
         let row = CertificateRow {

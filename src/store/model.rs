@@ -522,11 +522,14 @@ impl State {
 
     fn apply_other(&mut self, command: Command) -> Result<Outcome, Stop> {
         match command {
-            Command::PutCertificate { record, replace } => {
+            Command::PutCertificate { mut record, replace } => {
                 let at = sha256(record.address.key().as_str().as_bytes());
                 let there = self.certificates.get(&at);
                 if !replace && there.is_some_and(|there| there.fingerprint != record.fingerprint) {
                     return Err(Refusal::AddressTaken.into());
+                }
+                if let Some(there) = there.filter(|_| !replace) {
+                    record.chosen_by = there.chosen_by.and(record.chosen_by);
                 }
                 self.certificates.insert(at, Arc::from(record));
             }
