@@ -68,6 +68,17 @@ pub enum Act {
     Hang,
 }
 
+impl Act {
+    /// What is said then, where a good server says `usual`.
+    fn said<'a>(&'a self, usual: &'a str) -> &'a str {
+        match self {
+            Self::Usual => usual,
+            Self::Say(said) | Self::Drip(said) | Self::Close(said) => said,
+            Self::Hang => "",
+        }
+    }
+}
+
 /// A message that the peer took.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Taken {
@@ -94,6 +105,9 @@ pub struct Session {
 
 type Rule = dyn Fn(&Asked<'_>) -> Act + Send + Sync;
 
+/// Nothing takes longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The peer, listening until it is dropped.
 pub struct Peer {
     /// Where it listens.
@@ -106,6 +120,8 @@ pub struct Peer {
 
 struct Shared {
     sessions: Mutex<Vec<Session>>,
+    /// Of all sessions, as they came.
+    taken: Mutex<Vec<Taken>>,
     moved: watch::Sender<u64>,
     start_tls: StartTls,
     extensions: Vec<String>,
@@ -207,6 +223,7 @@ impl Plan {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             sessions: Mutex::default(),
+            taken: Mutex::default(),
             moved: watch::Sender::new(0),
             start_tls: self.start_tls,
             extensions: self.extensions,
@@ -235,9 +252,9 @@ impl Peer {
         self.shared.sessions.lock().expect("no panic").clone()
     }
 
-    /// Every message it took, in order of connections.
+    /// Every message it took, in the order in which they came.
     pub fn taken(&self) -> Vec<Taken> {
-        self.sessions().into_iter().flat_map(|session| session.taken).collect()
+        self.shared.taken.lock().expect("no panic").clone()
     }
 
     /// Every octet of every connection, plain and inside TLS.
@@ -245,24 +262,18 @@ impl Peer {
         self.sessions().into_iter().flat_map(|session| [session.plain, session.inside].concat()).collect()
     }
 
-    /// Waits until somebody connected; fails after 20 seconds.
+    /// Waits until somebody connected.
     pub async fn wait_for_session(&self) {
-        let mut moved = self.shared.moved.subscribe();
-        let met = async {
-            while self.sessions().is_empty() {
-                moved.changed().await.expect("the peer is there");
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), met).await.expect("somebody comes");
+        self.wait_until(|peer| !peer.sessions().is_empty()).await;
     }
 
-    /// Waits until it took `count` messages; fails after 20 seconds.
+    /// Waits until it took `count` messages.
     pub async fn wait_for(&self, count: usize) -> Vec<Taken> {
         self.wait_until(|peer| peer.taken().len() >= count).await;
         self.taken()
     }
 
-    /// Waits until it has seen this; fails after 20 seconds.
+    /// Waits until it has seen this.
     pub async fn wait_until(&self, seen: impl Fn(&Self) -> bool) {
         let mut moved = self.shared.moved.subscribe();
         let enough = async {
@@ -270,7 +281,7 @@ impl Peer {
                 moved.changed().await.expect("the peer is there");
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(20), enough).await;
+        let waited = tokio::time::timeout(PATIENCE, enough).await;
         waited.unwrap_or_else(|_| panic!("it has seen only {:#?}", self.shown()));
     }
 
@@ -365,12 +376,12 @@ impl Talk {
                 "QUIT" => return Ok(End::Closed),
                 "DATA" if said.starts_with("354") => {
                     let Some(text) = self.text(wire, &mut buffer).await? else { return Ok(End::Closed) };
-                    let (going_on, said) = self.say(wire, "end of data", "250 2.0.0 taken").await?;
-                    if said.starts_with('2') {
+                    let act = self.act("end of data");
+                    if act.said("250 2.0.0 taken").starts_with('2') {
                         let (mail, rcpts) = (std::mem::take(&mut mail), std::mem::take(&mut rcpts));
-                        let taken = Taken { mail, rcpts, text, tls: self.tls };
-                        self.note(|session| session.taken.push(taken));
+                        self.take(Taken { mail, rcpts, text, tls: self.tls });
                     }
+                    let (going_on, _) = self.carry_out(wire, act, "250 2.0.0 taken").await?;
                     if !going_on {
                         return Ok(End::Closed);
                     }
@@ -421,7 +432,20 @@ impl Talk {
         line: &str,
         usual: &str,
     ) -> io::Result<(bool, String)> {
-        let act = (self.shared.rule)(&Asked { connection: self.connection, line, tls: self.tls });
+        self.carry_out(wire, self.act(line), usual).await
+    }
+
+    /// What it does when it is asked this.
+    fn act(&self, line: &str) -> Act {
+        (self.shared.rule)(&Asked { connection: self.connection, line, tls: self.tls })
+    }
+
+    async fn carry_out<S: AsyncWrite + Unpin>(
+        &self,
+        wire: &mut S,
+        act: Act,
+        usual: &str,
+    ) -> io::Result<(bool, String)> {
         let (going_on, said) = match act {
             Act::Usual => (true, usual.to_owned()),
             Act::Say(said) => (true, said),
@@ -478,6 +502,12 @@ impl Talk {
             }
             text.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
+    }
+
+    /// A message is on record before it is acknowledged: whoever learns of the 250 finds it.
+    fn take(&self, taken: Taken) {
+        self.shared.taken.lock().expect("no panic").push(taken.clone());
+        self.note(|session| session.taken.push(taken));
     }
 
     fn note(&self, change: impl FnOnce(&mut Session)) {
