@@ -29,9 +29,11 @@ use crate::flow::sign_in::Source;
 use crate::net::dial::Dialer;
 use crate::net::dial::NamedBy;
 use crate::net::dns::OnePeer;
+use crate::net::error::NetError;
 use crate::net::gate::Gate;
 use crate::net::gate::GateLimits;
 use crate::net::listen;
+use crate::net::listen::Bound;
 use crate::net::listen::Intake;
 use crate::net::listen::Service;
 use crate::net::stream::Stream;
@@ -53,7 +55,6 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -124,8 +125,8 @@ impl Demo {
     /// Starts everything and sends the message; when this returns, the invitation has arrived.
     pub async fn start(options: &Options) -> Result<Self, AppError> {
         let place = Place::make(options)?;
-        let ports = Ports::find(options.port_base)?;
-        let config = Arc::new(Config::from_text(&place.configuration(&ports)?)?);
+        let doors = Doors::open(options.port_base)?;
+        let config = Arc::new(Config::from_text(&place.configuration(&doors)?)?);
         Logging::begin(&config.log, &config.privacy, &OsRandom);
         if !config.master_key_file.exists() {
             keys::create_master_key(&config.master_key_file, &config.data_dir, &OsRandom)?;
@@ -137,14 +138,14 @@ impl Demo {
         };
         let certificates = appliance::certificates(&config)?;
         let peer = DemoPeer::new("mx.elsewhere.example", Some(peer_certificate()?.server(Alpn::Smtp)?));
-        peers.open(listen::bind(Service::Smtp, SocketAddr::new(LOOPBACK, ports.peer))?, None, peer.clone());
+        peers.open(doors.peer, None, peer.clone());
         let dialer = Dialer { loopback: true, ..Dialer::default() };
         let around =
             Surroundings { dns: Some(Arc::new(OnePeer(LOOPBACK))), dialer, ..Surroundings::default() };
         let flow = ground::open(config, &around).await?;
         let password = place.alice(&flow).await?;
         let courier = Courier { dialer: around.dialer, web: around.web, ..Courier::default() };
-        let parts = Parts { flow, certificates, inherited: Vec::new(), courier };
+        let parts = Parts { flow, certificates, inherited: doors.services, courier };
         let appliance = Appliance::start(parts).await?;
         let link = String::new();
         let mut demo = Self { appliance, peer, peers, place, password, link, pin: String::new() };
@@ -378,41 +379,30 @@ fn peer_certificate() -> Result<Arc<Certificates>, AppError> {
     Ok(Certificates::fixed(made.certificate.as_bytes(), made.key.as_bytes())?)
 }
 
-/// Where everything listens.
-struct Ports {
-    http: u16,
-    submissions: u16,
-    submission: u16,
-    imaps: u16,
-    smtp: u16,
-    peer: u16,
+/// Everything that listens, opened at once: nobody takes a port between its choice and its use.
+struct Doors {
+    services: Vec<Bound>,
+    peer: Bound,
 }
 
-impl Ports {
-    /// From `base` on, else free ones.
-    fn find(base: Option<u16>) -> Result<Self, AppError> {
-        let mut held = Vec::new();
+impl Doors {
+    /// From `base` on, else at free ports.
+    fn open(base: Option<u16>) -> Result<Self, NetError> {
         let mut next = base;
-        let mut port = || -> io::Result<u16> {
-            if let Some(port) = next {
-                next = Some(port.saturating_add(1));
-                return Ok(port);
-            }
-            // Held until all are found, so that each is another.
-            let free = TcpListener::bind((LOOPBACK, 0))?;
-            let port = free.local_addr()?.port();
-            held.push(free);
-            Ok(port)
+        let mut open = |service| {
+            let port = next.unwrap_or_default();
+            next = next.map(|port| port.saturating_add(1));
+            listen::bind(service, SocketAddr::new(LOOPBACK, port))
         };
-        let mut port = || port().map_err(AppError::file("a free port"));
-        Ok(Self {
-            http: port()?,
-            submissions: port()?,
-            submission: port()?,
-            imaps: port()?,
-            smtp: port()?,
-            peer: port()?,
-        })
+        let services =
+            [Service::Http, Service::Submissions, Service::Submission, Service::Imaps, Service::Smtp];
+        let services = services.into_iter().map(&mut open).collect::<Result<_, _>>()?;
+        Ok(Self { services, peer: open(Service::Smtp)? })
+    }
+
+    fn port(&self, service: Service) -> u16 {
+        let found = self.services.iter().find(|bound| bound.service == service);
+        found.map_or(0, |bound| bound.address.port())
     }
 }
 
@@ -452,8 +442,11 @@ impl Place {
     }
 
     /// The same kind of file that an admin would write; it stays beside the data.
-    fn configuration(&self, ports: &Ports) -> Result<String, AppError> {
-        let Ports { http, submissions, submission, imaps, smtp, peer } = ports;
+    fn configuration(&self, doors: &Doors) -> Result<String, AppError> {
+        let (http, smtp, imaps) =
+            (doors.port(Service::Http), doors.port(Service::Smtp), doors.port(Service::Imaps));
+        let (submissions, submission) = (doors.port(Service::Submissions), doors.port(Service::Submission));
+        let peer = doors.peer.address.port();
         let at = |name| quoted(&self.at(name));
         let text = format!(
             "hostname = \"localhost\"\n\
