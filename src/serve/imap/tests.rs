@@ -416,6 +416,7 @@ async fn sessions_and_waits_are_bounded() {
     let (mut client, served) = world.connect(true).await;
     assert_eq!(client.line().await, "* BYE no sign-in in time");
     served.await.unwrap();
+    let world = World::new().await;
     let mut held = Vec::new();
     for _ in 0..16 {
         held.push(world.signed_in().await);

@@ -34,6 +34,9 @@ use crate::vault::OsRandom;
 use crate::vault::keyring::Keys;
 use crate::vault::slot::Parameters;
 use data_encoding::BASE64;
+use rustix::process::Resource;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use std::io::Read;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -46,6 +49,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -515,11 +520,19 @@ async fn emptied(gate: &Gate) {
     }
 }
 
-/// SI-6, with a second for 75 of the real ones: an octet now and then prolongs nothing.
+/// Sockets for both sides of a crowd: as many as the system lets a process have.
+fn make_room() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+}
+
+/// SI-6, with a second for 20 of the real ones: an octet now and then prolongs nothing.
 #[tokio::test]
 async fn four_hundred_who_dribble_do_not_keep_a_good_client_waiting() {
     let mut world = World::new().await;
-    world.waits.command = Duration::from_secs(4);
+    make_room();
+    world.waits.command = Duration::from_secs(15);
     let (intake, address) = behind_a_gate(&world, GateLimits::default()).await;
     let mut dribbling = Vec::new();
     for _ in 0..400 {
@@ -533,18 +546,20 @@ async fn four_hundred_who_dribble_do_not_keep_a_good_client_waiting() {
         .into_iter()
         .map(|mut slow| {
             tokio::spawn(async move {
-                for octet in OPENING.trim_end().bytes() {
+                // Never to its end: what comes in between is what is waited for.
+                for octet in OPENING.trim_end().bytes().cycle() {
                     let sent = slow.stream.write_all(&[octet]).await;
                     if sent.is_err() || slow.stream.flush().await.is_err() {
                         break;
                     }
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    if let Ok(reply) = timeout(Duration::from_millis(500), slow.reply()).await {
+                        return reply;
+                    }
                 }
                 slow.reply().await
             })
         })
         .collect();
-    let asked = Instant::now();
     let mut good = from([127, 0, 0, 1], address).await;
     good.reply().await;
     good.ask(OPENING).await;
@@ -553,7 +568,7 @@ async fn four_hundred_who_dribble_do_not_keep_a_good_client_waiting() {
         good.reply().await;
     }
     assert!(good.ask(MAIL).await.starts_with("250 2.0.0"));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(!dribbling.iter().any(JoinHandle::is_finished), "nobody had to go for that");
     assert_eq!(world.inbox().await.len(), 1);
     assert_eq!(good.ask("QUIT\r\n").await, "221 2.0.0 bye");
     for slow in dribbling {
