@@ -13,6 +13,8 @@ mod harness;
 mod mail_client;
 #[path = "../e2e/markers.rs"]
 mod markers;
+#[path = "../e2e/patience.rs"]
+mod patience;
 #[path = "../e2e/peer.rs"]
 mod peer;
 #[path = "../e2e/plain_browser.rs"]

@@ -8,6 +8,7 @@ use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::mail_client::Smtp;
 use crate::mail_client::field;
+use crate::patience::PATIENCE;
 use crate::peer::Act;
 use crate::peer::Plan;
 use crate::peer::Session;
@@ -18,13 +19,10 @@ use guardpost::serve::control::request::Request;
 use guardpost::store::record::Folder;
 use serde_json::Value;
 use serde_json::json;
-use std::time::Duration;
 use tokio::time::timeout;
 
 pub const ALICE: &str = "alice@house.example";
 pub const ALIAS: &str = "alice@secure.house.example";
-/// How soon a sender must know of what is definite.
-pub const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A message of these senders.
 pub fn message(from: &str, subject: &str, body: &str) -> String {
@@ -57,7 +55,7 @@ pub async fn folder(house: &House, account: &str, folder: &str, count: usize) ->
             changes.changed().await.unwrap();
         }
     };
-    timeout(AT_ONCE, enough).await.unwrap_or_else(|_| panic!("{count} messages in {folder} in time"));
+    timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("{count} messages in {folder} in time"));
     house.imap(account, PASSWORD).await.messages(folder).await
 }
 

@@ -4,13 +4,14 @@
 //! nothing about it.
 
 use crate::driver::Driver;
+use crate::patience::PATIENCE;
+use crate::patience::until;
 use crate::world::PASSWORD;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
 use thirtyfour::By;
 use thirtyfour::CapabilitiesHelper;
 use thirtyfour::WebDriver;
@@ -125,6 +126,7 @@ impl Browser {
         );
         wanted.set("acceptInsecureCerts".to_owned(), false).unwrap();
         let driver = process.browser(wanted).await;
+        driver.set_script_timeout(PATIENCE).await.unwrap();
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal");
         std::fs::create_dir_all(&shots).unwrap();
         let browser = Self { driver, dir, shots, _process: process };
@@ -135,18 +137,19 @@ impl Browser {
         browser
     }
 
-    /// A file that was saved, once it is whole; it is taken away.
-    pub async fn downloaded(&self, name: &str) -> Vec<u8> {
-        let path = self.dir.path().join("saved").join(name);
-        for _ in 0..600 {
-            // Under another name while it comes.
-            if let Ok(bytes) = std::fs::read(&path) {
-                std::fs::remove_file(&path).unwrap();
-                return bytes;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{name} was not saved");
+    /// A file that was saved, once it is whole, by how its name begins and ends; it is taken away.
+    pub async fn downloaded(&self, begins: &str, ends: &str) -> Vec<u8> {
+        let saved = self.dir.path().join("saved");
+        // It has another name while it comes.
+        let fits = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(begins) && name.ends_with(ends)
+        };
+        let come = async || std::fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().path()).find(fits);
+        let path = until(&format!("{begins}…{ends}"), come).await;
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        bytes
     }
 
     pub async fn quit(self) {
@@ -202,6 +205,13 @@ impl Browser {
                 self.cdp("Input.dispatchKeyEvent", event).await;
             }
         }
+    }
+
+    /// Waits until a second window is open, and closes it.
+    pub async fn second_window(&self) {
+        let opened = async || (self.driver.windows().await.unwrap().len() > 1).then_some(());
+        until("a window of its own", opened).await;
+        assert_eq!(self.only_window().await, 2);
     }
 
     /// How many windows there are; all but the first are closed.
@@ -300,18 +310,29 @@ impl Browser {
         self.driver.find(By::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    /// Waits until the page says this; a slow machine gets a minute.
+    /// Waits until the page says this.
     pub async fn wait_for(&self, words: &str) {
-        for _ in 0..600 {
-            if let Ok(main) = self.driver.find(By::Css("main")).await
-                && let Ok(text) = main.text().await
-                && text.contains(words)
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{words:?} did not come: {}", self.text("body").await);
+        until(words, async || {
+            let main = self.driver.find(By::Css("main")).await.ok()?;
+            main.text().await.ok()?.contains(words).then_some(())
+        })
+        .await;
+    }
+
+    /// Notes from now on what this element says while it is shown.
+    pub async fn note(&self, selector: &str) {
+        let script = format!(
+            "sessionStorage.seen = ''; const line = document.querySelector('{selector}'); \
+             const note = () => sessionStorage.seen += line.hidden ? '' : line.textContent; \
+             new MutationObserver(note).observe(line, {{ subtree: true, childList: true, attributes: true, \
+             characterData: true }});"
+        );
+        self.run(&script).await;
+    }
+
+    /// What was noted.
+    pub async fn noted(&self) -> String {
+        self.run("return sessionStorage.seen").await.as_str().unwrap().to_owned()
     }
 
     pub async fn shown(&self, selector: &str) -> bool {

@@ -78,18 +78,15 @@ async fn an_answer_in_the_making_survives_and_its_files_are_measured() {
 
     // On a slow line the page says how far it is; a second press sends nothing twice.
     browser.upload_at(2_000_000).await;
+    browser.note("#sending").await;
     browser
         .run(
-            "sessionStorage.seen = ''; const line = document.getElementById('sending'); \
-             const note = () => sessionStorage.seen += line.hidden ? '' : line.textContent; \
-             new MutationObserver(note).observe(line, { subtree: true, childList: true, attributes: true }); \
-             const send = document.querySelector('main form .actions .button'); \
+            "const send = document.querySelector('main form .actions .button'); \
              setTimeout(() => { send.click(); send.click(); })",
         )
         .await;
     browser.wait_for("Your reply was sent").await;
-    let seen = browser.run("return sessionStorage.seen").await;
-    let seen = seen.as_str().unwrap();
+    let seen = browser.noted().await;
     assert!(seen.contains("On its way:") && seen.contains(" %"), "{seen:?}");
     browser.wait_for("1 message").await;
     assert!(world.alice_has("Half a sentence").await);

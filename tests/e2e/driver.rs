@@ -1,5 +1,6 @@
 //! The program that drives Chromium; whatever becomes of a test, it ends with it, and every Chromium it started too.
 
+use crate::patience::PATIENCE;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process_group;
@@ -11,7 +12,6 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
 use thirtyfour::ChromeCapabilities;
 use thirtyfour::ChromiumLikeCapabilities;
 use thirtyfour::DesiredCapabilities;
@@ -88,8 +88,6 @@ impl Drop for Driver {
     }
 }
 
-/// It is there within a second; a very slow machine gets longer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// `--disable-*`: it has errands of its own, and needs none of them.
 const CHROMIUM: [&str; 9] = [
     "--headless",

@@ -3,6 +3,8 @@
 
 use crate::mail_client::Imap;
 use crate::mail_client::Smtp;
+use crate::patience::PATIENCE;
+use crate::patience::until;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::plain_browser::Browser;
@@ -92,9 +94,6 @@ impl Clock for TestClock {
         SystemClock.running() + Duration::from_secs(self.boot.load(Ordering::SeqCst))
     }
 }
-
-/// Nothing in a test waits longer for the appliance.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An appliance with its directory; both go with it.
 pub struct House {
@@ -310,6 +309,12 @@ impl House {
         timeout(PATIENCE, self.flow().lives.look()).await.expect("it looks");
     }
 
+    /// Waits until the queue is empty: everything was handed over or has come back, and that is noted.
+    pub async fn queue_is_empty(&self) {
+        let store = &self.flow().store;
+        until("an empty queue", async || store.queue(None, 1).await.unwrap().is_empty().then_some(())).await;
+    }
+
     /// Lets time pass, and the appliance look.
     pub async fn pass(&self, span: Duration) {
         self.clock.pass(span);
@@ -340,12 +345,12 @@ impl House {
 }
 
 fn gather(dir: &Path, files: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    // What is there may go while this looks.
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
         if path.is_dir() {
             gather(&path, files);
         } else if let Ok(bytes) = fs::read(&path) {
-            // A body may be unlinked while this looks.
             files.push((path.display().to_string(), bytes));
         }
     }

@@ -3,6 +3,7 @@
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::main_job::letter;
+use crate::patience::until;
 use crate::peer::Act;
 use crate::peer::Peer;
 use crate::peer::Plan;
@@ -249,19 +250,17 @@ fn drips(asked: &crate::peer::Asked<'_>) -> Act {
 async fn tried(house: &House, name: &str) -> Option<String> {
     let store = &house.flow().store;
     let domain = format!("{name}.example");
-    loop {
+    let ended = async || {
         let mut open = false;
         for record in store.queue(None, 200).await.unwrap() {
             for one in store.queued_recipients(record.id).await.unwrap() {
                 if one.address.domain().as_str() == domain && !one.reason.is_empty() {
-                    return Some(one.reason);
+                    return Some(Some(one.reason));
                 }
                 open |= one.address.domain().as_str() == domain;
             }
         }
-        if !open {
-            return None;
-        }
-        tokio::task::yield_now().await;
-    }
+        if open { None } else { Some(None) }
+    };
+    until("the first try", ended).await
 }

@@ -177,7 +177,7 @@ impl Server {
     async fn curl(&self, scheme: &str, path: &str, arguments: &[&str]) -> String {
         let address = if scheme == "imaps" { self.imaps } else { self.imap };
         let mut curl = Command::new("timeout");
-        curl.args(["60", "curl", "-sS", "-k", "--ssl-reqd", "-u", &format!("{USER}:{PASSWORD}")]);
+        curl.args(["120", "curl", "-sS", "-k", "--ssl-reqd", "-u", &format!("{USER}:{PASSWORD}")]);
         curl.arg(format!("{scheme}://{address}/{path}")).args(arguments);
         succeeded(run(curl).await)
     }

@@ -11,6 +11,8 @@ use crate::main_job::BOB;
 use crate::main_job::BOBS_PASSWORD;
 use crate::main_job::letter;
 use crate::main_job::path_and_token;
+use crate::patience::PATIENCE;
+use crate::patience::until;
 use crate::peer::Act;
 use crate::peer::Plan;
 use crate::peer::Taken;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::time::timeout;
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -273,7 +276,7 @@ async fn settled(house: &House, count: usize) {
             changes.changed().await.unwrap();
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all).await.expect("settled");
+    timeout(PATIENCE, all).await.expect("settled");
 }
 
 /// Sessions end with the closing; within the week an admin undoes it, and nothing is lost.
@@ -496,19 +499,14 @@ async fn a_warning_that_comes_back_counts() {
 async fn tried(house: &House) {
     let flow = house.flow();
     flow.queue_bell.notify_one();
-    let rest = async {
-        loop {
-            let now = flow.clock.now();
-            let items = guardpost::flow::queue::list(&*flow.store, None, 100).await.unwrap();
-            let mut recipients = items.iter().flat_map(|item| &item.recipients);
-            let rests = |state: &RecipientState, next| *state == RecipientState::Waiting && next > now;
-            if recipients.all(|recipient| rests(&recipient.state, recipient.next)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), rest).await.expect("the queue rests");
+    until("a queue at rest", async || {
+        let now = flow.clock.now();
+        let items = guardpost::flow::queue::list(&*flow.store, None, 100).await.unwrap();
+        let mut recipients = items.iter().flat_map(|item| &item.recipients);
+        let rests = |state: &RecipientState, next| *state == RecipientState::Waiting && next > now;
+        recipients.all(|recipient| rests(&recipient.state, recipient.next)).then_some(())
+    })
+    .await;
 }
 
 /// One that waits in the queue keeps the mailbox open, and gives three days once it is through.

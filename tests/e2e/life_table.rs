@@ -18,6 +18,7 @@ use crate::main_job::letter;
 use crate::main_job::link;
 use crate::main_job::path_and_token;
 use crate::main_job::told_pin;
+use crate::patience::PATIENCE;
 use crate::peer::Plan;
 use crate::plain_browser::Browser;
 use crate::plain_browser::Page;
@@ -256,7 +257,7 @@ impl Stage {
                 changes.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), all).await.expect("the warnings are settled");
+        tokio::time::timeout(PATIENCE, all).await.expect("the warnings are settled");
         self.house.look().await;
     }
 

@@ -1,6 +1,7 @@
 //! Mail programs: SMTP as it was typed, and as much of IMAP as a test reads by.
 
 use crate::harness::LOOPBACK;
+use crate::patience::PATIENCE;
 use data_encoding::BASE64;
 use guardpost::net::dial::Dialer;
 use guardpost::net::dial::NamedBy;
@@ -8,15 +9,11 @@ use guardpost::net::stream::Stream;
 use guardpost::net::tls::TlsClient;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
 use tokio::time::timeout;
-
-/// No answer takes longer on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to a port of the house.
 pub async fn dial(port: u16, tls: bool) -> Stream {

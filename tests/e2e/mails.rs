@@ -3,6 +3,8 @@
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::main_job::letter;
+use crate::patience::PATIENCE;
+use crate::patience::until;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::renewal::ALICE;
@@ -253,7 +255,7 @@ async fn told_times(house: &House, account: &str, words: &str, times: usize) {
             changes.changed().await.unwrap();
         }
     };
-    let found = tokio::time::timeout(Duration::from_secs(30), enough).await;
+    let found = tokio::time::timeout(PATIENCE, enough).await;
     assert_eq!(found.ok(), Some(times), "{account}: {words}");
 }
 
@@ -330,9 +332,8 @@ async fn tries(house: &House) -> u32 {
 async fn again(house: &House, before: u32) {
     let waiting = house.flow().store.queue(None, 100).await.unwrap().len();
     queue::retry(house.flow(), None).await.unwrap();
-    while tries(house).await < before + u32::try_from(waiting).unwrap() {
-        tokio::task::yield_now().await;
-    }
+    let wanted = before + u32::try_from(waiting).unwrap();
+    until("one more try of each", async || (tries(house).await >= wanted).then_some(())).await;
     all_tried(house).await;
 }
 

@@ -16,6 +16,7 @@ mod harness;
 mod mail_client;
 mod markers;
 mod meddler;
+mod patience;
 mod payloads;
 #[allow(dead_code, reason = "what one test does not need another does")]
 mod peer;

@@ -410,7 +410,7 @@ async fn our_own_policy_is_served_as_it_is_printed() {
         let (to, url) = (format!("{host}:{port}:127.0.0.1"), format!("https://{host}:{port}{path}"));
         let curl = move || {
             let mut curl = std::process::Command::new("curl");
-            curl.args(["--silent", "--insecure", "--max-time", "20", "--resolve", &to]);
+            curl.args(["--silent", "--insecure", "--max-time", "120", "--resolve", &to]);
             curl.args(["--write-out", "\n%{http_code} %{content_type}", &url]).output().unwrap()
         };
         let said = tokio::task::spawn_blocking(curl).await.unwrap();

@@ -1,16 +1,13 @@
 //! A browser as it was in 1996: HTTP, cookies, links and forms; no script, no picture.
 
 use crate::harness::LOOPBACK;
+use crate::patience::PATIENCE;
 use guardpost::net::dial::Dialer;
 use guardpost::net::dial::NamedBy;
 use guardpost::net::tls::TlsClient;
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-
-/// No page takes longer on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The browser with its cookie jar.
 #[derive(Clone, Debug)]

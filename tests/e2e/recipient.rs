@@ -4,6 +4,7 @@ use crate::harness::House;
 use crate::harness::LOOPBACK;
 use crate::harness::PASSWORD;
 use crate::main_job::letter;
+use crate::patience::until;
 use crate::peer::Act;
 use crate::peer::Peer;
 use crate::peer::Plan;
@@ -31,6 +32,12 @@ use std::sync::Arc;
 pub async fn ask(house: &House, address: &str, from: Option<&str>) -> Value {
     let request = Request::Recipient { address: address.into(), from: from.map(str::to_owned) };
     house.control(&request).await.unwrap_or_else(|trouble| panic!("{address}: {trouble}"))
+}
+
+/// The same once it knows all that there is to know: it goes on looking when it has answered.
+pub async fn ask_on(house: &House, address: &str) -> Value {
+    until(address, async || Some(ask(house, address, None).await).filter(|said| said["complete"] == true))
+        .await
 }
 
 /// `deliver tls=dane`, `bounce 5.7.4`, …
@@ -67,7 +74,7 @@ async fn hosts_and_verdicts_are_shown_and_nothing_is_sent() {
     let house = House::among(good, Some(Arc::new(table) as Arc<dyn Dns>), more).await;
     house.add_account("alice@house.example", PASSWORD).await;
 
-    let dane = ask(&house, "bob@dane.example", None).await;
+    let dane = ask_on(&house, "bob@dane.example").await;
     assert_eq!((&dane["transport"], &dane["complete"]), (&json!("DANE ok"), &json!(true)));
     assert_eq!(dane["from"], "postmaster@house.example");
     let host = &dane["hosts"][0];
@@ -91,20 +98,20 @@ async fn hosts_and_verdicts_are_shown_and_nothing_is_sent() {
         assert_eq!(verdict(&dane, level), want, "{level}");
     }
     // The first host takes mail in clear, so that is what happens; who asks for more gets the second one.
-    let tls = ask(&house, "bob@tls.example", None).await;
+    let tls = ask_on(&house, "bob@tls.example").await;
     assert_eq!((&tls["transport"], &tls["tls_policy"]), (&json!("no TLS"), &json!("opportunistic")));
     assert_eq!(verdict(&tls, "encrypt"), "deliver tls=unauthenticated");
     assert_eq!(verdict(&tls, "dane-only"), "bounce 5.7.4");
-    let plain_one = ask(&house, "bob@plain.example", None).await;
+    let plain_one = ask_on(&house, "bob@plain.example").await;
     assert_eq!((&plain_one["transport"], &plain_one["tls_policy"]), (&json!("no TLS"), &json!("encrypt")));
     assert_eq!(verdict(&plain_one, "encrypt"), "bounce 5.7.4");
     assert_eq!(plain_one["hosts"][0]["starttls"], "not-offered");
-    let nobody = ask(&house, "bob@nobody.example", None).await;
+    let nobody = ask_on(&house, "bob@nobody.example").await;
     assert_eq!((&nobody["transport"], &nobody["complete"]), (&json!("unknown"), &json!(true)));
     assert_eq!(verdict(&nobody, "opportunistic"), "defer 4.4.1");
     assert!(nobody["hosts"][1]["reason"].as_str().unwrap().contains("has no address"), "{nobody}");
     for (domain, status) in [("null.example", "5.1.10"), ("nothing.example", "5.1.2")] {
-        let answer = ask(&house, &format!("bob@{domain}"), None).await;
+        let answer = ask_on(&house, &format!("bob@{domain}")).await;
         assert_eq!(verdict(&answer, "opportunistic"), format!("bounce {status}"));
         assert_eq!(answer["hosts"], json!([]));
     }
@@ -180,8 +187,10 @@ async fn a_host_that_says_nothing_is_unknown_and_holds_nobody_up() {
         .with_addresses("good.mx.example", &[good.address.ip()]);
     let house = House::among(silent, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
     // The answer comes while the host is still silent.
-    let (one, both) =
-        tokio::join!(ask(&house, "bob@silent.example", None), ask(&house, "bob@both.example", None));
+    let (one, both) = tokio::join!(ask(&house, "bob@silent.example", None), async {
+        let met = |said: &Value| said["hosts"][1]["starttls"] == "works";
+        until("the other host", async || Some(ask(&house, "bob@both.example", None).await).filter(met)).await
+    });
     assert_eq!((&one["complete"], &one["transport"]), (&json!(false), &json!("unknown")));
     assert_eq!(verdict(&one, "encrypt"), "unknown ");
     assert_eq!(one["hosts"][0]["starttls"], "unknown");

@@ -14,6 +14,7 @@ use crate::main_job::path_and_token;
 use crate::main_job::told_pin;
 use crate::markers::Marker;
 use crate::markers::assert_absent;
+use crate::patience::PATIENCE;
 use crate::peer::Act;
 use crate::peer::Plan;
 use crate::plain_browser::Browser;
@@ -257,7 +258,7 @@ pub async fn told(house: &House, account: &str, words: &[&str]) -> String {
             changes.changed().await.unwrap();
         }
     };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), waiting).await;
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
     waited.unwrap_or_else(|_| panic!("{account} was not told {words:?}"))
 }
 

@@ -1,6 +1,8 @@
 //! The demo's appliance with Alice signed in: she sends, and what she was told is looked up.
 
 use crate::harness;
+use crate::patience::PATIENCE;
+use crate::patience::until;
 use guardpost::app::demo::Demo;
 use guardpost::app::demo::Options;
 use guardpost::base::address::Address;
@@ -24,7 +26,6 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -123,7 +124,7 @@ impl World<'_> {
         let arrived = self.demo.peer().wait_for(|mail| {
             mail.recipients.iter().any(|recipient| recipient == to) && text(&mail.text).contains(&start)
         });
-        let arrived = tokio::time::timeout(Duration::from_secs(60), arrived).await.unwrap().unwrap();
+        let arrived = tokio::time::timeout(PATIENCE, arrived).await.unwrap().unwrap();
         let mail = text(&arrived.text);
         let link = mail.split(&start).nth(1).unwrap().split_whitespace().next().unwrap();
         let link = format!("{start}{}", link.trim_end_matches(['"', '>']));
@@ -201,18 +202,14 @@ impl World<'_> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: gp={session}\r\n\r\n"
         );
-        let asking = async {
-            loop {
-                let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-                stream.write_all(request.as_bytes()).await.unwrap();
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).await.unwrap();
-                if answer.contains(words) {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), asking).await.expect("the page says it in time");
+        until(words, async || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer.contains(words).then_some(())
+        })
+        .await;
     }
 
     pub async fn alice_has(&self, words: &str) -> bool {

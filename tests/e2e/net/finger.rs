@@ -14,7 +14,7 @@ pub async fn ask(world: &World, rows: &[Row]) -> Vec<String> {
     let fingerprint = HEXUPPER.encode(digest::digest(&digest::SHA256, &world.right).as_ref());
     let asked = rows.iter().map(|row| {
         let mut command = Command::new("posttls-finger");
-        command.args(["-c", "-T", "20", "-t", "20", "-l", &row.level, "-d", "sha256", &row.domain()]);
+        command.args(["-c", "-T", "60", "-t", "60", "-l", &row.level, "-d", "sha256", &row.domain()]);
         if row.level == "fingerprint" {
             let pairs: Vec<&str> = (0..32).map(|at| &fingerprint[2 * at..2 * at + 2]).collect();
             command.arg(pairs.join(":"));

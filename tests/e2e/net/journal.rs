@@ -1,16 +1,13 @@
 //! What a server says, line by line, for those who wait for a line.
 
+use crate::patience::PATIENCE;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
-
-/// Nothing in these tests takes longer on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A growing log.
 #[derive(Clone, Default)]
