@@ -1,5 +1,6 @@
 //! The server as a process of its own on a directory that outlives it, and its end by SIGKILL.
 
+use crate::free_ports::free_port;
 use crate::ledger::Event;
 use crate::ledger::Log;
 use crate::wire::HOST;
@@ -19,7 +20,6 @@ use guardpost::vault::slot::Parameters;
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::ChildStderr;
@@ -28,6 +28,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub const ALICE: &str = "alice@house.example";
 /// Her password.
 pub const PASSWORD: &str = "three grey horses, one cart";
 /// Longer than any start takes.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 
 /// The directory, and where the server listens.
 pub struct House {
@@ -73,7 +74,7 @@ impl House {
         let made = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
         fs::write(home.path().join("tls.crt"), &made.certificate).unwrap();
         fs::write(home.path().join("tls.key"), made.key.as_bytes()).unwrap();
-        let [smtp, submissions, imaps, https] = free_ports();
+        let [smtp, submissions, imaps, https] = std::array::from_fn(|_| free_port());
         let trust = Trust::only(&made.certificate);
         let log = Arc::default();
         let house = Self { home, trust, smtp, submissions, imaps, https, log, bell };
@@ -127,26 +128,25 @@ impl House {
     pub fn start(&self) -> (Server, Duration) {
         let begun = Instant::now();
         let mut child = self.program(&["serve"]).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = self.listen(child.stderr.take().unwrap());
-        let mut server = Server { child, log: Some(log) };
-        loop {
-            if let Ok(socket) = dial(self.smtp, 0) {
-                let mut greeting = String::new();
-                if BufReader::new(socket).read_line(&mut greeting).is_ok() && greeting.starts_with("220 ") {
-                    return (server, begun.elapsed());
-                }
-            }
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.log_end());
-            assert!(begun.elapsed() < START, "it does not greet\n{}", self.log_end());
-            thread::sleep(Duration::from_millis(2));
-        }
+        let (ready, is_ready) = channel();
+        let log = self.listen(child.stderr.take().unwrap(), ready);
+        let server = Server { child, log: Some(log) };
+        let told = is_ready.recv_timeout(START);
+        assert!(told.is_ok(), "it is not ready: {told:?}\n{}", self.log_end());
+        let mut greeting = String::new();
+        BufReader::new(dial(self.smtp, 0).unwrap()).read_line(&mut greeting).unwrap();
+        assert!(greeting.starts_with("220 "), "{greeting}");
+        (server, begun.elapsed())
     }
 
-    fn listen(&self, stderr: ChildStderr) -> JoinHandle<()> {
+    /// Keeps the log; `ready` hears when it says so, and ends with it.
+    fn listen(&self, stderr: ChildStderr, ready: Sender<()>) -> JoinHandle<()> {
         let (log, bell) = (self.log.clone(), self.bell.clone());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if line.contains(" ready") {
+                    let _ = ready.send(());
+                }
                 let told = LOGGED.iter().find(|(text, _)| line.contains(text));
                 if let Some((_, told)) = told {
                     // Nobody listens at the end.
@@ -216,12 +216,4 @@ impl Drop for Server {
             let _ = log.join();
         }
     }
-}
-
-/// Below those that the system gives to clients: none of ours may take one while the server is down.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let first = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
-    let mut held = (first..32_000).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
-    let listeners: [TcpListener; COUNT] = std::array::from_fn(|_| held.next().unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

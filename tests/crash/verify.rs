@@ -143,7 +143,7 @@ fn wait_for_the_queue(house: &House, sink: &Sink) {
         if list.as_array().unwrap().is_empty() {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "the queue keeps {list}");
+        assert!(begun.elapsed() < Duration::from_secs(300), "the queue keeps {list}");
         sink.wait(Duration::from_millis(100));
     }
 }

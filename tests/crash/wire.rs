@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// No answer takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The name that the server's certificate has, and the portal with it.
 pub const HOST: &str = "mail.house.example";
 

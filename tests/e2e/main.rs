@@ -12,6 +12,7 @@
 #[allow(deprecated, reason = "raw commands are all that is needed")]
 mod chromium;
 mod driver;
+mod free_ports;
 mod harness;
 mod mail_client;
 mod markers;

@@ -1,5 +1,6 @@
 //! What a process still holds when its visitors have gone: its whole writable memory is read and searched.
 
+use crate::free_ports::free_port;
 use crate::harness::HOST;
 use crate::harness::House;
 use crate::mail_client::Imap;
@@ -10,6 +11,7 @@ use crate::main_job::first_use;
 use crate::main_job::invite;
 use crate::main_job::letter;
 use crate::markers::contains;
+use crate::patience::PATIENCE;
 use crate::peer::Plan;
 use crate::plain_browser::Browser;
 use data_encoding::BASE64;
@@ -36,7 +38,6 @@ use std::fs;
 use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
-use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -44,7 +45,6 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 use std::time::Instant;
 
 const ALICE: &str = "alice@house.example";
@@ -60,27 +60,11 @@ struct Service {
 }
 
 impl Service {
-    /// Serves the data of this house, which has been stopped, with its portal at a port of the configuration: one
-    /// that is free, and another where somebody else has taken it in the meantime.
-    fn at_a_free_port(house: &House) -> (Self, u16) {
-        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut tried = (0..8).map(|_| port()).filter_map(|port| Some((Self::try_start(house, port)?, port)));
-        tried.next().expect("a free port")
-    }
-
-    /// Serves the data of this house, which has been stopped.
+    /// Serves the data of this house, which has been stopped; its portal knows its own port.
     fn start(house: &House) -> Self {
-        Self::try_start(house, 1).expect("ready")
-    }
-
-    /// None when it ends before it is ready.
-    fn try_start(house: &House, https: u16) -> Option<Self> {
-        let config = house.at("guard.toml");
+        let (config, https) = (house.at("guard.toml"), free_port());
         let listen = house.configuration(https).replace("= []", "= [\"127.0.0.1:0\"]");
-        let listen = match https {
-            1 => listen,
-            port => listen.replace("https = [\"127.0.0.1:0\"]", &format!("https = [\"127.0.0.1:{port}\"]")),
-        };
+        let listen = listen.replace("https = [\"127.0.0.1:0\"]", &format!("https = [\"127.0.0.1:{https}\"]"));
         let text = format!("{listen}[log]\nformat = \"json\"\n[dns]\ntrust = \"none\"\n");
         Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"));
         fs::write(&config, text).unwrap();
@@ -88,11 +72,7 @@ impl Service {
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut ports = Vec::new();
         loop {
-            let Some(line) = log.next() else {
-                child.wait().unwrap();
-                return None;
-            };
-            let line = line.unwrap();
+            let line = log.next().expect("it is ready before it ends").unwrap();
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             match text("event").as_str() {
@@ -106,7 +86,7 @@ impl Service {
         }
         // Read on, so that it never waits for us.
         std::thread::spawn(move || log.for_each(drop));
-        Some(Self { child, ports })
+        Self { child, ports }
     }
 
     fn port(&self, service: &str) -> u16 {
@@ -219,7 +199,7 @@ fn message(body: &str) -> String {
 
 /// Reads until what must go has gone: a connection's memory is given back a moment after its last octet.
 fn after_a_moment(service: &Service, needles: &[Needle]) -> Vec<(&'static str, String)> {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + PATIENCE;
     loop {
         let left = found(&service.memory(), needles);
         if left.is_empty() || Instant::now() > until {
@@ -286,7 +266,8 @@ async fn nothing_of_a_visit_to_the_portal_stays_in_memory() {
     assert!(house.alice_sends().await.send(ALICE, &[BOB], &text).await.is(250, "2.0.0"));
     house.stop().await;
     let mut needles = keys(&house, BOB, BOBS_PASSWORD).await;
-    let (service, port) = Service::at_a_free_port(&house);
+    let service = Service::start(&house);
+    let port = service.port("https");
     if !service.is_readable() {
         return;
     }

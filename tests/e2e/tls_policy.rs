@@ -1,8 +1,11 @@
 //! TLS policies against peers of every kind: who gets the message, who does not, and what is said to whom.
 //! OpenSSL is asked about the same peers.
 
+use crate::free_ports::free_port;
 use crate::harness::House;
 use crate::main_job::letter;
+use crate::patience::PATIENCE;
+use crate::patience::until_within;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::peer::StartTls;
@@ -38,12 +41,12 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
+use tokio::time::timeout;
 
 /// The older version alone.
 const ONLY_1_2: &[&tokio_rustls::rustls::SupportedProtocolVersion] = &[&tokio_rustls::rustls::version::TLS12];
-/// How soon a sender must know of what is definite.
-const AT_ONCE: Duration = Duration::from_secs(10);
+/// Longer than a try takes to a host that says nothing: RFC 5321 §4.5.3.2.
+const TRY: Duration = Duration::from_secs(30 * 60);
 
 /// What a record of these kinds says of a certificate.
 pub fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
@@ -239,17 +242,16 @@ fn cases(peers: &Peers) -> Vec<Case> {
 /// Waits until every queued recipient was tried and waits again.
 pub async fn all_tried(house: &House) {
     let store = &house.flow().store;
-    loop {
-        let mut open = false;
+    let tried = async || {
         for record in store.queue(None, 200).await.unwrap() {
             let recipients = store.queued_recipients(record.id).await.unwrap();
-            open |= recipients.iter().any(|one| one.attempts == 0 || one.state != RecipientState::Waiting);
+            if recipients.iter().any(|one| one.attempts == 0 || one.state != RecipientState::Waiting) {
+                return None;
+            }
         }
-        if !open {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
+        Some(())
+    };
+    until_within(TRY, "a try of everything", tried).await;
 }
 
 /// Why the recipient waits, if one of this domain does.
@@ -327,7 +329,7 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
     // A forecast says the same, and the hosts are met for it once more.
     let mut wrong = Vec::new();
     for case in &cases {
-        let answer = recipient::ask(&house, &format!("carol@{}.example", case.name), None).await;
+        let answer = recipient::ask_on(&house, &format!("carol@{}.example", case.name)).await;
         let want = match case.end {
             End::Arrives(proof) => format!("deliver {proof}"),
             End::Bounces(status) => format!("bounce {status}"),
@@ -474,7 +476,6 @@ async fn what_is_definite_is_told_at_once_in_the_senders_language() {
     let world = Plan::default().start_tls(StartTls::NotOffered);
     let house =
         House::with(world, "[[outbound.tls_policy]]\ndomain = \"far.example\"\nlevel = \"encrypt\"\n").await;
-    let sent = Instant::now();
     let message = letter("Pelargonium-7731", "Ladybird-7731", "");
     let to = ["bob@far.example", "carol@near.example"];
     let reply = house.alice_sends().await.send("alice@house.example", &to, &message).await;
@@ -495,8 +496,7 @@ async fn what_is_definite_is_told_at_once_in_the_senders_language() {
             changes.changed().await.unwrap();
         }
     };
-    let bounce = tokio::time::timeout(AT_ONCE, told).await.expect("told in time");
-    assert!(sent.elapsed() <= AT_ONCE, "{:?}", sent.elapsed());
+    let bounce = timeout(PATIENCE, told).await.expect("told by the first try");
     for part in [
         "Status: 5.7.4",
         "Action: failed",
@@ -640,8 +640,8 @@ async fn without_validation_dane_only_waits_and_says_so() {
 async fn dane_from_signed_zones_to_the_handshake() {
     let made = rcgen::generate_simple_self_signed(["peer.example".to_owned()]).unwrap();
     let (chain, key) = ([made.cert.der().to_vec()], made.signing_key.serialize_der());
-    let peer = Plan::default().identity(&chain, &key).open().await;
-    let port = peer.address.port();
+    let port = free_port();
+    let peer = Plan::default().at("127.0.0.1", port).identity(&chain, &key).open().await;
     let right = tlsa(3, 1, 1, &peer.certificate).data.iter().fold(String::new(), |mut text, octet| {
         let _ = write!(text, "{octet:02x}");
         text
@@ -727,10 +727,9 @@ async fn a_certificate_is_fetched_compared_and_forgotten_by_commands() {
     assert!(send("two").await.is(250, "2.0.0"));
     all_tried(&house).await;
     let inbox = house.alice_reads().await.messages("INBOX").await;
-    assert!(
-        inbox[0].contains("Status: 5.7.4") && inbox[0].contains("No certificate is stored for far.example."),
-        "{}",
-        inbox[0]
-    );
+    let told = |mail: &&String| {
+        mail.contains("Status: 5.7.4") && mail.contains("No certificate is stored for far.example.")
+    };
+    assert!(inbox.iter().find(told).is_some(), "{inbox:#?}");
     assert_eq!(house.world.taken().len(), 1);
 }

@@ -1,6 +1,7 @@
 //! Zones of our own, signed by BIND's tools and served by BIND, with a root of their own; and a forger between them
 //! and who asks.
 
+use crate::free_ports::free_port;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::op::Query;
 use std::fs;
@@ -8,7 +9,6 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::UdpSocket;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -79,7 +79,7 @@ impl Zones {
                 "@ MX 10 host\nhost A 127.0.0.1\nempty TXT x\nback CNAME mx.signed.example.\n",
             ),
         ];
-        Self::publish_signed(&zones, free_port(), times)
+        Self::publish_signed(&zones, free_place(), times)
     }
 
     /// Serves these zones, each below `example`, from this address; with `example` and the root above them.
@@ -120,7 +120,7 @@ impl Zones {
         let body = text.lines().skip(4).filter(|line| !line.contains(gone));
         let body: String = body.map(|line| format!("{line}\n")).collect();
         make_zone(dir.path(), zone, &body, Signing::Expired, None);
-        let address = free_port();
+        let address = free_place();
         let server = start_named(dir.path(), address);
         Self { dir, server, address }
     }
@@ -169,7 +169,7 @@ pub struct Validating {
 impl Validating {
     fn start(zones: &Zones, upstream: SocketAddr, modules: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("unbound").tempdir().unwrap();
-        let address = free_port();
+        let address = free_place();
         // All zones are on one server, and on no port that a delegation could name.
         let stub = |zone: String| {
             format!("stub-zone:\n name: \"{zone}\"\n stub-addr: {}@{}\n", upstream.ip(), upstream.port())
@@ -341,15 +341,9 @@ pub fn started(mut command: Command, ready: &str) -> Child {
     server
 }
 
-/// A port of loopback that UDP and TCP have free.
-pub fn free_port() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = udp.local_addr().unwrap();
-        if std::net::TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
+/// A place on loopback that UDP and TCP have free.
+pub fn free_place() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// One who sits between a resolver and its server.

@@ -11,7 +11,7 @@ use crate::mail_client::field;
 use crate::net::postfix::Postfix;
 use crate::net::postfix::Server;
 use crate::peer::Plan;
-use crate::zones::free_port;
+use crate::zones::free_place;
 use guardpost::net::listen::Service;
 
 const CAROL: &str = "carol@house.example";
@@ -24,7 +24,7 @@ async fn postfix(house: &House, level: &str) -> (Postfix, Smtp) {
          virtual_uid_maps = static:65534\nvirtual_gid_maps = static:65534\nsmtp_tls_security_level = {level}\n\
          transport_maps = inline:{{ {{house.example = {hop}}}, {{secure.house.example = {hop}}} }}\n"
     );
-    let door = free_port();
+    let door = free_place();
     let server = Server { address: door, name: "mx.far.example", identity: None };
     let postfix = Postfix::carrying(server, &more).await;
     let smtp = Smtp::connect_plain(door).await;

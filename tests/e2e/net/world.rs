@@ -1,5 +1,6 @@
 //! The world: zones under a root of its own, resolvers, and mail servers of every kind.
 
+use crate::free_ports::free_port;
 use crate::harness::HOST;
 use crate::net::postfix::Postfix;
 use crate::net::postfix::Server;
@@ -10,7 +11,7 @@ use crate::tls_policy::tlsa;
 use crate::zones::Signing;
 use crate::zones::Validating;
 use crate::zones::Zones;
-use crate::zones::free_port;
+use crate::zones::free_place;
 use crate::zones::started;
 use guardpost::app::clock::SystemClock;
 use guardpost::base::time::Clock;
@@ -25,10 +26,14 @@ use rcgen::Issuer;
 use rcgen::KeyPair;
 use std::fmt::Write;
 use std::fs;
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 use std::process::Command;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::sync::MutexGuard;
 
 /// What TLSA is asked about, and how it is met: how every name of a destination begins.
 pub const LEVELS: [&str; 5] = ["may", "dane", "encrypt", "dane-only", "fingerprint"];
@@ -48,6 +53,7 @@ pub struct World {
     /// The appliance's own.
     pub house: SelfSigned,
     resolvers: Resolvers,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 enum Resolvers {
@@ -104,11 +110,17 @@ impl Identities {
 impl World {
     /// Builds it.
     pub async fn build(space: Space) -> Self {
+        // On loopback the appliance is inside the test, and its log is that of all tests.
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        let alone = match space {
+            Space::Namespaces => None,
+            Space::Loopback => Some(ALONE.lock().await),
+        };
         let identities = Identities::new();
         let house = self_signed(&[HOST.into()], SystemClock.now()).unwrap();
         let (port, dns) = match space {
             Space::Namespaces => (25, (space.peer(DNS), 53).into()),
-            Space::Loopback => (free_port().port(), free_port()),
+            Space::Loopback => (free_port(), free_place()),
         };
         let zones = publish(space, port, dns, &identities, &house);
         let resolvers = match space {
@@ -128,7 +140,7 @@ impl World {
             server(15, "late.peers.example", Some(&identities.late.1)),
         ];
         let postfix = Postfix::taking(&servers).await;
-        Self { space, port, zones, postfix, right: identities.right.0, house, resolvers }
+        Self { space, port, zones, postfix, right: identities.right.0, house, resolvers, _alone: alone }
     }
 
     /// The resolver that the appliance asks: one that validates, or one that leaves that to it.
@@ -273,10 +285,11 @@ impl Resolvers {
             Resolver::start(zones, "127.0.0.2", "iterator", there("unbound")),
         ]);
         // Programs that cannot be told find it, in these namespaces.
-        let file = std::env::temp_dir().join(format!("resolv.{}", std::process::id()));
-        fs::write(&file, "nameserver 127.0.0.1\n").unwrap();
-        let done = Command::new("mount").arg("--bind").arg(&file).arg("/etc/resolv.conf").status().unwrap();
-        fs::remove_file(&file).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "nameserver 127.0.0.1\n").unwrap();
+        fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
+        let done =
+            Command::new("mount").arg("--bind").arg(file.path()).arg("/etc/resolv.conf").status().unwrap();
         assert!(done.success(), "/etc/resolv.conf");
         all
     }
