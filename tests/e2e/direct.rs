@@ -1,12 +1,12 @@
 //! A recipient with a key of their own has mail sent to them directly, and may go back; gpg is the judge.
 
+use crate::gpg::Gpg;
 use crate::harness::House;
 use crate::mail_client::field;
 use crate::main_job::BOB;
 use crate::main_job::first_use;
 use crate::main_job::invite;
 use crate::main_job::letter;
-use crate::owner::Gpg;
 use crate::peer::Taken;
 
 async fn send(house: &House, subject: &str) {
@@ -19,7 +19,7 @@ async fn send(house: &House, subject: &str) {
 pub fn code(gpg: &Gpg, mail: &Taken) -> String {
     let outside = String::from_utf8_lossy(&mail.text).into_owned();
     assert!(field(&outside, "Content-Type").unwrap().starts_with("multipart/encrypted"), "{outside}");
-    let inside = gpg.reads(&mail.text);
+    let inside = gpg.open(&outside);
     let digits = |line: &str| line.len() == 8 && line.bytes().all(|byte| byte.is_ascii_digit());
     let code = inside.lines().map(str::trim).find(|line| digits(line));
     let code = code.unwrap_or_else(|| panic!("no code in {inside}")).to_owned();
@@ -38,13 +38,9 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     let (mut bob, link, pin) = invite(&house).await;
     first_use(&mut bob, &link, &pin).await;
     let gpg = Gpg::new();
-    let made = gpg.run("", &["--quick-generate-key", &format!("Bob <{BOB}>"), "default", "default", "never"]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let public = gpg.run("", &["--armor", "--export", BOB]).stdout;
-    let secret = gpg.run("", &["--armor", "--export-secret-keys", BOB]).stdout;
-    let other = Gpg::new();
-    other.run("", &["--quick-generate-key", "Eve <eve@far.example>", "default", "default", "never"]);
-    let foreign = other.run("", &["--armor", "--export", "eve@far.example"]).stdout;
+    let public = gpg.make(&format!("Bob <{BOB}>"));
+    let secret = gpg.run(&["--armor", "--export-secret-keys", BOB]);
+    let foreign = Gpg::new().make("Eve <eve@far.example>");
 
     // Nothing but a public key for this very address is taken.
     let huge = vec![b'x'; 100_000];
@@ -92,7 +88,7 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     let outside = String::from_utf8_lossy(&direct.text).into_owned();
     assert!(!outside.contains("Dunlin-2") && !outside.contains("/login"), "{outside}");
     assert!(direct.mail.starts_with("<alice@house.example>"), "{}", direct.mail);
-    assert!(gpg.reads(&direct.text).contains("Body of Dunlin-2."));
+    assert!(gpg.open(&outside).contains("Body of Dunlin-2."));
     let list = bob.get("/mailbox").await.words();
     assert!(list.contains("Cormorant-1") && !list.contains("Dunlin-2"), "{list}");
     assert_eq!(house.world.taken().len(), seen + 1, "no notice beside it");

@@ -13,6 +13,7 @@
 mod chromium;
 mod driver;
 mod free_ports;
+mod gpg;
 mod harness;
 mod mail_client;
 mod markers;

@@ -1,6 +1,7 @@
 //! An account whose owner alone has the secret key: what comes is PGP/MIME for a mail program with that key, and for
 //! nobody else.
 
+use crate::gpg::Gpg;
 use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::PASSWORD;
@@ -11,73 +12,9 @@ use crate::markers::Marker;
 use crate::markers::assert_absent;
 use guardpost::base::address::Address;
 use guardpost::net::listen::Service;
-use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
-use std::process::Output;
 
 const ALICE: &str = "alice@house.example";
-
-/// gpg with a keyring of its own and an agent that ends with it.
-pub struct Gpg(tempfile::TempDir);
-
-impl Gpg {
-    pub fn new() -> Self {
-        // The agent's socket has a short path.
-        let home = tempfile::Builder::new().prefix("gp").tempdir_in("/tmp").unwrap();
-        fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        Self(home)
-    }
-
-    fn try_run(&self, arguments: &[&str]) -> Output {
-        Command::new("gpg")
-            .arg("--homedir")
-            .arg(self.0.path())
-            .args(["--batch", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""])
-            .args(["--trust-model", "always"])
-            .args(arguments)
-            .output()
-            .expect("gpg is needed: apt-get install gnupg")
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Vec<u8> {
-        let output = self.try_run(arguments);
-        assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// A key of its own; its certificate.
-    pub fn make(&self, user: &str) -> Vec<u8> {
-        self.run(&["--quick-generate-key", user, "future-default", "default", "1y"]);
-        self.run(&["--armor", "--export", user])
-    }
-
-    pub fn file(&self, name: &str, octets: &[u8]) -> String {
-        let path: PathBuf = self.0.path().join(name);
-        fs::write(&path, octets).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// Opens the ciphertext of a PGP/MIME message.
-    fn open(&self, message: &str) -> String {
-        let start = message.find("-----BEGIN PGP MESSAGE-----").expect("a ciphertext");
-        let end = message.find("-----END PGP MESSAGE-----").expect("its end");
-        let armor = format!("{}-----END PGP MESSAGE-----\r\n", &message[start..end]);
-        String::from_utf8(self.run(&["--decrypt", &self.file("message.asc", armor.as_bytes())])).unwrap()
-    }
-
-    fn seal(&self, user: &str, text: &str) -> String {
-        let file = self.file("text", text.as_bytes());
-        let armor = self.run(&["--armor", "--output", "-", "--recipient", user, "--encrypt", &file]);
-        String::from_utf8(armor).unwrap().replace('\n', "\r\n")
-    }
-}
-
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
-    }
-}
 
 /// From outside, by SMTP.
 async fn arrives(house: &House, message: &str) {
@@ -173,7 +110,7 @@ async fn curl(house: &House, path: &str) -> String {
     let mut command = Command::new("curl");
     let port = house.port(Service::Imaps);
     command
-        .args(["--silent", "--show-error", "--max-time", "60", "--cacert"])
+        .args(["--silent", "--show-error", "--max-time", "120", "--cacert"])
         .arg(house.at("tls.crt"))
         .args(["--resolve", &format!("{HOST}:{port}:127.0.0.1"), "--user", &format!("{ALICE}:{PASSWORD}")])
         .arg(format!("imaps://{HOST}:{port}/{path}"));

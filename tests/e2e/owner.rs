@@ -1,6 +1,7 @@
 //! What the owner of a temporary mailbox takes along, finds and ends, over real sockets and with foreign judges: gpg,
 //! Info-ZIP and Python.
 
+use crate::gpg::Gpg;
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::mail_client::field;
@@ -11,15 +12,12 @@ use crate::main_job::invite;
 use crate::main_job::letter;
 use crate::markers::Marker;
 use crate::markers::assert_absent;
+use crate::patience::PATIENCE;
 use crate::plain_browser::Browser;
 use crate::portal::curl;
 use crate::portal::site;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::process::Output;
-use std::time::Duration;
-use tempfile::TempDir;
 
 /// So much text that no two lines are alike, with a marker in its middle.
 fn long(marker: &str, lines: u32) -> String {
@@ -42,59 +40,20 @@ async fn send(house: &House, subject: &str, body: &str) {
     assert!(reply.is(250, "2.0.0"), "{reply:?}");
 }
 
-/// gpg with a keyring of its own, whose agent goes with it.
-pub struct Gpg(TempDir);
-
-impl Gpg {
-    pub fn new() -> Self {
-        let home = tempfile::Builder::new().prefix("gp").tempdir_in("/tmp").unwrap();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        Self(home)
-    }
-
-    pub fn run(&self, passphrase: &str, arguments: &[&str]) -> Output {
-        Command::new("gpg")
-            .args(["--homedir", self.0.path().to_str().unwrap(), "--batch", "--yes", "--no-tty"])
-            .args(["--pinentry-mode", "loopback", "--trust-model", "always", "--passphrase", passphrase])
-            .args(arguments)
-            .output()
-            .expect("gpg is installed (Debian: gnupg)")
-    }
-
-    fn import(&self, passphrase: &str, name: &str, file: &[u8]) {
-        let path = self.0.path().join(name);
-        fs::write(&path, file).unwrap();
-        let done = self.run(passphrase, &["--import", path.to_str().unwrap()]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    /// What it opens of the house's body files.
-    fn opens(&self, passphrase: &str, house: &House) -> Vec<String> {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
-        let files = house.data().into_iter().filter(|(file, _)| file.contains("/bodies/"));
-        let opened = files.filter_map(|(file, _)| {
-            let done = self.run(passphrase, &["--decrypt", &file]);
-            done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
-        });
-        opened.collect()
-    }
-
-    /// What it reads of a PGP/MIME message.
-    pub fn reads(&self, mail: &[u8]) -> String {
-        let text = String::from_utf8_lossy(mail);
-        let start = text.find("-----BEGIN PGP MESSAGE-----").expect("a ciphertext");
-        let path = self.0.path().join("mail.asc");
-        fs::write(&path, &text[start..]).unwrap();
-        let done = self.run("", &["--decrypt", path.to_str().unwrap()]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
-    }
+/// What these keys open of the house's body files.
+fn opened(gpg: &Gpg, passphrase: &str, house: &House) -> Vec<String> {
+    gpg.forget();
+    let files = house.data().into_iter().filter(|(file, _)| file.contains("/bodies/"));
+    let opened = files.filter_map(|(file, _)| {
+        let done = gpg.try_run(passphrase, &["--decrypt", &file]);
+        done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+    });
+    opened.collect()
 }
 
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
-    }
+fn import(gpg: &Gpg, passphrase: &str, file: &[u8]) {
+    let done = gpg.try_run(passphrase, &["--import", &gpg.file("key.asc", file)]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// The password, the page with the passphrase, the file.
@@ -123,26 +82,26 @@ async fn the_downloaded_key_opens_mail_from_before_and_after_the_first_use() {
 
     let (passphrase, file) = download_key(&mut bob).await;
     let gpg = Gpg::new();
-    gpg.import(&passphrase, "openpgp-key.asc", &file);
-    let listed = gpg.run(&passphrase, &["--list-secret-keys", "--with-colons"]);
+    import(&gpg, &passphrase, &file);
+    let listed = gpg.try_run(&passphrase, &["--list-secret-keys", "--with-colons"]);
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert_eq!(listed.lines().filter(|line| line.starts_with("sec:")).count(), 2, "{listed}");
     assert!(listed.contains(BOB), "{listed}");
-    assert!(gpg.opens("0000-0000-0000-0000-0000-0000", &house).is_empty(), "its passphrase is its lock");
-    let opened = gpg.opens(&passphrase, &house);
+    assert!(opened(&gpg, "0000-0000-0000-0000-0000-0000", &house).is_empty(), "its passphrase is its lock");
+    let texts = opened(&gpg, &passphrase, &house);
     for marker in [BEFORE, AFTER] {
         assert_eq!(
-            opened.iter().filter(|text| text.contains(marker)).count(),
+            texts.iter().filter(|text| text.contains(marker)).count(),
             1,
             "{marker} of {}",
-            opened.len()
+            texts.len()
         );
     }
 
     let public = bob.get("/mailbox/key/public").await;
     let other = Gpg::new();
-    other.import("", "public.asc", &public.body);
-    assert!(other.opens("", &house).is_empty(), "the public part opens nothing");
+    import(&other, "", &public.body);
+    assert!(opened(&other, "", &house).is_empty(), "the public part opens nothing");
 
     let again = bob.post("/mailbox/key/file", &[("passphrase", &passphrase)]).await;
     assert_eq!(again.status, 403, "once");
@@ -222,7 +181,7 @@ async fn an_export_over_http_2_is_whole_or_over() {
             .any(|at| at == idle)
         {}
     };
-    tokio::time::timeout(Duration::from_secs(60), over).await.expect("it ends with its reader");
+    tokio::time::timeout(PATIENCE, over).await.expect("it ends with its reader");
 
     let whole = curl(&house, &post).await;
     assert_eq!((whole.status, whole.version.as_str()), (200, "2"), "{whole:?}");

@@ -2,11 +2,11 @@
 
 use crate::chromium::Browser as Chromium;
 use crate::chromium::Elsewhere;
+use crate::gpg::Gpg;
 use crate::harness::House;
 use crate::main_job::BOB;
 use crate::main_job::first_use;
 use crate::main_job::invite;
-use crate::own_key::Gpg;
 use crate::plain_browser::Browser;
 use crate::plain_browser::Page;
 use crate::world::World;
@@ -242,7 +242,7 @@ async fn a_message_fits_its_page_unfolds_and_its_links_lead_somewhere() {
     browser.goto(&format!("{}/mailbox/inbox/2/body", world.url())).await;
     assert!(elsewhere.told().is_empty(), "nobody was asked for anything");
     browser.click("a[href='http://linked.example/']").await;
-    assert_eq!(browser.only_window().await, 2, "a link opens a window of its own");
+    browser.second_window().await;
     browser.quit().await;
     demo.stop().await;
 }

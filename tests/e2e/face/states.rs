@@ -8,8 +8,7 @@ use crate::face::town::Invited;
 use crate::face::town::PAUL;
 use crate::face::town::PIN;
 use crate::face::walk::Walk;
-use crate::own_key::Gpg as SigningGpg;
-use crate::owner::Gpg;
+use crate::gpg::Gpg;
 use crate::shown::signed;
 use guardpost::base::address::Address;
 use guardpost::base::id::MailboxId;
@@ -186,7 +185,7 @@ async fn messages(walk: &mut Walk) {
 
 /// Anna signs; on the way somebody changes what she signed.
 async fn signatures(walk: &mut Walk) {
-    let gpg = SigningGpg::new();
+    let gpg = Gpg::new();
     let certificate = gpg.make(&format!("Anna Weber <{ANNA}>"));
     let anna = Address::parse(ANNA).unwrap();
     walk.town.house.flow().import_own_certificate(&anna, certificate).await.unwrap();
@@ -292,8 +291,7 @@ async fn what_belongs_to_it(walk: &mut Walk) {
 /// Up to mail that comes directly, and back.
 async fn a_key_of_their_own(walk: &mut Walk) {
     let gpg = Gpg::new();
-    gpg.run("", &["--quick-generate-key", &format!("Max <{MAX}>"), "default", "default", "never"]);
-    let public = walk.browser.file("max.asc", &gpg.run("", &["--armor", "--export", MAX]).stdout);
+    let public = walk.browser.file("max.asc", &gpg.make(&format!("Max <{MAX}>")));
     let none = walk.browser.file("no-key.asc", b"nothing");
     walk.browser.choose("certificate", &[none]).await;
     walk.follow("key-upload-button").await;
