@@ -335,42 +335,37 @@ async fn a_connection_that_ends_between_two_messages_is_nobodys_failure() {
     ];
     for act in closing {
         for step in ["RSET", "MAIL", "RCPT", "DATA"] {
-            let now = act.clone();
-            let rule = counting(move |asked, before| {
-                let hit = asked.connection == 0 && before == 1 && asked.line.starts_with(step);
-                if hit { now.clone() } else { Act::Usual }
-            });
-            let peer = Plan::default().rule(rule).open().await;
-            let mut ours = Ours::new(world(), peer.address.port(), ONE).await;
-            for to in ["bob@x.example", "eve@x.example"] {
-                ours.queue(ours.item(&[to]), MESSAGE.as_bytes()).await;
-            }
-            ours.worker.until_idle().await;
-            assert_eq!((by_connection(&peer), ours.waiting().await), (vec![1, 1], 0), "{act:?} at {step}");
+            let ours = a_second_connection_after(1, step, &act).await;
             assert!(ours.inbox().await.is_empty(), "{act:?} at {step}");
         }
     }
     // A peer that wants no more over one connection, or closes it when it has taken something.
-    for (step, act) in [
-        ("MAIL", Act::Say("452 4.5.3 too many".into())),
-        ("MAIL", Act::Say("503 5.5.1 once".into())),
-        ("RSET", Act::Say("502 5.5.1 no".into())),
-        ("end of data", Act::Close("250 2.0.0 taken".into())),
+    for (before, step, act) in [
+        (1, "MAIL", Act::Say("452 4.5.3 too many".into())),
+        (1, "MAIL", Act::Say("503 5.5.1 once".into())),
+        (1, "RSET", Act::Say("502 5.5.1 no".into())),
+        (0, "end of data", Act::Close("250 2.0.0 taken".into())),
     ] {
-        let now = act.clone();
-        let rule = counting(move |asked, before| {
-            let first = if step == "end of data" { 0 } else { 1 };
-            let hit = asked.connection == 0 && before == first && asked.line.starts_with(step);
-            if hit { now.clone() } else { Act::Usual }
-        });
-        let peer = Plan::default().rule(rule).open().await;
-        let mut ours = Ours::new(world(), peer.address.port(), ONE).await;
-        for to in ["bob@x.example", "eve@x.example"] {
-            ours.queue(ours.item(&[to]), MESSAGE.as_bytes()).await;
-        }
-        ours.worker.until_idle().await;
-        assert_eq!((by_connection(&peer), ours.waiting().await), (vec![1, 1], 0), "{act:?} at {step}");
+        a_second_connection_after(before, step, &act).await;
     }
+}
+
+/// Two messages to a peer that does this at a step of its first connection, with so many messages taken before: each
+/// goes over a connection of its own.
+async fn a_second_connection_after(taken: usize, step: &'static str, act: &Act) -> Ours {
+    let now = act.clone();
+    let rule = counting(move |asked, before| {
+        let hit = asked.connection == 0 && before == taken && asked.line.starts_with(step);
+        if hit { now.clone() } else { Act::Usual }
+    });
+    let peer = Plan::default().rule(rule).open().await;
+    let mut ours = Ours::new(world(), peer.address.port(), ONE).await;
+    for to in ["bob@x.example", "eve@x.example"] {
+        ours.queue(ours.item(&[to]), MESSAGE.as_bytes()).await;
+    }
+    ours.worker.until_idle().await;
+    assert_eq!((by_connection(&peer), ours.waiting().await), (vec![1, 1], 0), "{act:?} at {step}");
+    ours
 }
 
 #[tokio::test]

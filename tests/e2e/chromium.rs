@@ -19,37 +19,43 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-/// Where every name but the portal's leads: whoever calls is written down by what he says first.
+/// Where every name but the portal's leads: whoever calls is written down by what is said first.
 pub struct Elsewhere {
     pub port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Elsewhere {
+    /// Whoever asks for a script gets one that shows.
     pub async fn listen() -> Self {
+        Self::answering("text/javascript", "canary();".into()).await
+    }
+
+    /// Whoever asks for anything gets this.
+    pub async fn answering(kind: &str, body: String) -> Self {
+        let answer: Arc<str> = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nAccess-Control-Allow-Origin: *\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = heard.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let notes = notes.clone();
+                let (notes, answer) = (notes.clone(), answer.clone());
                 let number = {
                     let mut notes = notes.lock().unwrap();
                     notes.push(String::new());
                     notes.len() - 1
                 };
                 tokio::spawn(async move {
-                    let mut bytes = vec![0; 2048];
+                    let mut bytes = vec![0; 4096];
                     let count = stream.read(&mut bytes).await.unwrap_or(0);
                     notes.lock().unwrap()[number] = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                    // Whoever asked for a script gets one that shows.
-                    let _ = stream
-                        .write_all(
-                            b"HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nAccess-Control-Allow-Origin: *\r\n\
-                              Content-Length: 9\r\nConnection: close\r\n\r\ncanary();",
-                        )
-                        .await;
+                    let _ = stream.write_all(answer.as_bytes()).await;
                 });
             }
         });

@@ -1,5 +1,6 @@
 //! Weber & Roth with their appliance, the people they write to, and where else a browser could be led.
 
+use crate::chromium::Elsewhere;
 use crate::face::chromium::Chromium;
 use crate::harness::House;
 use crate::harness::PASSWORD;
@@ -8,13 +9,7 @@ use crate::peer::Plan;
 use guardpost::base::language::Language;
 use guardpost::net::listen::Service;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
 
 /// Where the portal is, as the world knows it.
 pub const SITE: &str = "https://post.weber-roth.example";
@@ -33,7 +28,7 @@ pub struct Town {
     pub house: House,
     /// In which Anna writes.
     pub language: Language,
-    stranger: Stranger,
+    stranger: Elsewhere,
 }
 
 /// What a recipient was sent.
@@ -59,7 +54,7 @@ impl Town {
         for address in [ANNA, PAUL] {
             house.add_account(address, PASSWORD).await;
         }
-        Self { house, language: Language::En, stranger: Stranger::listen().await }
+        Self { house, language: Language::En, stranger: stranger().await }
     }
 
     /// A browser in this town: it finds the portal, and every other name at the stranger's.
@@ -132,9 +127,11 @@ impl Town {
         files.filter(|file| file.components().any(|part| part.as_os_str() == "bodies")).collect()
     }
 
-    /// What anybody but the portal was told.
+    /// What anybody but the portal was told because of a page; a browser has errands of its own, to hosts that no
+    /// page names.
     pub fn told_elsewhere(&self) -> Vec<String> {
-        self.stranger.told()
+        let told = self.stranger.told().into_iter().map(|said| called(&said));
+        told.filter(|said| said.contains(".example")).collect()
     }
 }
 
@@ -152,46 +149,13 @@ fn encoded(text: &str) -> String {
 }
 
 /// Everybody else: a site that answers every name, with a form that leads to the portal.
-struct Stranger {
-    port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
-}
-
-impl Stranger {
-    async fn listen() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let notes = heard.clone();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let notes = notes.clone();
-                tokio::spawn(async move {
-                    let mut bytes = vec![0; 4096];
-                    let count = stream.read(&mut bytes).await.unwrap_or(0);
-                    let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                    notes.lock().unwrap().push(called(&said));
-                    let page = format!(
-                        "<!doctype html><html lang=en><title>Prize</title><form method=post action=\"{SITE}/login\">\
-                         <input name=address value=\"a@b.example\"><input name=password value=\"x\">\
-                         <button id=go>Go</button></form>"
-                    );
-                    let answer = format!(
-                        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
-                        page.len()
-                    );
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                });
-            }
-        });
-        Self { port, heard }
-    }
-
-    /// Calls that a page caused; a browser has errands of its own, to hosts that no page names.
-    fn told(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard.iter().filter(|said| said.contains(".example")).cloned().collect()
-    }
+async fn stranger() -> Elsewhere {
+    let page = format!(
+        "<!doctype html><html lang=en><title>Prize</title><form method=post action=\"{SITE}/login\">\
+         <input name=address value=\"a@b.example\"><input name=password value=\"x\">\
+         <button id=go>Go</button></form>"
+    );
+    Elsewhere::answering("text/html", page).await
 }
 
 /// What was asked for, and of whom.
