@@ -38,6 +38,9 @@ use guardpost::store::place::Space;
 use guardpost::store::place::SpaceProbe;
 use guardpost::vault::OsRandom;
 use guardpost::vault::slot::Parameters;
+use rustix::process::Resource;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use serde_json::Value;
 use std::fs;
 use std::io;
@@ -384,10 +387,20 @@ impl Write for Captured {
     }
 }
 
+/// Files and sockets for as many houses as there are cores, if the system lets a process have them.
+fn make_room() {
+    const ROOM: u64 = 8_192;
+    let mut files = getrlimit(Resource::Nofile);
+    let room = files.maximum.unwrap_or(ROOM).min(ROOM);
+    files.current = files.current.map(|current| current.max(room));
+    setrlimit(Resource::Nofile, files).unwrap();
+}
+
 /// Our rooms at every level, other people's where they have something to say.
 pub fn begin_log() -> &'static Captured {
     static LOG: OnceLock<Captured> = OnceLock::new();
     LOG.get_or_init(|| {
+        make_room();
         let captured = Captured::default();
         let sink = captured.clone();
         tracing_subscriber::fmt()

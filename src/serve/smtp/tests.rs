@@ -496,6 +496,7 @@ async fn a_full_house_does_not_wait_long_for_the_silent() {
 
 /// The driver behind a listener and its gate, as in the appliance.
 async fn behind_a_gate(world: &World, limits: GateLimits) -> (Intake, SocketAddr) {
+    make_room();
     let intake =
         Intake { gate: Gate::new(limits), tasks: TaskTracker::new(), stop: CancellationToken::new() };
     let bound = bind(Service::Smtp, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -503,6 +504,15 @@ async fn behind_a_gate(world: &World, limits: GateLimits) -> (Intake, SocketAddr
     let smtp = Smtp::new(world.flow.clone(), Role::Mx, Some(world.tls.clone()), intake.gate.clone());
     intake.open(bound, None, Arc::new(smtp.with_waits(world.waits)));
     (intake, address)
+}
+
+/// Sockets for both sides of a crowd, if the system lets a process have them.
+fn make_room() {
+    const ROOM: u64 = 8_192;
+    let mut files = getrlimit(Resource::Nofile);
+    let room = files.maximum.unwrap_or(ROOM).min(ROOM);
+    files.current = files.current.map(|current| current.max(room));
+    setrlimit(Resource::Nofile, files).unwrap();
 }
 
 /// A client that comes from an address of its own on this machine.
@@ -520,18 +530,10 @@ async fn emptied(gate: &Gate) {
     }
 }
 
-/// Sockets for both sides of a crowd: as many as the system lets a process have.
-fn make_room() {
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum;
-    setrlimit(Resource::Nofile, files).unwrap();
-}
-
 /// SI-6, with a second for 20 of the real ones: an octet now and then prolongs nothing.
 #[tokio::test]
 async fn four_hundred_who_dribble_do_not_keep_a_good_client_waiting() {
     let mut world = World::new().await;
-    make_room();
     world.waits.command = Duration::from_secs(15);
     let (intake, address) = behind_a_gate(&world, GateLimits::default()).await;
     let mut dribbling = Vec::new();
