@@ -4,19 +4,11 @@ use crate::base::address::Address;
 use crate::base::address::Domain;
 use crate::base::alias::AliasLevel;
 use crate::base::id::QueueId;
-use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::account_keys::ChangeWish;
-use crate::flow::account_keys::OpenInvitation;
-use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
 use crate::flow::delivery::Courier;
-use crate::flow::forecast::Forecast;
 use crate::flow::forecast::Forecasts;
-use crate::flow::forecast::HostThere;
-use crate::flow::forecast::LevelThere;
-use crate::flow::forecast::Outcome;
-use crate::flow::life::Clocks;
 use crate::flow::queue;
 use crate::flow::queue::QueueItem;
 use crate::flow::recovery::recovery_slot;
@@ -33,21 +25,13 @@ use crate::serve::control::TroubleKind;
 use crate::serve::control::answer;
 use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
+use crate::serve::control::shown;
 use crate::serve::control::socket::Answering;
-use crate::store::Health;
 use crate::store::PAGE;
 use crate::store::error::StoreError;
 use crate::store::record::CertificateRecord;
-use crate::store::record::ClockTrouble;
-use crate::store::record::FolderRecord;
-use crate::store::record::InvitationState;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::Purpose;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
-use crate::store::record::ShutGeneration;
-use crate::store::record::StoredCertificate;
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::Value;
@@ -107,8 +91,8 @@ impl Dispatcher {
                 let others: Vec<_> = others.into_iter().filter(|other| other.id != record.id).collect();
                 self.mailbox_changed(&address, state, &others).await
             }
-            R::ClockShow {} => json(clock(&flow.clocks().await?)),
-            R::ClockAccept {} => json(clock(&flow.accept_clock().await?)),
+            R::ClockShow {} => json(shown::clock(&flow.clocks().await?)),
+            R::ClockAccept {} => json(shown::clock(&flow.accept_clock().await?)),
             R::QueueList {} => self.queue_list().await,
             R::QueueShow { id } => self.queue_show(queue_id(&id)?).await,
             R::QueueRetry { id } => {
@@ -134,7 +118,7 @@ impl Dispatcher {
             | R::CertificateRemove { .. }) => self.certificates(request).await,
             R::Recipient { address, from } => self.recipient(&parse(&address)?, from.as_deref()).await,
             R::Dns {} => self.dns_records().await,
-            R::Health {} => json(answer::Health { store: health(flow.store.health()).into() }),
+            R::Health {} => json(answer::Health { store: shown::health(flow.store.health()).into() }),
         }
     }
 
@@ -212,7 +196,7 @@ impl Dispatcher {
             return Err(Trouble::usage(format!("{from} is no address of this server's domains")));
         }
         let forecast = self.forecasts.of(&self.flow, &self.courier, &from, address).await?;
-        json(forecast_shown(address, &from, forecast))
+        json(shown::forecast(address, &from, forecast))
     }
 
     /// The records to publish.
@@ -230,7 +214,7 @@ impl Dispatcher {
         match request {
             R::KeyImport { file } => {
                 let imported = flow.import_certificate(decode(&file)?).await?;
-                json(imported.iter().map(key_imported).collect::<Vec<_>>())
+                json(imported.iter().map(shown::key_imported).collect::<Vec<_>>())
             }
             R::KeyList {} => {
                 let records = flow.all_certificates().await?;
@@ -255,12 +239,13 @@ impl Dispatcher {
             R::CertificateFetch { domain } => {
                 let fetched = stored_certificates::fetch(flow, &self.courier, &domain_of(&domain)?).await;
                 let fetched = fetched.map_err(|trouble| Trouble::refused(trouble.to_string()))?;
-                json(fetched.iter().map(presented).collect::<Vec<_>>())
+                json(fetched.iter().map(shown::presented).collect::<Vec<_>>())
             }
             R::CertificateList {} => {
                 let all = stored_certificates::all(flow).await?;
-                let lines =
-                    all.iter().flat_map(|of| of.held.iter().map(|held| stored_listed(&of.domain, held)));
+                let lines = all
+                    .iter()
+                    .flat_map(|of| of.held.iter().map(|held| shown::stored_listed(&of.domain, held)));
                 json(lines.collect::<Vec<_>>())
             }
             R::CertificateRemove { domain } => {
@@ -288,13 +273,13 @@ impl Dispatcher {
         }
         let held = self.flow.store.stored_certificates(&domain).await?;
         let found = held.iter().find(|held| stored_certificates::read(held) == stored);
-        json(found.map(|held| stored_listed(&domain, held)))
+        json(found.map(|held| shown::stored_listed(&domain, held)))
     }
 
     async fn account_list(&self) -> Result<Value, Trouble> {
         let mut list = Vec::new();
         for record in self.flow.all_mailboxes(MailboxKind::Account).await? {
-            let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+            let (messages, bytes) = shown::totals(&self.flow.store.folders(record.id).await?);
             let alias = self.flow.alias_of(&record).filter(|alias| alias.active);
             list.push(answer::AccountListed {
                 address: record.address.to_string(),
@@ -321,7 +306,7 @@ impl Dispatcher {
         let record = self.flow.mailbox_at(address, MailboxKind::Account).await?;
         let folders = self.flow.store.folders(record.id).await?;
         let key = self.flow.store.key(record.id, &record.certificate).await?;
-        let (messages, bytes) = totals(&folders);
+        let (messages, bytes) = shown::totals(&folders);
         json(answer::AccountShown {
             address: record.address.to_string(),
             created: record.created.to_string(),
@@ -335,8 +320,8 @@ impl Dispatcher {
                 made: recovery.made.to_string(),
             }),
             alias: self.alias_shown(&record),
-            shut: record.account.iter().flat_map(|part| &part.shut).map(shut_shown).collect(),
-            folders: folders.iter().map(folder_shown).collect(),
+            shut: record.account.iter().flat_map(|part| &part.shut).map(shown::shut).collect(),
+            folders: folders.iter().map(shown::folder).collect(),
             messages,
             bytes,
         })
@@ -348,7 +333,7 @@ impl Dispatcher {
             address: address.to_string(),
             fingerprint: fingerprint_text(&done.fingerprint.0),
             unreadable_messages: done.unreadable,
-            invitations: done.invitations.iter().map(open_invitation).collect(),
+            invitations: done.invitations.iter().map(shown::open_invitation).collect(),
             reopen_until: done.reopen_until.to_string(),
         })
     }
@@ -371,7 +356,7 @@ impl Dispatcher {
 
     async fn invitations_of(&self, address: &Address) -> Result<Vec<answer::OpenInvitation>, Trouble> {
         let record = self.flow.mailbox_at(address, MailboxKind::Account).await?;
-        Ok(self.flow.open_invitations(record.id).await?.iter().map(open_invitation).collect())
+        Ok(self.flow.open_invitations(record.id).await?.iter().map(shown::open_invitation).collect())
     }
 
     async fn export_certificate(&self, address: &Address) -> Result<Value, Trouble> {
@@ -392,16 +377,16 @@ impl Dispatcher {
     }
 
     async fn mailbox_listed(&self, record: &MailboxRecord) -> Result<answer::MailboxListed, Trouble> {
-        let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+        let (messages, bytes) = shown::totals(&self.flow.store.folders(record.id).await?);
         let outlook = self.flow.outlook(record).await?;
         Ok(answer::MailboxListed {
             address: record.address.to_string(),
             state: outlook.state.as_str().into(),
             created: record.created.to_string(),
-            opened: said(record.opened),
+            opened: shown::said(record.opened),
             last_activity: record.last_activity.to_string(),
-            inactive_until: said(outlook.closes),
-            kept_until: said(outlook.goes),
+            inactive_until: shown::said(outlook.closes),
+            kept_until: shown::said(outlook.goes),
             messages,
             bytes,
         })
@@ -431,7 +416,7 @@ impl Dispatcher {
         for other in &found {
             others.push(self.mailbox_listed(other).await?);
         }
-        let (messages, bytes) = totals(&self.flow.store.folders(record.id).await?);
+        let (messages, bytes) = shown::totals(&self.flow.store.folders(record.id).await?);
         let mut correspondents = Vec::new();
         for account in &record.correspondents {
             let account = self.flow.store.mailbox(*account).await?;
@@ -449,14 +434,14 @@ impl Dispatcher {
             address: record.address.to_string(),
             state: outlook.state.as_str().into(),
             created: record.created.to_string(),
-            opened: said(record.opened),
+            opened: shown::said(record.opened),
             last_activity: record.last_activity.to_string(),
-            inactive_until: said(outlook.closes),
-            closed: said(record.closed.map(|closed| closed.at)),
-            unreachable: said(record.unreachable.map(|unreachable| unreachable.at)),
-            kept_until: said(outlook.goes),
-            superseded: said(record.superseded),
-            supersedes: said(record.supersedes),
+            inactive_until: shown::said(outlook.closes),
+            closed: shown::said(record.closed.map(|closed| closed.at)),
+            unreachable: shown::said(record.unreachable.map(|unreachable| unreachable.at)),
+            kept_until: shown::said(outlook.goes),
+            superseded: shown::said(record.superseded),
+            supersedes: shown::said(record.supersedes),
             warnings: warnings
                 .map(|sent| answer::WarningShown { days: sent.days, settled: sent.settled.is_some() })
                 .collect(),
@@ -478,7 +463,7 @@ impl Dispatcher {
         let Some(id) = record.invitation else { return Ok(None) };
         let invitation = self.flow.store.invitation(id).await?;
         Ok(invitation.map(|invitation| answer::InvitationShown {
-            state: invitation_state(invitation.state).into(),
+            state: shown::invitation_state(invitation.state).into(),
             created: invitation.created.to_string(),
             has_pin: invitation.has_pin,
             tries: invitation.tries,
@@ -492,7 +477,7 @@ impl Dispatcher {
             let page = queue::list(&*self.flow.store, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.record.id);
-            list.extend(page.iter().map(queue_listed));
+            list.extend(page.iter().map(shown::queue_listed));
         }
         json(list)
     }
@@ -501,12 +486,12 @@ impl Dispatcher {
         let QueueItem { record, recipients } = self.queued(id).await?;
         json(answer::QueueShown {
             id: record.id.to_string(),
-            purpose: purpose(record.purpose).into(),
+            purpose: shown::purpose(record.purpose).into(),
             sender: record.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             created: record.created.to_string(),
             bytes: record.size,
             tls_policy: record.tls_policy.clone(),
-            recipients: recipients.iter().map(recipient_shown).collect(),
+            recipients: recipients.iter().map(shown::recipient).collect(),
         })
     }
 
@@ -591,222 +576,6 @@ fn not_queued(id: QueueId) -> Trouble {
     Trouble::refused(format!("{id} is not in the queue"))
 }
 
-fn totals(folders: &[FolderRecord]) -> (u64, u64) {
-    folders.iter().fold((0, 0), |(messages, bytes), folder| {
-        (messages + u64::from(folder.messages), bytes + folder.bytes)
-    })
-}
-
-fn folder_shown(folder: &FolderRecord) -> answer::FolderShown {
-    answer::FolderShown {
-        name: folder.name.clone(),
-        messages: folder.messages.into(),
-        unseen: folder.unseen.into(),
-        bytes: folder.bytes,
-    }
-}
-
-fn open_invitation(open: &OpenInvitation) -> answer::OpenInvitation {
-    answer::OpenInvitation {
-        recipient: open.recipient.to_string(),
-        created: open.created.to_string(),
-        state: invitation_state(open.state).into(),
-    }
-}
-
-fn shut_shown(shut: &ShutGeneration) -> answer::ShutShown {
-    answer::ShutShown {
-        since: shut.since.to_string(),
-        reset: shut.until.to_string(),
-        reopen_until: (shut.until + REOPENABLE).to_string(),
-    }
-}
-
-const fn is_open(recipient: &QueuedRecipient) -> bool {
-    matches!(recipient.state, RecipientState::Waiting | RecipientState::Leased { .. })
-}
-
-fn queue_listed(item: &QueueItem) -> answer::QueueListed {
-    let QueueItem { record, recipients } = item;
-    let waiting: Vec<&QueuedRecipient> = recipients.iter().filter(|recipient| is_open(recipient)).collect();
-    let next = waiting.iter().map(|recipient| recipient.next).min();
-    answer::QueueListed {
-        id: record.id.to_string(),
-        purpose: purpose(record.purpose).into(),
-        sender: record.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
-        created: record.created.to_string(),
-        bytes: record.size,
-        waiting: count(waiting.len()),
-        recipients: count(recipients.len()),
-        next_attempt: next.map(|time: Time| time.to_string()),
-    }
-}
-
-fn recipient_shown(recipient: &QueuedRecipient) -> answer::RecipientShown {
-    let (state, waits) = match recipient.state {
-        RecipientState::Waiting => ("waiting", true),
-        RecipientState::Leased { .. } => ("trying", false),
-        RecipientState::Delivered => ("delivered", false),
-        RecipientState::Failed => ("failed", false),
-        RecipientState::Cancelled => ("cancelled", false),
-    };
-    answer::RecipientShown {
-        address: recipient.address.to_string(),
-        state: state.into(),
-        attempts: recipient.attempts,
-        next_attempt: waits.then(|| recipient.next.to_string()),
-        reason: recipient.reason.clone(),
-    }
-}
-
-fn forecast_shown(address: &Address, from: &Address, forecast: Forecast) -> answer::Recipient {
-    let Forecast { marked, unmarked, way } = forecast;
-    let reason = marked.as_ref().err().or(unmarked.as_ref().err()).cloned();
-    let mta_sts = way.as_ref().map(|way| match way.mta_sts {
-        None => "unknown",
-        Some(None) => "none",
-        Some(Some(mode)) => mode.as_str(),
-    });
-    answer::Recipient {
-        address: address.to_string(),
-        from: from.to_string(),
-        marked: marked.unwrap_or("refused").into(),
-        unmarked: unmarked.unwrap_or("refused").into(),
-        reason,
-        transport: way.as_ref().map(|way| way.in_words().into()),
-        tls_policy: way.as_ref().map(|way| way.demand.to_string()),
-        smarthost: way.as_ref().is_some_and(|way| way.smarthost),
-        mta_sts: mta_sts.map(str::to_owned),
-        complete: way.as_ref().is_none_or(|way| way.complete),
-        hosts: way.iter().flat_map(|way| way.hosts.iter().map(host_there)).collect(),
-        levels: way.iter().flat_map(|way| way.levels.iter().map(level_there)).collect(),
-    }
-}
-
-fn host_there(host: &HostThere) -> answer::HostThere {
-    answer::HostThere {
-        host: host.name.clone(),
-        dnssec: host.dnssec.into(),
-        tlsa: host.tlsa.into(),
-        mta_sts: host.mta_sts.into(),
-        starttls: host.starttls.into(),
-        version: host.version.map(str::to_owned),
-        expires: host.certificate.as_ref().and_then(Stored::ends).map(|time| time.to_string()),
-        fingerprint: host.certificate.as_ref().map(Stored::fingerprint),
-        reason: host.trouble.clone(),
-    }
-}
-
-fn level_there(one: &LevelThere) -> answer::LevelThere {
-    let (verdict, host, proof, trouble) = match &one.outcome {
-        Outcome::Deliver { host, proof } => ("deliver", Some(host.clone()), Some(*proof), None),
-        Outcome::Defer(trouble) => ("defer", trouble.host.clone(), None, Some(trouble)),
-        Outcome::Bounce(trouble) => ("bounce", trouble.host.clone(), None, Some(trouble)),
-        Outcome::Unknown => ("unknown", None, None, None),
-    };
-    answer::LevelThere {
-        level: one.level.to_string(),
-        verdict: verdict.into(),
-        proof: proof.map(|proof| proof.to_string()),
-        host,
-        status: trouble.map(|trouble| {
-            let (class, subject, detail) = trouble.status;
-            format!("{class}.{subject}.{detail}")
-        }),
-        reason: trouble.map(|trouble| trouble.text.clone()),
-    }
-}
-
-fn stored_listed(domain: &Domain, held: &StoredCertificate) -> answer::StoredListed {
-    let stored = stored_certificates::read(held);
-    answer::StoredListed {
-        domain: domain.to_string(),
-        kind: stored.kind().into(),
-        fingerprint: stored.fingerprint(),
-        subject: stored.subject(),
-        expires: stored.ends().map(|time| time.to_string()),
-        added: held.added.to_string(),
-    }
-}
-
-fn presented(fetched: &(String, Stored)) -> answer::Presented {
-    let (host, stored) = fetched;
-    answer::Presented {
-        host: host.clone(),
-        fingerprint: stored.fingerprint(),
-        subject: stored.subject(),
-        expires: stored.ends().map(|time| time.to_string()),
-        certificate: stored.to_pem(),
-    }
-}
-
 fn domain_of(text: &str) -> Result<Domain, Trouble> {
     Domain::parse(text.trim()).map_err(|why| Trouble::usage(format!("{}: {why}", text.escape_debug())))
-}
-
-fn key_imported(record: &CertificateRecord) -> answer::KeyImported {
-    answer::KeyImported {
-        address: record.address.to_string(),
-        fingerprint: fingerprint_text(&record.fingerprint.0),
-    }
-}
-
-const fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Mail => "mail",
-        Purpose::Invitation(_) => "invitation",
-        Purpose::Notice(_) => "notice",
-        Purpose::Bounce => "bounce",
-        Purpose::Warning(..) => "warning",
-    }
-}
-
-fn said(time: Option<Time>) -> Option<String> {
-    time.map(|time| time.to_string())
-}
-
-fn clock(clocks: &Clocks) -> answer::Clock {
-    let record = clocks.record.as_ref();
-    answer::Clock {
-        now: clocks.now.to_string(),
-        noted: said(record.map(|record| record.wall)),
-        up_seconds: clocks.running.as_secs(),
-        ran_seconds: record.map_or(0, |record| record.ran),
-        suspended: record.and_then(|record| record.suspended).map(|suspended| answer::ClockSuspended {
-            since: suspended.at.to_string(),
-            why: clock_trouble(suspended.why).into(),
-            by_seconds: suspended.by,
-        }),
-    }
-}
-
-const fn clock_trouble(trouble: ClockTrouble) -> &'static str {
-    match trouble {
-        ClockTrouble::Backward => "backward",
-        ClockTrouble::Forward => "forward",
-        ClockTrouble::Jump => "jump",
-    }
-}
-
-const fn invitation_state(state: InvitationState) -> &'static str {
-    match state {
-        InvitationState::Open => "open",
-        InvitationState::Dead => "dead",
-        InvitationState::Used => "used",
-        InvitationState::Replaced => "replaced",
-        InvitationState::Deleted => "deleted",
-    }
-}
-
-const fn health(health: Health) -> &'static str {
-    match health {
-        Health::Good => "good",
-        Health::NoNewMail => "no-new-mail",
-        Health::ReadOnly => "read-only",
-        Health::Poisoned => "poisoned",
-    }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }

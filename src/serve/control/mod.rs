@@ -7,6 +7,7 @@ pub mod answer;
 pub mod client;
 pub mod dispatch;
 pub mod request;
+mod shown;
 pub mod socket;
 
 use serde::Deserialize;
