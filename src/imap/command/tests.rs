@@ -1,3 +1,5 @@
+//! Commands as clients write them, read or refused.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Every answer, field by field, on record.
+
 use super::*;
 use serde_json::Value;
 use serde_json::json;
