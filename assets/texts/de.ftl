@@ -27,7 +27,7 @@ first-warning-title = Niemand kann dieses Passwort wiederherstellen.
 first-warning = Es lässt sich später nicht ändern oder zurücksetzen, auch nicht von uns. Wenn Sie es vergessen, ist alles damit Verschlüsselte verloren. Schreiben Sie es auf und bewahren Sie es sicher auf.
 token-label = Zugangscode
 token-hint = Er steht in der Mail mit dem Link, in Gruppen zu vier Zeichen. Kopieren Sie ihn und fügen Sie ihn hier ein.
-token-filled = Zugangscode: aus Ihrem Link übernommen
+token-filled = Zugangscode: aus Ihrer Mail übernommen
 token-error = Dieser Zugangscode gehört nicht zu dieser Seite. Kopieren Sie ihn noch einmal aus der Mail, oder öffnen Sie den Link darin.
 pin-label = PIN
 pin-intro = Der Absender hat für dieses Postfach eine PIN vergeben und gibt sie Ihnen direkt: persönlich, per Anruf, SMS oder Brief. Wir schicken sie nie per Mail.
@@ -201,6 +201,8 @@ original = Ursprüngliche Nachricht
 damaged-title = Diese Nachricht ist beschädigt
 damaged-text = Sie ist nicht mehr, was gespeichert wurde: verändert oder unvollständig. Wir zeigen nichts davon.
 damaged-do = Bitten Sie den Absender, sie noch einmal zu senden, und sagen Sie { $brand } Bescheid.
+unreadable-title = Diese Nachricht lässt sich gerade nicht lesen
+unreadable-text = Die Festplatte des Servers gibt sie nicht heraus. Der Fehler liegt bei uns, und die Nachricht ist nicht verloren. Bitte versuchen Sie es in ein paar Minuten noch einmal.
 
 ## Antworten
 reply-title = Antworten
@@ -217,6 +219,7 @@ reply-empty = Schreiben Sie eine Nachricht.
 reply-too-long = Der Text ist zu lang für eine Nachricht. Speichern Sie ihn in einer Datei und senden Sie diese mit.
 reply-text-kept = Ihr Text ist noch da.
 reply-kept = Das haben Sie hier schon geschrieben. Es ist noch nicht gesendet.
+reply-elsewhere = Diese Antwort wurde in einem anderen Postfach geschrieben. Sie wurde nicht gesendet. Melden Sie sich mit der Adresse jenes Postfachs an, dann können Sie sie senden.
 reply-under-way = Unterwegs:
 reply-arrived = Alles ist angekommen; Ihre Antwort wird verschlüsselt und gespeichert.
 files-sum = Zusammen { $size }
@@ -295,7 +298,7 @@ export-warning-title = Die Datei ist nicht verschlüsselt.
 export-warning = Wer sie bekommt, kann alles lesen. Speichern Sie sie nur auf einem Gerät, dem Sie vertrauen.
 export-button = Alles herunterladen (.zip)
 export-total = Zusammen
-export-long = Über eine Leitung mit 10 Mbit/s dauert das etwa { $minutes ->
+export-long = Über eine Leitung mit 10{"\u00A0"}Mbit/s dauert das etwa { $minutes ->
     [one] eine Minute
    *[other] { $minutes } Minuten
 }. Ihr Browser zeigt, wie weit es ist.
@@ -310,6 +313,7 @@ export-report-name = Lies mich.txt
 export-report = Nachrichten des Postfachs von { $recipient } bei { $brand }, mitgenommen am { $date }. Zeiten in UTC. Die leeren Zeilen am Ende füllen die Datei nur auf.
 export-report-whole = Jede Nachricht ließ sich lesen. Alle sind hier.
 export-report-missing = Diese Nachrichten waren beschädigt oder wurden entfernt, während die Datei entstand. Sie sind nicht hier. Bitten Sie den Absender, sie noch einmal zu senden:
+export-report-unreadable = Diese Nachrichten ließen sich diesmal nicht lesen. Sie sind nicht hier, und sie sind nicht verloren. Speichern Sie später noch einmal alles:
 
 ## Sitzungen
 sessions-link = Wo Sie angemeldet sind
@@ -390,9 +394,9 @@ month-11 = November
 month-12 = Dezember
 date = { $day }. { $month } { $year }
 date-time = { $day }. { $month } { $year }, { $time } UTC
-size-bytes = { $n } Bytes
-size-kb = { $n } KB
-size-mb = { $n } MB
+size-bytes = { $n }{"\u00A0"}Bytes
+size-kb = { $n }{"\u00A0"}KB
+size-mb = { $n }{"\u00A0"}MB
 
 ## Listen und Daten darin
 when-today = Heute { $time }
@@ -449,6 +453,7 @@ busy-title = Zu viel auf einmal
 busy-text = Der Server hat gerade mehr zu tun, als er kann. Es ist nichts geschehen, und kein Versuch wurde verbraucht. Bitte versuchen Sie es in einer Minute noch einmal.
 foreign-text = Dieses Formular kam nicht von unserer eigenen Seite; deshalb wurde nichts getan. Öffnen Sie die Seite neu und senden Sie es von dort.
 misdirected-text = Der Name in Ihrer Adresszeile ist nicht der Name dieses Servers. Vergleichen Sie ihn mit dem unten.
+misdirected-do = Öffnen Sie den Link in Ihrer Mail noch einmal, oder tippen Sie jenen Namen in die Adresszeile.
 body-too-large = Was Sie gesendet haben, ist zu groß. Es wurde nichts getan.
 body-cut = Was Sie gesendet haben, kam nicht vollständig an. Es wurde nichts getan. Bitte versuchen Sie es noch einmal.
 reply-all-too-big = Die Dateien sind zu groß. Alle zusammen dürfen { $limit } haben, und sie wachsen unterwegs um ein Drittel.

@@ -30,7 +30,7 @@ first-warning-title = Nobody can restore this password.
 first-warning = It cannot be reset or changed later, not by us either. If you forget it, everything encrypted with it is lost. Write it down and keep it safe.
 token-label = Access code
 token-hint = It is in the mail with the link, in groups of four characters. Copy it and paste it here.
-token-filled = Access code: taken from your link
+token-filled = Access code: taken from your mail
 token-error = This access code does not belong to this page. Copy it from the mail once more, or open the link in the mail.
 pin-label = PIN
 pin-intro = The sender has set a PIN for this mailbox and gives it to you directly: in person, by phone, text message or letter. We never send it by e-mail.
@@ -204,6 +204,8 @@ original = Original message
 damaged-title = This message is damaged
 damaged-text = It no longer is what was stored: it was changed or is incomplete. We show nothing of it.
 damaged-do = Ask the sender to send it again, and tell { $brand } about it.
+unreadable-title = This message cannot be read at the moment
+unreadable-text = The server’s disk does not give it out. The mistake is on our side, and the message is not lost. Please try again in a few minutes.
 
 ## Reply
 reply-title = Reply
@@ -220,6 +222,7 @@ reply-empty = Write a message.
 reply-too-long = The text is too long for one message. Put it into a file and send that along.
 reply-text-kept = Your text is still here.
 reply-kept = You typed this here before. It has not been sent yet.
+reply-elsewhere = This reply was typed in another mailbox than this one. It was not sent. Sign in with the address of that mailbox, and you can send it.
 reply-under-way = On its way:
 reply-arrived = Everything has arrived; your reply is being encrypted and stored.
 files-sum = Together { $size }
@@ -298,7 +301,7 @@ export-warning-title = The file is not encrypted.
 export-warning = Whoever gets it can read everything. Save it only on a device that you trust.
 export-button = Download everything (.zip)
 export-total = Together
-export-long = Over a line with 10 Mbit/s this takes about { $minutes ->
+export-long = Over a line with 10{"\u00A0"}Mbit/s this takes about { $minutes ->
     [one] one minute
    *[other] { $minutes } minutes
 }. Your browser shows how far it is.
@@ -313,6 +316,7 @@ export-report-name = Read me.txt
 export-report = Messages of the mailbox of { $recipient } at { $brand }, taken along on { $date }. Times are in UTC. The empty lines at the end only fill the file up.
 export-report-whole = Every message could be read. All of them are here.
 export-report-missing = These messages were damaged, or removed while the file was made. They are not here. Ask the sender to send them again:
+export-report-unreadable = These messages could not be read this time. They are not here, and they are not lost. Save everything again later:
 
 ## Sessions
 sessions-link = Where you are signed in
@@ -393,9 +397,9 @@ month-11 = November
 month-12 = December
 date = { $day } { $month } { $year }
 date-time = { $day } { $month } { $year }, { $time } UTC
-size-bytes = { $n } bytes
-size-kb = { $n } KB
-size-mb = { $n } MB
+size-bytes = { $n }{"\u00A0"}bytes
+size-kb = { $n }{"\u00A0"}KB
+size-mb = { $n }{"\u00A0"}MB
 
 ## Lists and dates in them
 when-today = Today { $time }
@@ -452,6 +456,7 @@ busy-title = Too much at once
 busy-text = The server has more to do than it can at this moment. Nothing happened, and no try was used. Please try again in a minute.
 foreign-text = This form was not sent from our own page, so nothing was done. Open the page again and send it from there.
 misdirected-text = The name in your address bar is not the name of this server. Compare it with the one below.
+misdirected-do = Open the link in your mail once more, or type that name into the address bar.
 body-too-large = What you sent is too large. Nothing was done.
 body-cut = What you sent did not arrive whole. Nothing was done. Please try again.
 reply-all-too-big = The files are too large. All files together may have { $limit }, and they grow by a third on their way.

@@ -18,6 +18,7 @@ use crate::store::PAGE;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
+use crate::store::spool::Spooled;
 use bytes::Bytes;
 use std::io;
 use std::io::Read;
@@ -49,6 +50,8 @@ pub struct Words {
     pub whole: String,
     /// These are missing; their names follow.
     pub missing: String,
+    /// These could not be read this time; their names follow.
+    pub unreadable: String,
     /// A subject for messages without one.
     pub no_subject: String,
 }
@@ -68,6 +71,22 @@ struct Planned {
     name: String,
     size: u64,
     arrived: Time,
+}
+
+/// Names of what the zip does not hold.
+#[derive(Default)]
+struct Missing<'a> {
+    lost: Vec<&'a str>,
+    unreadable: Vec<&'a str>,
+}
+
+/// What reading one message brought.
+enum Got {
+    Whole(Spooled),
+    /// It is gone or damaged.
+    Lost,
+    /// The disk does not give it out now.
+    NotNow(Arc<io::Error>),
 }
 
 /// Why an export ends before its end.
@@ -158,7 +177,9 @@ impl Flow {
                 }
             }
         }
-        let report = words.report(&[]).len() as u64 + words.missing.len() as u64 + SPARE;
+        let report = (words.report(&Missing::default()).len() + words.missing.len() + words.unreadable.len())
+            as u64
+            + SPARE;
         let length = zip.length_with(&words.name, report);
         Ok(Plan { entries, words, length })
     }
@@ -194,7 +215,7 @@ impl Flow {
         sink: &Sink,
         done: &(impl Fn(u64, u64) + Send + Sync),
     ) -> Result<usize, Broken> {
-        let (mut zip, mut missing) = (Zip::default(), Vec::new());
+        let (mut zip, mut missing) = (Zip::default(), Missing::default());
         for entry in &plan.entries {
             done(zip.at(), plan.length);
             if !self.is_still_open(who).await? {
@@ -204,10 +225,18 @@ impl Flow {
                 plain = self.read_patiently(who, entry) => plain?,
                 () = sink.ended.cancelled() => return Err(Broken::Ended),
             };
-            let Some(spool) = plain.filter(|spool| spool.length() == entry.size) else {
-                tracing::warn!(mailbox = %who.mailbox, uid = entry.uid.0, "a message could not be exported");
-                missing.push(entry.name.as_str());
-                continue;
+            let spool = match plain {
+                Got::Whole(spool) if spool.length() == entry.size => spool,
+                Got::Whole(_) | Got::Lost => {
+                    tracing::warn!(mailbox = %who.mailbox, uid = entry.uid.0, "a message could not be exported");
+                    missing.lost.push(&entry.name);
+                    continue;
+                }
+                Got::NotNow(why) => {
+                    tracing::error!(mailbox = %who.mailbox, uid = entry.uid.0, %why, "a message cannot be read");
+                    missing.unreadable.push(&entry.name);
+                    continue;
+                }
             };
             let crc = checked(spool.reader()).await?;
             sink.send(zip.begin(&entry.name, entry.size, crc, entry.arrived)).await?;
@@ -223,7 +252,7 @@ impl Flow {
         sink.send(zip.begin(name, size, crc, self.clock.now())).await?;
         sink.send_all(filled(), |_| ()).await?;
         sink.send(zip.finish()).await?;
-        Ok(missing.len())
+        Ok(missing.lost.len() + missing.unreadable.len())
     }
 
     /// A mailbox that was closed or deleted since gives out nothing more.
@@ -233,16 +262,13 @@ impl Flow {
         Ok(record.is_some_and(|record| record.generation == who.generation))
     }
 
-    /// A message, or nothing when it is gone or damaged. While there is no room in memory this waits.
-    async fn read_patiently(
-        &self,
-        who: &Unlocked,
-        entry: &Planned,
-    ) -> Result<Option<crate::store::spool::Spooled>, Broken> {
+    /// A message. While there is no room in memory this waits.
+    async fn read_patiently(&self, who: &Unlocked, entry: &Planned) -> Result<Got, Broken> {
         for _ in 0..WAITS {
             match self.read(who, entry.folder, entry.uid).await {
-                Ok(plain) => return Ok(Some(plain.spool)),
-                Err(ReadError::Gone | ReadError::Damaged) => return Ok(None),
+                Ok(plain) => return Ok(Got::Whole(plain.spool)),
+                Err(ReadError::Gone | ReadError::Damaged) => return Ok(Got::Lost),
+                Err(ReadError::Unreadable(why)) => return Ok(Got::NotNow(why)),
                 Err(ReadError::Busy) => tokio::time::sleep(WAIT).await,
                 Err(ReadError::Store(error)) => return Err(io::Error::other(error.to_string()).into()),
             }
@@ -253,18 +279,18 @@ impl Flow {
 
 impl Words {
     /// The text file.
-    fn report(&self, missing: &[&str]) -> String {
+    fn report(&self, missing: &Missing<'_>) -> String {
         let mut text = format!("{}\r\n\r\n", self.intro);
-        if missing.is_empty() {
+        if missing.lost.is_empty() && missing.unreadable.is_empty() {
             text += &self.whole;
-        } else {
-            text += &self.missing;
             text += "\r\n";
-            for name in missing {
-                text += &format!("\r\n{name}");
+        }
+        for (words, names) in [(&self.missing, &missing.lost), (&self.unreadable, &missing.unreadable)] {
+            if !names.is_empty() {
+                text += &format!("{words}\r\n\r\n{}\r\n\r\n", names.join("\r\n"));
             }
         }
-        text + "\r\n"
+        text
     }
 }
 

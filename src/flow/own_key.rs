@@ -50,6 +50,7 @@ impl From<ReadError> for OwnKeyError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Store(error) => Self::Store(error),
+            ReadError::Unreadable(error) => Self::Store(StoreError::Io(error)),
             ReadError::Gone | ReadError::Damaged | ReadError::Busy => Self::Key,
         }
     }

@@ -11,6 +11,7 @@ use crate::mime::scan::Scanner;
 use crate::mime::structure::Structure;
 use crate::mime::summary::Summary;
 use crate::openpgp::decrypt;
+use crate::openpgp::decrypt::DecryptError;
 use crate::openpgp::secret_key::SecretKey;
 use crate::store::PAGE;
 use crate::store::body::BodyReader;
@@ -68,6 +69,9 @@ pub enum ReadError {
     /// shown.
     #[error("the message is damaged")]
     Damaged,
+    /// The disk does not give the ciphertext out now; nothing speaks against its being whole.
+    #[error("the message cannot be read from the disk: {0}")]
+    Unreadable(#[source] Arc<io::Error>),
     /// No memory for it now.
     #[error("busy")]
     Busy,
@@ -82,7 +86,7 @@ impl Flow {
         let message = self.store.message(who.mailbox, folder, uid).await?.ok_or(ReadError::Gone)?;
         let key = self.secret_key(who, &message.record.certificate).await?;
         let permit = self.plaintext_room(message.record.size).ok_or(ReadError::Busy)?;
-        let body = self.store.bodies().open(&message.record.body).map_err(damaged)?;
+        let body = self.store.bodies().open(&message.record.body).map_err(not_opened)?;
         let (spool, length) = (self.spools.begin(), message.record.body.length());
         let (spool, structure) = blocking(move || {
             let plain = decrypt_scanned(&key, body, length, spool)?;
@@ -220,9 +224,10 @@ impl From<Interrupted> for ReadError {
     }
 }
 
-fn damaged(error: StoreError) -> ReadError {
+fn not_opened(error: StoreError) -> ReadError {
     match error {
         StoreError::Damaged { .. } => ReadError::Damaged,
+        StoreError::Io(error) => ReadError::Unreadable(error),
         error => ReadError::Store(error),
     }
 }
@@ -245,10 +250,22 @@ fn decrypt_scanned(
     if let Some(error) = sink.full.take() {
         return Err(ReadError::Store(error.into()));
     }
-    opened.map_err(|_| ReadError::Damaged)?;
+    opened.map_err(not_decrypted)?;
     let structure = sink.scanner.finish().map_err(|_| ReadError::Damaged)?;
     let spool = sink.spool.finish().map_err(|_| ReadError::Busy)?;
     Ok((spool, structure))
+}
+
+/// The disk's own trouble is told apart from what it gave out and what turned out to be changed or cut.
+fn not_decrypted(error: DecryptError) -> ReadError {
+    match error {
+        DecryptError::Read(error)
+            if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            ReadError::Unreadable(Arc::new(error))
+        }
+        _ => ReadError::Damaged,
+    }
 }
 
 /// What lies in the store was within the limits when it came.

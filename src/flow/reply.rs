@@ -241,7 +241,7 @@ fn subject(said: &str, answered: &Header) -> String {
 fn of_reading(error: ReadError) -> TakeError {
     match error {
         ReadError::Gone => TakeError::UnknownRecipient,
-        ReadError::Busy => TakeError::Busy,
+        ReadError::Busy | ReadError::Unreadable(_) => TakeError::Busy,
         ReadError::Damaged => TakeError::Malformed("the message that is answered cannot be read".into()),
         ReadError::Store(error) => error.into(),
     }

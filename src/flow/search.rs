@@ -122,7 +122,7 @@ impl Flow {
                     }
                 }
                 Ok(None) => found.all = found.all.saturating_sub(1),
-                Err(ReadError::Damaged) => found.unreadable += 1,
+                Err(ReadError::Damaged | ReadError::Unreadable(_)) => found.unreadable += 1,
                 // No room in memory now: it was not searched, and that is said.
                 Err(ReadError::Busy | ReadError::Gone) => {}
                 Err(error @ ReadError::Store(_)) => return Err(error),

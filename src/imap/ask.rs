@@ -180,6 +180,8 @@ pub enum Answer {
         gone: bool,
         /// Some could not be read.
         unreadable: bool,
+        /// Some cannot be read now.
+        later: bool,
     },
     /// UIDs, ascending.
     Found {

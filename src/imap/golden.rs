@@ -456,7 +456,7 @@ impl Mailbox {
                 }
             }
         }
-        Answer::Fetched { marked, gone, unreadable: false }
+        Answer::Fetched { marked, gone, unreadable: false, later: false }
     }
 }
 

@@ -62,6 +62,8 @@ pub const NOT_DONE: End = End("BAD expected DONE");
 pub const EXPUNGED_MEANWHILE: End = End("NO [EXPUNGEISSUED] some messages are gone");
 /// A message could not be opened.
 pub const UNREADABLE: End = End("NO [CONTACTADMIN] some messages cannot be read");
+/// RFC 5530 §3: a message could not be read from the disk, and may be later.
+pub const UNREADABLE_NOW: End = End("NO [UNAVAILABLE] some messages cannot be read now; try again later");
 
 /// Too many wrong passwords, or lines nobody understands.
 pub const BYE_ERRORS: &str = "* BYE too many errors\r\n";

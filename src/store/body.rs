@@ -130,7 +130,11 @@ impl Bodies {
                     }
                     file => file?,
                 };
-                if file.metadata()?.len() != *length {
+                let metadata = file.metadata()?;
+                if !metadata.is_file() {
+                    return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+                }
+                if metadata.len() != *length {
                     return Err(StoreError::Damaged { what: "a body file has another length" });
                 }
                 let check = Some(Check { digest: Sha256::new(), left: *length, want: *sha256 });

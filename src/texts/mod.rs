@@ -360,9 +360,13 @@ mod tests {
         for (octets, want) in
             [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1 KB"), (31_400, "31 KB"), (2_460_000, "2.4 MB")]
         {
-            assert_eq!(size(Language::En, octets), want);
+            assert_eq!(
+                size(Language::En, octets),
+                want.replace(' ', "\u{a0}"),
+                "a number stays with its unit"
+            );
         }
-        assert_eq!(size(Language::De, 2_460_000), "2,4 MB");
+        assert_eq!(size(Language::De, 2_460_000), "2,4\u{a0}MB");
     }
 
     #[test]

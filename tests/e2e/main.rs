@@ -60,3 +60,4 @@ mod recipient_imap;
 mod renewal;
 mod shown;
 mod tls_policy;
+mod unreadable;

@@ -70,16 +70,17 @@ impl Session {
             (Step::Append, Answer::Appended { uid_validity, uid }) => {
                 self.finish(tag, format!("OK [APPENDUID {uid_validity} {uid}] stored"))
             }
-            (Step::Fetch, Answer::Fetched { marked, gone, unreadable }) => {
+            (Step::Fetch, Answer::Fetched { marked, gone, unreadable, later }) => {
                 for (uid, flags) in marked {
                     self.view_mut().and_then(|view| view.set_flags(uid, flags));
                 }
                 Turn::end(
                     &tag,
-                    match (unreadable, gone) {
-                        (true, _) => reply::UNREADABLE,
-                        (false, true) => reply::EXPUNGED_MEANWHILE,
-                        (false, false) => End("OK fetched"),
+                    match (later, unreadable, gone) {
+                        (true, ..) => reply::UNREADABLE_NOW,
+                        (false, true, _) => reply::UNREADABLE,
+                        (false, false, true) => reply::EXPUNGED_MEANWHILE,
+                        (false, false, false) => End("OK fetched"),
                     },
                 )
             }

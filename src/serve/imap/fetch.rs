@@ -44,6 +44,8 @@ struct Progress {
     marked: Vec<(u32, Flags)>,
     gone: bool,
     unreadable: bool,
+    /// Some cannot be read now.
+    later: bool,
 }
 
 impl Connection {
@@ -60,8 +62,8 @@ impl Connection {
                 return Ok(Answer::Trouble(trouble));
             }
         }
-        let Progress { marked, gone, unreadable } = progress;
-        Ok(Answer::Fetched { marked, gone, unreadable })
+        let Progress { marked, gone, unreadable, later } = progress;
+        Ok(Answer::Fetched { marked, gone, unreadable, later })
     }
 
     async fn fetch_page(
@@ -103,6 +105,10 @@ impl Connection {
                 Ok(()) => progress.marked.extend(now.cloned()),
                 Err(ReadError::Gone) => progress.gone = true,
                 Err(ReadError::Damaged) => progress.unreadable = true,
+                Err(ReadError::Unreadable(why)) => {
+                    tracing::error!(%why, uid = row.uid, "a message cannot be read");
+                    progress.later = true;
+                }
                 Err(ReadError::Busy | ReadError::Store(_)) => return Ok(Err(Trouble::Broken)),
             }
         }

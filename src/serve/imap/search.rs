@@ -103,7 +103,7 @@ async fn in_message(
     let plain = match mailbox.read(folder, Uid(row.uid)).await {
         Ok(plain) => plain,
         Err(ReadError::Gone | ReadError::Damaged) => return Ok(Verdict::No),
-        Err(ReadError::Busy | ReadError::Store(_)) => {
+        Err(ReadError::Busy | ReadError::Unreadable(_) | ReadError::Store(_)) => {
             return Err(Answer::Trouble(Trouble::Broken));
         }
     };

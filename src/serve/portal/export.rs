@@ -106,6 +106,7 @@ pub async fn post(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         intro: chrome.words("export-report", &[("recipient", (&address).into()), ("date", (&when).into())]),
         whole: chrome.say("export-report-whole"),
         missing: chrome.say("export-report-missing"),
+        unreadable: chrome.say("export-report-unreadable"),
         no_subject: chrome.say("no-subject"),
     };
     let plan = flow.plan_export(&signed.who, report).await?;

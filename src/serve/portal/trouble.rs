@@ -14,6 +14,8 @@ use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::StatusCode;
 use axum::http::header;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -50,6 +52,9 @@ pub enum Trouble {
     /// A message whose ciphertext is changed or cut.
     #[error("the message is damaged")]
     Damaged,
+    /// A message that the disk does not give out now.
+    #[error("a message cannot be read from the disk: {0}")]
+    Unreadable(#[source] Arc<io::Error>),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,6 +71,7 @@ impl From<ReadError> for Trouble {
         match error {
             ReadError::Gone => Self::NotFound,
             ReadError::Damaged => Self::Damaged,
+            ReadError::Unreadable(error) => Self::Unreadable(error),
             ReadError::Busy => Self::Busy(SOON),
             ReadError::Store(error) => Self::Store(error),
         }
@@ -84,6 +90,8 @@ impl From<OwnKeyError> for Trouble {
     }
 }
 
+/// When to come again while the disk is nearly full.
+pub const DISK_LOW: Duration = Duration::from_secs(300);
 /// When to come again if nothing better is known.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -122,13 +130,21 @@ impl Trouble {
             }
             Self::Store(StoreError::DiskLow) => {
                 let notice = Self::with_a_way_on(chrome, "busy-title", "busy-text");
-                later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, Duration::from_secs(300))
+                later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, DISK_LOW)
             }
             Self::Damaged => Notice::new(chrome, say("damaged-title"), vec![say("damaged-text")])
                 .todo(vec![say("damaged-do")])
                 .answer(StatusCode::OK),
+            Self::Unreadable(_) => {
+                let mut notice = Self::with_a_way_on(chrome, "unreadable-title", "unreadable-text");
+                notice.quiet = chrome.put("error-reference", "reference", reference);
+                later(notice.answer(StatusCode::SERVICE_UNAVAILABLE)?, Duration::from_secs(60))
+            }
             Self::Foreign => Self::refused(chrome, StatusCode::FORBIDDEN, "foreign-text"),
-            Self::Misdirected => Self::refused(chrome, StatusCode::MISDIRECTED_REQUEST, "misdirected-text"),
+            // No link of this page leads anywhere: the host under it is the wrong one.
+            Self::Misdirected => Notice::new(chrome, say("error-title"), vec![say("misdirected-text")])
+                .todo(vec![say("misdirected-do")])
+                .answer(StatusCode::MISDIRECTED_REQUEST),
             Self::LongUri => Self::refused(chrome, StatusCode::URI_TOO_LONG, "notfound-text"),
             Self::Method => {
                 let mut answer = Self::refused(chrome, StatusCode::METHOD_NOT_ALLOWED, "notfound-text")?;
@@ -175,7 +191,7 @@ impl Trouble {
     /// An error of this machine or program, to be found again by its reference.
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Internal(_) => true,
+            Self::Store(_) | Self::Unreadable(_) | Self::Internal(_) => true,
             Self::Inside(trouble) => trouble.is_ours(),
             Self::NotFound
             | Self::Method
