@@ -13,9 +13,6 @@
     document.getElementById("token-field").hidden = true;
     document.getElementById("token-filled").hidden = false;
 
-    // Changing the language keeps it.
-    for (const link of document.querySelectorAll("a.language")) link.hash = location.hash;
-
     // Nobody reads it over a shoulder, and no history keeps it.
     history.replaceState(null, "", location.pathname + location.search);
   };
@@ -23,4 +20,17 @@
 
   // The link pasted once more into the address bar of this very page loads nothing anew.
   addEventListener("hashchange", take);
+
+  // Once, however often the button is pressed: the second time the mailbox would be set up already.
+  const form = document.getElementById("first");
+  let pressed = null;
+  form.addEventListener("submit", (event) => {
+    if (pressed && pressed === event.submitter) {
+      event.preventDefault();
+      return;
+    }
+    pressed = event.submitter;
+    setTimeout(() => (pressed = null), 20000);
+  });
+  addEventListener("pageshow", () => (pressed = null));
 })();

@@ -34,7 +34,16 @@ const watch = (line, over) => {
   const form = document.getElementById("export");
   const line = document.getElementById("export-progress");
   if (!form || !line) return;
-  form.addEventListener("submit", () => watch(line, document.getElementById("export-over")));
+  let pressed = 0;
+  form.addEventListener("submit", (event) => {
+    // Pressed twice is once.
+    if (Date.now() - pressed < 3000) {
+      event.preventDefault();
+      return;
+    }
+    pressed = Date.now();
+    watch(line, document.getElementById("export-over"));
+  });
 })();
 
 // An answer: the sizes of its files, what was typed, and how much of it is sent.

@@ -7,6 +7,7 @@ use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::no_content;
+use crate::serve::portal::reply;
 use crate::serve::portal::reply::Typed;
 use crate::serve::portal::trouble::Trouble;
 use crate::serve::portal::upload;
@@ -45,10 +46,13 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let Visit { head, body, .. } = visit;
     let before = Uid(place.uid.0.saturating_sub(1));
     let found = portal.flow.store.messages(signed.who.mailbox, place.folder, before, 1).await?;
-    if found.first().is_none_or(|message| message.uid != place.uid) {
+    let Some(message) = found.first().filter(|message| message.uid == place.uid) else {
+        return Err(Trouble::NotFound);
+    };
+    let fields = upload::typed(head, body, &portal.flow.spools).await?;
+    if fields.is_set("once") && !reply::names(fields.text("once"), message.record.id) {
         return Err(Trouble::NotFound);
     }
-    let fields = upload::typed(head, body, &portal.flow.spools).await?;
     let draft = Draft { place: place.name(), typed: Typed::of(&fields) };
     if portal.sessions.keep_draft(signed.cookie.expose(), &draft.text(), &*portal.flow.random) {
         Ok(no_content())

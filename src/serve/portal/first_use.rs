@@ -16,12 +16,16 @@ use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::page::FieldError;
+use crate::serve::portal::trouble;
 use crate::serve::portal::trouble::Trouble;
+use crate::store::error::StoreError;
 use crate::vault::password;
 use crate::vault::password::BadPassword;
 use crate::vault::password::Password;
+use crate::vault::token::AccessToken;
 use askama::Template;
 use axum::http::StatusCode;
+use std::time::Duration;
 
 /// The form.
 #[derive(Template)]
@@ -31,14 +35,28 @@ pub struct FirstUse<'a> {
     id: InvitationId,
     /// What was typed or taken from the link, to be sent again; shown to nobody who had not sent it.
     token: String,
+    /// It is not whole: its field stays, with what stands in it.
+    partial: bool,
     has_pin: bool,
     understood: bool,
     errors: Vec<FieldError>,
     after: Vec<String>,
+    /// What has to be typed again.
+    again: Option<String>,
     suggestion: Secret<String>,
 }
 
 impl FirstUse<'_> {
+    /// The access code is known: nobody has to see it.
+    fn is_filled(&self) -> bool {
+        !self.token.is_empty() && !self.partial && !self.is_wrong("token")
+    }
+
+    /// What stands in its field.
+    fn typed_token(&self) -> &str {
+        if self.is_wrong("token") { "" } else { &self.token }
+    }
+
     fn is_wrong(&self, field: &str) -> bool {
         self.errors.iter().any(|error| error.field == field)
     }
@@ -59,10 +77,12 @@ pub fn form<'a>(portal: &Portal, page: &'a Chrome, id: InvitationId, has_pin: bo
         page,
         id,
         token: String::new(),
+        partial: false,
         has_pin,
         understood: false,
         errors: Vec::new(),
         after: Vec::new(),
+        again: None,
         suggestion: Password::suggest(&*portal.flow.random),
     }
 }
@@ -113,9 +133,7 @@ pub async fn refused(
         InvitationPage::Open { has_pin, .. } => has_pin,
         state => return invitation::conflict(chrome, &state),
     };
-    let mut chrome = around(chrome.clone());
-    chrome.form = (!matches!(error, FirstUseError::WrongToken)).then_some("first");
-    let chrome = &chrome;
+    let chrome = &around(chrome.clone());
     let mut page = filled(portal, chrome, id, has_pin, typed);
     let status = match error {
         FirstUseError::WrongToken => {
@@ -144,20 +162,32 @@ pub async fn refused(
             StatusCode::UNPROCESSABLE_ENTITY
         }
         FirstUseError::Paused { retry_after } => return Err(Trouble::Paused(retry_after)),
-        FirstUseError::Busy { retry_after } => return Err(Trouble::Busy(retry_after)),
+        // What was typed waits on the page.
+        FirstUseError::Busy { retry_after } => return busy(page, retry_after),
+        FirstUseError::Store(StoreError::DiskLow) => return busy(page, trouble::DISK_LOW),
         FirstUseError::Store(error) => return Err(Trouble::Store(error)),
         _ => return Err(Trouble::Internal("the first use failed")),
     };
     page.answer(status)
 }
 
+/// The form again, with everything but the secrets: nothing is wrong with it, and it may be sent once more.
+fn busy(mut page: FirstUse<'_>, retry_after: Duration) -> Answer {
+    page.errors.push(FieldError { field: "first", text: page.page.say("busy-text") });
+    page.after.push(page.page.say("password-again"));
+    trouble::later(page.answer(StatusCode::SERVICE_UNAVAILABLE)?, retry_after)
+}
+
 /// The form in the language that was asked for, with what was typed but the secrets; nothing is tried.
 async fn in_other_words(portal: &Portal, chrome: Chrome, id: InvitationId, typed: &Form) -> Answer {
-    let mut chrome = around(chrome);
-    chrome.form = typed.is_set("token").then_some("first");
+    let chrome = around(chrome);
     match portal.flow.invitation_page(Some(id)).await? {
         InvitationPage::Open { has_pin, .. } => {
-            filled(portal, &chrome, id, has_pin, typed).answer(StatusCode::OK)
+            let mut page = filled(portal, &chrome, id, has_pin, typed);
+            page.partial = AccessToken::parse(&page.token).is_none();
+            let lost = typed.is_set("password") || typed.is_set("confirm");
+            page.again = lost.then(|| chrome.say("password-again"));
+            page.answer(StatusCode::OK)
         }
         state => invitation::conflict(&chrome, &state),
     }
@@ -176,9 +206,9 @@ fn filled<'a>(
     page
 }
 
-/// Around the form: whoever looks something up comes back to what was typed.
+/// Around the form: whoever looks something up comes back to what was typed, and the other language takes it along.
 pub fn around(chrome: Chrome) -> Chrome {
-    Chrome { stays: true, ..chrome }
+    Chrome { form: Some("first"), stays: true, ..chrome }
 }
 
 fn broken(chrome: &Chrome, rule: Rule) -> FieldError {
@@ -215,10 +245,12 @@ mod tests {
             page: chrome,
             id: ID,
             token: token.into(),
+            partial: false,
             has_pin,
             understood: false,
             errors,
             after: vec![chrome.say("pin-not-spent")],
+            again: None,
             suggestion: Secret::new("copper-window-seven".into()),
         };
         page.render().unwrap()
@@ -254,7 +286,7 @@ mod tests {
         assert!(form.starts_with(&format!("method=\"post\" action=\"/i/{ID}\"")), "{form:.80}");
         assert!(html.contains("Weber &#38; &#60;Roth&#62;"), "the brand is escaped");
         assert!(!html.contains("<script>") && !html.contains("<Roth>"));
-        assert_eq!(html.matches("<script").count(), 0, "what is known needs no script");
+        assert_eq!(html.matches("<script").count(), 1);
         assert_eq!(page(&chrome, true, "", vec![]).matches("<script src=\"/guard.js\">").count(), 1);
         assert!(html.contains("lang=\"de\"") && html.contains("Postfach öffnen"));
         assert!(!html.contains("style=\"") && !html.contains("onclick"));

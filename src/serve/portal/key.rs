@@ -26,6 +26,7 @@ use crate::serve::portal::session;
 use crate::serve::portal::trouble::Trouble;
 use askama::Template;
 use axum::http::StatusCode;
+use std::time::Duration;
 
 #[derive(Template)]
 #[template(path = "portal/key.html")]
@@ -92,9 +93,7 @@ pub async fn download(portal: &Portal, mut visit: Visit, signed: Signed) -> Answ
     match portal.flow.allow_key_file(&signed.who, password, &source).await {
         Ok(passphrase) => {
             portal.sessions.grant(signed.cookie.expose(), &passphrase, portal.flow.clock.running());
-            let minutes = usize::try_from(session::GRANT.as_secs() / 60).unwrap_or(usize::MAX);
-            let limit = chrome.count("key-file-next", "minutes", &minutes);
-            page::html(StatusCode::OK, &KeyFile { page: &chrome, passphrase: passphrase.expose(), limit })
+            passphrase_shown(chrome, &passphrase, session::GRANT)
         }
         Err(OwnKeyError::SignIn(SignInError::Wrong)) => {
             let error = FieldError { field: "password", text: chrome.say("key-password-wrong") };
@@ -110,8 +109,13 @@ pub async fn file(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let Visit { chrome, head, body, .. } = visit;
     let form = Form::read(&head.headers, body).await?;
     let passphrase = || Secret::new(form.text("passphrase").to_owned());
-    let cookie = signed.cookie.expose();
-    if !portal.sessions.take_grant(cookie, &passphrase(), portal.flow.clock.running()) {
+    let (cookie, running) = (signed.cookie.expose(), portal.flow.clock.running());
+    if form.is_set("lang")
+        && let Some(left) = portal.sessions.granted(cookie, &passphrase(), running)
+    {
+        return passphrase_shown(chrome, &passphrase(), left);
+    }
+    if form.is_set("lang") || !portal.sessions.take_grant(cookie, &passphrase(), running) {
         let text = vec![chrome.say("key-file-gone")];
         return Notice::new(&chrome, chrome.say("key-file-gone-title"), text)
             .button("/mailbox/key", chrome.say("key-again"))
@@ -121,11 +125,19 @@ pub async fn file(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         Ok(file) => file,
         Err(error) => {
             // It was not fetched: the same passphrase may ask again.
-            portal.sessions.grant(cookie, &passphrase(), portal.flow.clock.running());
+            portal.sessions.grant(cookie, &passphrase(), running);
             return Err(error.into());
         }
     };
     saved(file.expose().clone(), "openpgp-key.asc")
+}
+
+/// The passphrase, this once, and the file behind it for so long; the other language takes both along.
+fn passphrase_shown(chrome: Chrome, passphrase: &Secret<String>, left: Duration) -> Answer {
+    let minutes = usize::try_from(left.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
+    let limit = chrome.count("key-file-next", "minutes", &minutes);
+    let chrome = Chrome { path: "/mailbox/key/file".to_owned(), form: Some("key-file"), ..chrome };
+    page::html(StatusCode::OK, &KeyFile { page: &chrome, passphrase: passphrase.expose(), limit })
 }
 
 /// `GET /mailbox/key/public`.

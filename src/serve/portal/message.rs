@@ -247,7 +247,7 @@ mod tests {
             let kind = FileKind::of(name, "application", "octet-stream");
             let listed =
                 ListedFile::new(&chrome, &File { number: 1, name: name.into(), size: 412_000, kind });
-            let plain = |text: &str| text.replace(['\u{2068}', '\u{2069}', '\u{a0}'], "");
+            let plain = |text: &str| text.replace(['\u{2068}', '\u{2069}'], "").replace('\u{a0}', " ");
             assert_eq!(plain(&listed.about), plain(about), "{name}");
             assert_eq!(listed.danger.is_some(), danger.is_some(), "{name}");
             if let (Some(said), Some(want)) = (listed.danger, danger) {

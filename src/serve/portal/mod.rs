@@ -1,7 +1,7 @@
 //! The portal: where a recipient opens a temporary mailbox, reads, and answers.
 //!
 //! One page, one file: a struct with what it shows, and a handler that asks the flows and shows what they
-//! say. A request passes, in this order: host, route, origin, body's declared size, session. A page is added by
+//! say. A request passes, in this order: host, route, origin, session, body's declared size. A page is added by
 //! a row in [`route::ROUTES`], a [`route::Page`], a file like `help`, and a template in `assets/portal`.
 
 mod agent;
@@ -208,17 +208,21 @@ impl Portal {
         if method == Method::HEAD { without_body(answer) } else { answer }
     }
 
-    /// Host, route, origin, size, session: then the page.
+    /// Host, route, origin, session, size: then the page.
     async fn respond(&self, request: Request<Body>, peer: Peer, chrome: Chrome) -> Answer {
         let (head, body) = request.into_parts();
         if head.uri.to_string().len() > URI {
             return Err(Trouble::LongUri);
         }
-        if !chrome.face.site.is_addressed(&head.uri, &head.headers) {
+        let path = head.uri.path().to_owned();
+        let found = route::find(&head.method, &path);
+        // What the page that refuses another host is made with.
+        let is_look =
+            matches!(&found, Found::Route(route, _) if matches!(route.page, Page::Style | Page::Logo));
+        if !is_look && !chrome.face.site.is_addressed(&head.uri, &head.headers) {
             return Err(Trouble::Misdirected);
         }
-        let path = head.uri.path().to_owned();
-        let (route, parts) = match route::find(&head.method, &path) {
+        let (route, parts) = match found {
             Found::Route(route, parts) => (route, parts.into_iter().map(ToOwned::to_owned).collect()),
             Found::OtherMethod => return Err(Trouble::Method),
             Found::Nothing if Verb::of(&head.method).is_none() => return Err(Trouble::Method),
@@ -228,14 +232,12 @@ impl Portal {
             tracing::info!(route = route.path, "a form from elsewhere was refused");
             return Err(Trouble::Foreign);
         }
-        if too_large(route.takes, &head.headers) {
-            return Err(BadBody::TooLarge.into());
-        }
         let mut cookies = Cookies::read(&head.headers, chrome.face.site.secure());
         let device = cookies.device.as_ref().map(|device| device.expose().clone());
         let source = Source { ip: peer.address, device };
-        // A sign-in is asked later, by its page: it may carry what must not be lost.
-        if route.budget == Budget::Guess && route.page != Page::SignInPost {
+        // These two are asked later, by their pages: what was typed there must not be lost.
+        let later = matches!(route.page, Page::SignInPost | Page::FirstUse);
+        if route.budget == Budget::Guess && !later {
             self.flow.budgets.network(source.ip, self.flow.clock.running()).map_err(Trouble::Paused)?;
         }
         let was_signed = cookies.session.is_some();
@@ -243,6 +245,11 @@ impl Portal {
             Page::Style | Page::Script | Page::MailboxScript | Page::Logo | Page::Health => None,
             _ => self.signed(cookies.session.take()).await?,
         };
+        if too_large(route.takes, &head.headers) {
+            let trouble = Trouble::from(BadBody::TooLarge);
+            let inside = route.who == Who::Session && signed.is_some();
+            return Err(if inside { trouble.inside() } else { trouble });
+        }
         let ended = was_signed && signed.is_none();
         let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
         let visit = Visit { chrome, route, parts, query, head, body, source, signed, ended };

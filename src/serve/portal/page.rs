@@ -117,19 +117,20 @@ impl Chrome {
         Self { face, language, path, query, form: None, stays: false, signed: false, tab }
     }
 
-    /// The other language is a link beside the name.
+    /// The other language stands beside the name.
     pub fn has_language_above(&self) -> bool {
-        self.other().is_some() && !self.signed && self.form.is_none()
+        self.other().is_some() && !self.signed
     }
 
-    /// It is a link at the foot: inside the mailbox its place is taken.
+    /// It stands at the foot: inside the mailbox its place is taken.
     pub fn has_language_below(&self) -> bool {
-        self.other().is_some() && self.signed && self.form.is_none()
+        self.other().is_some() && self.signed
     }
 
-    /// It is a button at the foot that sends a form as it stands; by Enter the form's own buttons come first.
-    pub fn language_form(&self) -> Option<&'static str> {
-        self.form.filter(|_| self.other().is_some())
+    /// The form that the button of the other language, above, sends as it stands. Enter must not press that button:
+    /// another one stands in front of it, which nobody sees.
+    pub fn form_above(&self) -> Option<&'static str> {
+        self.form.filter(|_| self.has_language_above())
     }
 
     /// Its tag.
@@ -186,14 +187,15 @@ impl Chrome {
             .collect()
     }
 
-    /// `21 November 2026, 09:12 UTC`.
+    /// `21 November 2026, 09:12 UTC`; a line may end between the two.
     pub fn date_and_time(&self, time: Time) -> String {
-        texts::date_time(self.language, time)
+        let moment = texts::date_time(self.language, time);
+        moment.split(", ").map(together).collect::<Vec<_>>().join(", ")
     }
 
-    /// `21 November 2026`.
+    /// `21 November 2026`, on one line.
     pub fn date(&self, time: Time) -> String {
-        texts::date(self.language, time)
+        together(&texts::date(self.language, time))
     }
 
     /// `Today 09:12`, `19 Nov`, `19 Nov 2025`: as short as a list wants it, in UTC.
@@ -201,13 +203,14 @@ impl Chrome {
         let [at, today] = [time, now].map(|time| time.timestamp().to_zoned(TimeZone::UTC));
         if at.date() == today.date() {
             let clock = format!("{:02}:{:02}", at.hour(), at.minute());
-            return self.put("when-today", "time", &clock);
+            return together(&self.put("when-today", "time", &clock));
         }
         let day = at.day().to_string();
         let month = self.say(&format!("month-short-{}", at.month()));
         let year = at.year().to_string();
         let id = if at.year() == today.year() { "when-this-year" } else { "when-earlier" };
-        self.words(id, &[("day", (&day).into()), ("month", (&month).into()), ("year", (&year).into())])
+        let day = [("day", (&day).into()), ("month", (&month).into()), ("year", (&year).into())];
+        together(&self.words(id, &day))
     }
 
     /// `412 KB`, `1.2 MB`.
@@ -218,6 +221,11 @@ impl Chrome {
     fn other(&self) -> Option<Language> {
         self.face.languages.iter().copied().find(|language| *language != self.language)
     }
+}
+
+/// Where no line may end.
+fn together(words: &str) -> String {
+    words.replace(' ', "\u{a0}")
 }
 
 /// Wrong PINs before an invitation is dead.
@@ -274,15 +282,16 @@ mod tests {
     fn dates_and_sizes_in_both_languages() {
         let (en, de) = (chrome(Language::En), chrome(Language::De));
         let time = Time(1_795_338_720);
-        assert_eq!(en.date(time), "22 November 2026");
+        assert_eq!(en.date(time), "22\u{a0}November\u{a0}2026");
+        assert_eq!(de.date_and_time(time), "22.\u{a0}November\u{a0}2026, 09:12\u{a0}UTC");
         let day = 24 * 3600;
         for (now, english, german) in [
             (time.0 + 60, "Today 09:12", "Heute 09:12"),
             (time.0 + day, "22 Nov", "22. Nov."),
             (time.0 + 60 * day, "22 Nov 2026", "22. Nov. 2026"),
         ] {
-            assert_eq!(en.when(time, Time(now)), english);
-            assert_eq!(de.when(time, Time(now)), german);
+            assert_eq!(en.when(time, Time(now)), together(english));
+            assert_eq!(de.when(time, Time(now)), together(german));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! An answer to a message: to its sender, or to everybody of the organisation on it.
 
+use crate::base::base32;
+use crate::base::id::MessageId;
+use crate::base::random;
 use crate::base::secret::Secret;
 use crate::flow::reading::Plain;
 use crate::flow::refusal::TakeError;
@@ -26,9 +29,13 @@ use crate::serve::portal::view;
 use crate::serve::portal::view::Need;
 use crate::serve::portal::view::Place;
 use crate::store::error::StoreError;
+use crate::vault::primitives::sha256;
 use askama::Template;
+use axum::body::Body;
+use axum::http::Response;
 use axum::http::StatusCode;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 #[derive(Template)]
 #[template(path = "portal/reply.html")]
@@ -49,6 +56,8 @@ struct Form<'a> {
     /// `limit` in octets, for the script that adds up.
     most: u64,
     original: String,
+    /// By which a second press of the button is known, and a form of another mailbox.
+    once: String,
 }
 
 impl Form<'_> {
@@ -111,18 +120,19 @@ async fn form<'a>(
     place: Place,
     message: Plain,
 ) -> Result<Form<'a>, Trouble> {
+    let id = message.record.id;
     let sender = portal.flow.reply_recipients(&message, ReplyTo::Sender).await?;
     let everybody = portal.flow.reply_recipients(&message, ReplyTo::All).await?;
     let (_, view) = view::blocking(message, |message| view::view(message, Need::Outline)).await?;
-    let names = |list: &[crate::base::address::Address]| {
+    let listed = |list: &[crate::base::address::Address]| {
         list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     Ok(Form {
         page: chrome,
         path: place.path(),
         errors: Vec::new(),
-        everybody: if everybody.len() > sender.len() { names(&everybody) } else { String::new() },
-        sender: names(&sender),
+        everybody: if everybody.len() > sender.len() { listed(&everybody) } else { String::new() },
+        sender: listed(&sender),
         to_all: false,
         subject: answer_subject(&view.subject),
         body: String::new(),
@@ -131,6 +141,7 @@ async fn form<'a>(
         limit: chrome.size(portal.upload_limit()),
         most: portal.upload_limit(),
         original: view.text.chars().take(ORIGINAL).collect(),
+        once: format!("{id}.{}", base32::lower(&random::bytes::<10>(&*portal.flow.random))),
     })
 }
 
@@ -156,6 +167,10 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
         upload::read(head, body, &portal.flow.spools, limit, going).await?;
     let typed = Typed::of(&fields);
     let again = Again { chrome: &chrome, place, had_files: !files.is_empty() || too_large.is_some() };
+    if !is_for(portal, &signed, place, fields.text("once")).await? {
+        let carried = Carried { files: again.had_files, ..Carried::typed(place, &fields) };
+        return sign_in::elsewhere(again.chrome.clone(), carried);
+    }
     if fields.is_set("lang") {
         return again.answer(portal, &signed, typed, None, StatusCode::OK).await;
     }
@@ -183,8 +198,8 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
         attachments: files,
         ip: source.ip,
     };
-    match portal.flow.reply(&signed.who, reply).await {
-        Ok(_) => {
+    match once(portal, &signed, fields.text("once"), reply).await? {
+        Ok(()) => {
             portal.sessions.forget_draft(signed.cookie.expose());
             page::see_other("/mailbox/sent?sent=1")
         }
@@ -193,6 +208,52 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
             again.answer(portal, &signed, typed, Some(error), status).await
         }
     }
+}
+
+/// Sends an answer, once for each form: whoever presses the button again waits for the first time. A browser drops that
+/// request then, and what it asked for goes on.
+async fn once(
+    portal: &Portal,
+    signed: &Signed,
+    form: &str,
+    reply: Reply,
+) -> Result<Result<(), TakeError>, Trouble> {
+    let turn = portal.sessions.turn(signed.cookie.expose(), said(form, &reply)).filter(|_| !form.is_empty());
+    let (flow, who) = (portal.flow.clone(), signed.who.clone());
+    let sending = tokio::spawn(async move {
+        let mut sent = match turn {
+            Some(turn) => Some(turn.lock_owned().await),
+            None => None,
+        };
+        if sent.as_deref() == Some(&true) {
+            return Ok(());
+        }
+        flow.reply(&who, reply).await?;
+        if let Some(sent) = &mut sent {
+            **sent = true;
+        }
+        Ok(())
+    });
+    sending.await.map_err(|_| Trouble::Internal("an answer was interrupted"))
+}
+
+/// A form with everything in it: a browser may show an old form again, in which something else is typed then.
+fn said(form: &str, reply: &Reply) -> [u8; 32] {
+    let Reply { to, subject, body, attachments, .. } = reply;
+    let files = attachments.iter().map(|file| format!("{} {}", file.content.length(), file.name));
+    let parts = [form.to_owned(), format!("{to:?}"), subject.clone(), files.collect::<Vec<_>>().join("\n")];
+    sha256(Zeroizing::new(format!("{}\n\n{body}", parts.join("\n"))).as_bytes())
+}
+
+/// Whether a form belongs to this message of this mailbox: meanwhile another one may have been opened in this browser.
+async fn is_for(portal: &Portal, signed: &Signed, place: Place, form: &str) -> Result<bool, Trouble> {
+    let message = portal.flow.store.message(signed.who.mailbox, place.folder, place.uid).await?;
+    Ok(form.is_empty() || message.is_none_or(|message| names(form, message.record.id)))
+}
+
+/// Whether a form was made for this message.
+pub fn names(form: &str, id: MessageId) -> bool {
+    form.split('.').next() == Some(&id.to_string())
 }
 
 /// Notes how much of an announced body has arrived; whoever sends for long is not idle.
@@ -294,30 +355,36 @@ pub async fn signed_out(portal: &Portal, visit: Visit) -> Answer {
     let place = Place::of(&visit.parts)?;
     let Visit { chrome, head, body, .. } = visit;
     let upload = upload::read(head, body, &portal.flow.spools, 0, |_| {}).await?;
-    let text = |name: &str| upload.fields.text(name).to_owned();
-    let carried = Carried {
-        then: place.name(),
-        to: text("to"),
-        subject: text("subject"),
-        body: text("body"),
-        files: upload.too_large.is_some(),
-    };
+    let carried = Carried { files: upload.too_large.is_some(), ..Carried::typed(place, &upload.fields) };
     sign_in::ended(chrome, Some(carried))
 }
 
-/// The form with the text that came along through a sign-in; the inbox if its message is not there.
-pub async fn resumed(portal: &Portal, chrome: &Chrome, who: &Arc<Unlocked>, carried: Carried) -> Answer {
-    let place = carried.then.split_once('/').and_then(|(folder, uid)| Place::read(folder, uid));
-    let Some(place) = place else { return page::see_other("/mailbox") };
+/// The form with the text that came along through a sign-in; the inbox if its message is not there, and nothing if it
+/// was typed in another mailbox.
+pub async fn resumed(
+    portal: &Portal,
+    chrome: &Chrome,
+    who: &Arc<Unlocked>,
+    carried: &Carried,
+) -> Result<Option<Response<Body>>, Trouble> {
+    let mut parts = carried.then.split('/');
+    let (folder, uid, of) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+    let Some(place) = folder.zip(uid).and_then(|(folder, uid)| Place::read(folder, uid)) else {
+        return page::see_other("/mailbox").map(Some);
+    };
+    let found = portal.flow.store.message(who.mailbox, place.folder, place.uid).await?;
+    if !of.is_empty() && found.is_none_or(|found| !names(of, found.record.id)) {
+        return Ok(None);
+    }
     let Ok(message) = portal.flow.read(who, place.folder, place.uid).await else {
-        return page::see_other("/mailbox");
+        return page::see_other("/mailbox").map(Some);
     };
     let chrome = around(chrome.clone(), place);
     let mut form = form(portal, &chrome, place, message).await?;
-    let Carried { to, subject, body, files, .. } = carried;
+    let Carried { to, subject, body, files, .. } = carried.clone();
     form.fill(Typed { to_all: to == "all", subject, body });
     form.files = files;
-    page::html(StatusCode::OK, &form)
+    page::html(StatusCode::OK, &form).map(Some)
 }
 
 #[cfg(test)]
@@ -346,6 +413,7 @@ mod tests {
             limit: "26 MB".into(),
             most: 26_000_000,
             original: text.into(),
+            once: "a.b".into(),
         };
         form.render().unwrap()
     }

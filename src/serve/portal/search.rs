@@ -42,6 +42,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// `POST /mailbox/search`.
 pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let Visit { chrome, head, body, .. } = visit;
+    let chrome = Chrome { path: "/mailbox/search".to_owned(), form: Some("search"), ..chrome };
     let form = Form::read(&head.headers, body).await?;
     let typed = form.text("q");
     let refusal = match Words::parse(typed) {

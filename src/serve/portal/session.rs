@@ -13,6 +13,8 @@ use crate::vault::primitives::equal;
 use crate::vault::primitives::sha256;
 use crate::vault::session::SessionCookie;
 use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -37,11 +39,16 @@ struct Session {
     grant: Option<Grant>,
     /// What was typed and not sent, sealed under the cookie.
     draft: Option<Vec<u8>>,
+    /// The latest forms of answers that were sent off.
+    turns: VecDeque<([u8; 32], Turn)>,
     /// On its way to mail that goes directly.
     direct: Direct,
     /// Cancelled when the session leaves the table, whatever the reason.
     life: DropGuard,
 }
+
+/// One form of an answer is sent by one request at a time; true when it was sent.
+pub type Turn = Arc<tokio::sync::Mutex<bool>>;
 
 /// What a session is called on its owner's pages; it opens nothing.
 type Number = [u8; 8];
@@ -51,6 +58,12 @@ struct Grant {
     /// SHA-256 of 120 random bits: the passphrase itself is on the owner's page and nowhere else.
     passphrase: [u8; 32],
     until: Duration,
+}
+
+impl Grant {
+    fn fits(&self, passphrase: &Secret<String>) -> bool {
+        equal(&self.passphrase, &sha256(passphrase.expose().as_bytes()))
+    }
 }
 
 /// What is between a recipient's own key and mail that goes to it directly.
@@ -144,6 +157,7 @@ impl Sessions {
             first_look,
             grant: None,
             draft: None,
+            turns: VecDeque::new(),
             direct: Direct::default(),
             life: CancellationToken::new().drop_guard(),
         };
@@ -203,20 +217,20 @@ impl Sessions {
         }
     }
 
+    /// For how long the file can still be fetched with this passphrase.
+    pub fn granted(&self, cookie: &str, passphrase: &Secret<String>, running: Duration) -> Option<Duration> {
+        let cookie = SessionCookie::parse(cookie)?;
+        let table = self.lock();
+        let grant = table.get(&cookie.table_key())?.grant.as_ref()?;
+        (running < grant.until && grant.fits(passphrase)).then(|| grant.until.saturating_sub(running))
+    }
+
     /// Whether this passphrase was made for this session and not used yet; it is used now.
     pub fn take_grant(&self, cookie: &str, passphrase: &Secret<String>, running: Duration) -> bool {
         let Some(cookie) = SessionCookie::parse(cookie) else { return false };
         let mut table = self.lock();
         let Some(session) = table.get_mut(&cookie.table_key()) else { return false };
-        let shown = sha256(passphrase.expose().as_bytes());
-        let fits = session
-            .grant
-            .as_ref()
-            .is_some_and(|grant| running < grant.until && equal(&grant.passphrase, &shown));
-        if fits {
-            session.grant = None;
-        }
-        fits
+        session.grant.take_if(|grant| running < grant.until && grant.fits(passphrase)).is_some()
     }
 
     /// Keeps what was typed, in the place of what was kept before; false when there is no room for it.
@@ -236,6 +250,20 @@ impl Sessions {
         let table = self.lock();
         let session = table.get(&cookie.table_key())?;
         cookie.open_draft(session.mailbox, session.draft.as_ref()?).ok()
+    }
+
+    /// The turn of a form, by the digest of all that is in it; the same for every request that brings the same.
+    pub fn turn(&self, cookie: &str, form: [u8; 32]) -> Option<Turn> {
+        let cookie = SessionCookie::parse(cookie)?;
+        let mut table = self.lock();
+        let turns = &mut table.get_mut(&cookie.table_key())?.turns;
+        if let Some((_, turn)) = turns.iter().find(|(known, _)| *known == form) {
+            return Some(turn.clone());
+        }
+        let turn = Turn::default();
+        turns.truncate(TURNS - 1);
+        turns.push_front((form, turn.clone()));
+        Some(turn)
     }
 
     /// Keeps a key that its owner brought, in the place of one from before; false when there is no room for it.
@@ -379,6 +407,8 @@ pub const IDLE: Duration = Duration::from_secs(15 * 60);
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 /// How long a passphrase waits for its file.
 pub const GRANT: Duration = Duration::from_secs(10 * 60);
+/// Forms of answers that one session remembers.
+const TURNS: usize = 16;
 /// Test messages of one session.
 const TESTS: u8 = 5;
 /// Octets of what was typed or brought in all sessions together.

@@ -16,6 +16,7 @@ use crate::serve::portal::reply;
 use crate::serve::portal::trouble;
 use crate::serve::portal::trouble::Trouble;
 use crate::serve::portal::upload;
+use crate::serve::portal::view::Place;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -53,15 +54,22 @@ pub struct Carried {
 impl Carried {
     /// What a form brings along, if anything.
     fn of(form: &Form) -> Option<Self> {
+        let then = form.text("then").to_owned();
+        let files = form.is_set("files");
+        (!then.is_empty() && then.len() <= 60).then(|| Self { then, files, ..Self::fields(form) })
+    }
+
+    /// What was typed as an answer to the message there.
+    pub fn typed(place: Place, form: &Form) -> Self {
+        let of = form.text("once").split('.').next().unwrap_or_default();
+        let then = if of.is_empty() { place.name() } else { format!("{}/{of:.30}", place.name()) };
+        Self { then, ..Self::fields(form) }
+    }
+
+    fn fields(form: &Form) -> Self {
         let text = |name: &str| form.text(name).to_owned();
-        let then = text("then");
-        (!then.is_empty() && then.len() <= 40).then(|| Self {
-            then,
-            to: text("to").chars().take(10).collect(),
-            subject: text("subject"),
-            body: text("body"),
-            files: form.is_set("files"),
-        })
+        let to = text("to").chars().take(10).collect();
+        Self { then: String::new(), to, subject: text("subject"), body: text("body"), files: false }
     }
 }
 
@@ -90,7 +98,7 @@ pub fn show(visit: &Visit) -> Answer {
     if visit.signed.is_some() {
         return page::see_other("/mailbox");
     }
-    let chrome = &visit.chrome;
+    let chrome = &at_sign_in(visit.chrome.clone(), false);
     if !visit.ended {
         return page::html(StatusCode::OK, &SignIn::new(chrome));
     }
@@ -108,9 +116,16 @@ pub fn ended(chrome: Chrome, carried: Option<Carried>) -> Answer {
     page::html(StatusCode::FORBIDDEN, &page)
 }
 
+/// What is shown when an answer was typed in another mailbox than the one that is open now.
+pub fn elsewhere(chrome: Chrome, carried: Carried) -> Answer {
+    let chrome = Chrome { signed: false, ..at_sign_in(chrome, true) };
+    let error = Some(chrome.say("reply-elsewhere"));
+    page::html(StatusCode::CONFLICT, &SignIn { error, carried: Some(carried), ..SignIn::new(&chrome) })
+}
+
 /// A page that is shown elsewhere belongs here; what was typed goes along into the other language.
 fn at_sign_in(chrome: Chrome, typed: bool) -> Chrome {
-    Chrome { path: "/login".to_owned(), form: typed.then_some("sign-in"), stays: typed, ..chrome }
+    Chrome { path: "/login".to_owned(), form: Some("sign-in"), stays: typed, ..chrome }
 }
 
 /// `POST /login`.
@@ -119,11 +134,11 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
     let agent = Agent::of(&head.headers);
     let form = upload::typed(head, body, &portal.flow.spools).await?;
     let carried = Carried::of(&form);
-    let mut chrome = at_sign_in(chrome, carried.is_some());
+    let chrome = at_sign_in(chrome, carried.is_some());
     let address = form.text("address").chars().take(320).collect();
     if form.is_set("lang") {
-        let page = SignIn { address, carried, ..SignIn::again(&chrome) };
-        return page::html(StatusCode::OK, &page);
+        let page = if carried.is_some() { SignIn::again(&chrome) } else { SignIn::new(&chrome) };
+        return page::html(StatusCode::OK, &SignIn { address, carried, ..page });
     }
     let password = Secret::new(form.text("password").to_owned());
     let tried = match portal.flow.budgets.network(source.ip, portal.flow.clock.running()) {
@@ -133,9 +148,12 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
     match tried {
         Ok(who) => {
             let secure = chrome.face.site.secure();
-            chrome.signed = true;
-            let mut answer = match carried {
-                Some(carried) => reply::resumed(portal, &chrome, &who, carried).await?,
+            let inside = Chrome { signed: true, ..chrome.clone() };
+            let mut answer = match &carried {
+                Some(typed) => match reply::resumed(portal, &inside, &who, typed).await? {
+                    Some(answer) => answer,
+                    None => return elsewhere(chrome, typed.clone()),
+                },
                 None => page::see_other("/mailbox")?,
             };
             portal.sign_in(&who, Arrival { before: signed, first_look: false, agent, secure }, &mut answer);

@@ -110,3 +110,127 @@ async fn who_is_signed_in_stays_in_the_mailbox_when_something_is_not_there() {
     assert!(login.header("set-cookie").contains("Max-Age=0"), "said once");
     assert!(world.get("/login", "").await.text().contains("<h1>Sign in</h1>"));
 }
+
+/// The button of the other language sends the form as it stands: what was typed comes back, and no secret with it.
+#[tokio::test]
+async fn every_form_that_somebody_types_into_goes_along_into_the_other_language() {
+    let world = World::new().await;
+    world.send("bob@mail.example", &mixed("first")).await;
+    let (path, token, pin) = world.invitation().await;
+    let german = format!("formaction=\"{path}?lang=de\" formnovalidate name=\"lang\" value=\"de\"");
+    let first = world.get(&path, "").await.text();
+    assert!(first.contains(&german) && !first.contains("class=\"language\" href"), "{first}");
+    let wrong = world.post(&path, &[("token", "AAAA"), ("pin", &pin)], "").await;
+    assert!(wrong.status == 403 && wrong.text().contains(&german), "also where the code was wrong");
+    let half = &token[..12];
+    let fields = [("token", half), ("password", "not to be seen again"), ("lang", "de")];
+    let page = world.post(&format!("{path}?lang=de"), &fields, "").await.text();
+    assert!(page.contains(&format!("type=\"text\" value=\"{half}\"")), "half a code stays in sight: {page}");
+    assert!(!page.contains("not to be seen again") && page.contains("beide Passwortfelder"), "{page}");
+    assert!(!page.contains("aus Ihrer Mail übernommen</p>\n<input type=\"hidden\""));
+
+    let login = world.get("/login", "").await.text();
+    assert!(login.contains("formaction=\"/login?lang=de\""), "{login}");
+    let fields = [("address", "bob@mail.example"), ("password", "not to be seen again"), ("lang", "de")];
+    let page = world.post("/login?lang=de", &fields, "").await;
+    assert!(page.status == 200 && page.text().contains("value=\"bob@mail.example\""), "{}", page.text());
+    assert!(page.text().contains("<h1>Anmelden</h1>") && !page.text().contains("not to be seen again"));
+
+    let cookie = world.open(&path, &token, &pin).await.cookie().unwrap();
+    let found = world.post("/mailbox/search", &[("q", "first")], &cookie).await.text();
+    assert!(found.contains("form=\"search\" formaction=\"/mailbox/search?lang=de\""), "{found}");
+    let again =
+        world.post("/mailbox/search?lang=de", &[("q", "first"), ("lang", "de")], &cookie).await.text();
+    assert!(again.contains("1 Nachricht gefunden") && again.contains("value=\"first\""), "{again}");
+
+    let shown = world.post("/mailbox/key/download", &[("password", PASSWORD)], &cookie).await.text();
+    assert!(shown.contains("form=\"key-file\" formaction=\"/mailbox/key/file?lang=de\""), "{shown}");
+    let passphrase = shown.split("name=\"passphrase\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let fields = [("passphrase", passphrase), ("lang", "de")];
+    world.clock.pass(3);
+    for (path, given) in [("/mailbox/key/file?lang=de", passphrase), ("/mailbox/key/file?lang=de", "AAAA")] {
+        let page = world.post(path, &[("passphrase", given), ("lang", "de")], &cookie).await;
+        let fits = given == passphrase;
+        assert_eq!((page.status, page.text().contains(given)), if fits { (200, true) } else { (403, false) });
+        assert!(!fits || page.text().contains("7 Minuten"), "{}", page.text());
+    }
+    assert_eq!(
+        world.post("/mailbox/key/file", &fields[..1], &cookie).await.status,
+        200,
+        "and the file comes"
+    );
+}
+
+/// Whoever guessed too often may still read in another language.
+#[tokio::test]
+async fn another_language_costs_no_try() {
+    let world = World::new().await;
+    world.send("bob@mail.example", &mixed("first")).await;
+    let (path, token, pin) = world.invitation().await;
+    let wrong = [("token", "AAAA"), ("pin", "0"), ("password", PASSWORD), ("confirm", PASSWORD)];
+    let mut paused = false;
+    for _ in 0..200 {
+        paused |= world.post(&path, &wrong, "").await.status == 429;
+    }
+    assert!(paused);
+    let fields = [("token", &*token), ("pin", &*pin), ("lang", "de")];
+    assert_eq!(world.post(&format!("{path}?lang=de"), &fields, "").await.status, 200);
+}
+
+/// The button pressed twice, at once or later, sends one answer; the same words in a new form are another one.
+#[tokio::test]
+async fn a_form_is_sent_once() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let path = "/mailbox/inbox/1/reply";
+    let once = once(&world.get(path, &cookie).await.text());
+    let fields = [("to", "sender"), ("subject", "s"), ("body", "twice pressed"), ("once", &*once)];
+    let (one, two) =
+        tokio::join!(world.upload(path, &fields, &[], &cookie), world.upload(path, &fields, &[], &cookie));
+    let three = world.upload(path, &fields, &[], &cookie).await;
+    for answer in [&one, &two, &three] {
+        assert_eq!((answer.status, answer.header("location")), (303, "/mailbox/sent?sent=1"));
+    }
+    let sent = |html: String| html.matches("href=\"/mailbox/sent/").count();
+    assert_eq!(sent(world.get("/mailbox/sent", &cookie).await.text()), 1);
+    let edited = [("to", "sender"), ("subject", "s"), ("body", "shown again and changed"), ("once", &*once)];
+    world.upload(path, &edited, &[], &cookie).await;
+    assert_eq!(sent(world.get("/mailbox/sent", &cookie).await.text()), 2, "it is another answer");
+    let anew = self::once(&world.get(path, &cookie).await.text());
+    let fields = [("to", "sender"), ("subject", "s"), ("body", "twice pressed"), ("once", &*anew)];
+    world.upload(path, &fields, &[], &cookie).await;
+    assert_eq!(sent(world.get("/mailbox/sent", &cookie).await.text()), 3);
+}
+
+fn once(form: &str) -> String {
+    form.split("name=\"once\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+/// Two windows: an answer that was typed in one mailbox is not sent from the other one that was opened since.
+#[tokio::test]
+async fn an_answer_stays_with_its_mailbox() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    world.send("carol@mail.example", &mixed("for carol")).await;
+    let (link, token, pin) = world.invitation_of("carol@mail.example").await;
+    let carols = world.open(&link, &token, &pin).await.cookie().unwrap();
+    let path = "/mailbox/inbox/1/reply";
+    let once = once(&world.get(path, &cookie).await.text());
+    let fields = [("to", "sender"), ("subject", "s"), ("body", "from bob alone"), ("once", &*once)];
+    let draft = world.upload("/mailbox/inbox/1/draft", &fields, &[], &carols).await;
+    assert_eq!(draft.status, 404);
+    let refused = world.upload(path, &fields, &[], &carols).await;
+    assert_eq!(refused.status, 409);
+    let page = refused.text();
+    assert!(page.contains("typed in another mailbox") && page.contains("from bob alone"), "{page}");
+    assert!(world.get("/mailbox/sent", &carols).await.text().contains("You have not sent anything yet."));
+
+    let then = page.split("name=\"then\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let carried = [("then", &*then), ("to", "sender"), ("subject", "s"), ("body", "from bob alone")];
+    let with = |address| [&carried[..], &[("address", address), ("password", PASSWORD)]].concat();
+    let wrong = world.upload("/login", &with("carol@mail.example"), &[], "").await;
+    assert!(wrong.status == 409 && wrong.cookie().is_none(), "{}", wrong.text());
+    assert!(wrong.text().contains("from bob alone"), "it is not lost by that");
+    let right = world.upload("/login", &with("bob@mail.example"), &[], "").await;
+    assert!(right.status == 200 && right.text().contains(">\nfrom bob alone</textarea>"), "{}", right.text());
+}
