@@ -3,11 +3,13 @@
 //!
 //! `GUARDPOST_FACE=all` judges every look of every state; `GUARDPOST_SCREENSHOTS=DIR` keeps pictures of them.
 
+mod brands;
 mod chromium;
 mod judge;
 mod keyboard;
 mod letters;
 mod mails;
+mod names;
 mod readers;
 mod states;
 mod town;

@@ -5,16 +5,22 @@ use crate::face::letters;
 use crate::face::town::ANNA;
 use crate::face::town::CHOSEN;
 use crate::face::town::Invited;
+use crate::face::town::OTHER;
 use crate::face::town::PAUL;
 use crate::face::town::PIN;
+use crate::face::town::SITE;
 use crate::face::walk::Walk;
 use crate::gpg::Gpg;
 use crate::shown::signed;
 use guardpost::base::address::Address;
 use guardpost::base::id::MailboxId;
 use guardpost::base::language::Language;
+use guardpost::net::listen::Service;
 use guardpost::serve::control::request::Request;
+use serde_json::json;
 use std::fs;
+use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const MAX: &str = "max.berger@kunde.example";
@@ -62,10 +68,18 @@ async fn before_the_first_use(walk: &mut Walk, max: &Invited) {
     walk.open("/").await;
     walk.browser.open(&max.page).await;
     if walk.language != Language::En {
-        walk.browser.follow_at("a.language").await;
+        walk.browser.follow_at(".language").await;
     }
     walk.stop("first-use-paste").await;
     warning_is_seen(walk).await;
+
+    walk.browser.fill("token", "AAAA-BBBB-CC").await;
+    walk.browser.follow_at(".language").await;
+    walk.browser.fill("password", CHOSEN).await;
+    walk.browser.follow_at(".language").await;
+    let half = walk.browser.evaluate("document.getElementById('token').value").await;
+    walk.demand(half == "AAAA-BBBB-CC", "half a code stays where it is");
+    walk.stop("first-use-other-language").await;
 
     walk.browser.fill("token", "AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG").await;
     walk.fill_first_use("000000").await;
@@ -98,6 +112,13 @@ async fn before_the_first_use(walk: &mut Walk, max: &Invited) {
     walk.fill_first_use("000000").await;
     walk.stop("first-use-wrong-pin").await;
     forgiven(walk).await;
+
+    let free = walk.town.house.free.swap(0, Ordering::SeqCst);
+    walk.follow_mail(max).await;
+    walk.press("no-pin-title").await;
+    walk.follow("no-pin-button").await;
+    walk.stop("first-use-busy").await;
+    walk.town.house.free.store(free, Ordering::SeqCst);
 
     walk.follow_mail(max).await;
     walk.press("no-pin-title").await;
@@ -158,6 +179,19 @@ async fn messages(walk: &mut Walk) {
     walk.town.write(MAX, "Grundriss und Lageplan", "", &long).await;
     let files: Vec<_> = walk.town.bodies().difference(&before).cloned().collect();
     assert!(!files.is_empty(), "a long message is a file");
+    for file in &files {
+        fs::rename(file, file.with_extension("aside")).unwrap();
+        fs::create_dir(file).unwrap();
+    }
+    walk.open("/mailbox").await;
+    walk.browser.follow_at(".list li:first-child a").await;
+    walk.stop("message-unreadable").await;
+    let told = walk.browser.text("main h1").await == walk.say("unreadable-title");
+    walk.demand(told, "what the disk keeps back is not called damaged");
+    for file in &files {
+        fs::remove_dir(file).unwrap();
+        fs::rename(file.with_extension("aside"), file).unwrap();
+    }
     for file in &files {
         let mut octets = fs::read(file).unwrap();
         let middle = octets.len() / 2;
@@ -257,11 +291,11 @@ async fn answers(walk: &mut Walk) {
     walk.follow("reply").await;
     walk.stop("reply-choice").await;
 
-    let free = walk.town.house.free.swap(0, std::sync::atomic::Ordering::SeqCst);
+    let free = walk.town.house.free.swap(0, Ordering::SeqCst);
     walk.browser.fill("body", "...").await;
     walk.follow("send").await;
     walk.stop("reply-disk-full").await;
-    walk.town.house.free.store(free, std::sync::atomic::Ordering::SeqCst);
+    walk.town.house.free.store(free, Ordering::SeqCst);
 }
 
 async fn what_belongs_to_it(walk: &mut Walk) {
@@ -299,6 +333,11 @@ async fn a_key_of_their_own(walk: &mut Walk) {
     walk.browser.choose("certificate", &[public]).await;
     walk.follow("key-upload-button").await;
     walk.stop("key-uploaded").await;
+    let free = walk.town.house.free.swap(0, Ordering::SeqCst);
+    walk.follow("key-direct-button").await;
+    walk.stop("busy").await;
+    walk.town.house.free.store(free, Ordering::SeqCst);
+    walk.open("/mailbox/key").await;
     let before = walk.town.house.world.taken().len();
     walk.follow("key-direct-button").await;
     walk.stop("key-test").await;
@@ -318,6 +357,10 @@ async fn what_is_not_there(walk: &mut Walk) {
     walk.stop("not-found").await;
     walk.open("/logout").await;
     walk.stop("other-method").await;
+    walk.open(&format!("/{}", "x".repeat(3_000))).await;
+    walk.stop("address-too-long").await;
+    walk.browser.open(&format!("https://{OTHER}/login")).await;
+    walk.stop("misdirected").await;
     walk.browser.open("http://stranger.example/").await;
     walk.browser.follow_at("#go").await;
     walk.stop("form-from-elsewhere").await;
@@ -346,6 +389,14 @@ async fn many_messages(walk: &mut Walk) {
     walk.browser.fill("q", " ").await;
     walk.follow("search-button").await;
     walk.stop("search-empty").await;
+    for (letters, state) in [(300, "search-too-long"), (70_000, "body-too-large")] {
+        let typed = format!(
+            "(() => {{ const q = document.getElementById('q'); q.maxLength = 100000; q.value = 'x'.repeat({letters}) }})()"
+        );
+        walk.browser.evaluate(&typed).await;
+        walk.follow("search-button").await;
+        walk.stop(state).await;
+    }
 }
 
 async fn session_ends(walk: &mut Walk) {
@@ -402,9 +453,11 @@ async fn other_invitations(walk: &mut Walk) {
     imap.ask("EXPUNGE").await.unwrap();
     walk.follow("nav-inbox").await;
     walk.stop("mailbox-empty").await;
+    walk.follow("nav-export").await;
+    walk.stop("export-empty").await;
 
     // A mail program has it open as well, and another browser: this one, before it lost its cookies.
-    walk.browser.cdp("Network.clearBrowserCookies", serde_json::json!({})).await;
+    walk.browser.cdp("Network.clearBrowserCookies", json!({})).await;
     walk.open(&format!("/login?lang={}", walk.language.tag())).await;
     walk.sign_in(EVA, CHOSEN).await;
     walk.follow("sessions-link").await;
@@ -414,6 +467,7 @@ async fn other_invitations(walk: &mut Walk) {
     walk.follow("sessions-end-others").await;
     walk.stop("sessions-all-ended").await;
     drop(imap);
+    an_export_goes_on(walk).await;
 
     walk.town.submit(PAUL, EVA, &from_paul()).await;
     walk.follow("nav-inbox").await;
@@ -423,6 +477,54 @@ async fn other_invitations(walk: &mut Walk) {
     walk.follow("reply").await;
     walk.stop("reply-nobody").await;
     walk.follow("sign-out").await;
+}
+
+/// Somebody takes everything, slowly; meanwhile nothing else of the kind begins.
+async fn an_export_goes_on(walk: &mut Walk) {
+    for more in 0..6 {
+        let large = letters::long_text_body(&pages(8_000 + more));
+        walk.town.write(EVA, &format!("Plan {more}"), "", &large).await;
+    }
+    let cookies = walk.browser.cdp("Network.getCookies", json!({})).await;
+    let session = cookies["cookies"].as_array().unwrap().iter().find(|cookie| cookie["name"] == "__Host-gp");
+    let session = session.expect("a session")["value"].as_str().unwrap();
+    let head = walk.browser.dir.path().join("head");
+    let (host, port) = (SITE.trim_start_matches("https://"), walk.town.house.port(Service::Https));
+    let mut curl = Command::new("curl")
+        .args([
+            "--silent",
+            "--insecure",
+            "--http1.1",
+            "--limit-rate",
+            "1k",
+            "--data",
+            "",
+            "--output",
+            "/dev/null",
+        ])
+        .args([
+            "--connect-to",
+            &format!("{host}:443:127.0.0.1:{port}"),
+            "--header",
+            &format!("Origin: {SITE}"),
+        ])
+        .args(["--header", &format!("Cookie: __Host-gp={session}"), &format!("{SITE}/mailbox/export")])
+        .arg("--dump-header")
+        .arg(&head)
+        .spawn()
+        .expect("curl is installed");
+    let begun = async {
+        while !fs::read_to_string(&head).is_ok_and(|head| head.contains("application/zip")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(MINUTE, begun).await.expect("it begins");
+    walk.open("/mailbox/export").await;
+    walk.follow("export-button").await;
+    walk.stop("export-going").await;
+    curl.kill().unwrap();
+    curl.wait().unwrap();
+    walk.follow("export-back").await;
 }
 
 fn from_paul() -> String {

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 /// Where the portal is, as the world knows it.
 pub const SITE: &str = "https://post.weber-roth.example";
+/// Another name that leads to the portal.
+pub const OTHER: &str = "post.elsewhere.example";
 /// Who writes.
 pub const ANNA: &str = "anna.weber@weber-roth.example";
 /// Who can write, too.
@@ -62,7 +64,7 @@ impl Town {
         let (portal, stranger) = (self.house.port(Service::Https), self.stranger.port);
         let host = SITE.trim_start_matches("https://");
         Chromium::start(&format!(
-            "MAP {host} 127.0.0.1:{portal},MAP * 127.0.0.1:{stranger},EXCLUDE localhost"
+            "MAP {host} 127.0.0.1:{portal},MAP {OTHER} 127.0.0.1:{portal},MAP * 127.0.0.1:{stranger},EXCLUDE localhost"
         ))
         .await
     }
