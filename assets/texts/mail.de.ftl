@@ -7,6 +7,7 @@ mail-privacy = Was mit Ihren Daten geschieht:
 mail-contact = Fragen, oder Zweifel an der Echtheit dieser Mail:
 mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nicht verschlüsselt. Antworten können Sie im Postfach.
 mail-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
+mail-below = Diese Mail auf Deutsch: weiter unten.
 mail-or = oder
 
 ## Einladung

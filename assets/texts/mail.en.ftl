@@ -8,6 +8,7 @@ mail-privacy = What is done with your data:
 mail-contact = Questions, or a doubt whether this mail is genuine:
 mail-no-reply = Please do not answer this mail: your answer would not be encrypted. You can answer in the mailbox.
 mail-link = If the button does not work, copy this link into your browser:
+mail-below = This mail in English: further below.
 mail-or = or
 
 ## Invitation

@@ -36,3 +36,25 @@ impl fmt::Display for Language {
         f.write_str(self.tag())
     }
 }
+
+/// What one mail is written in: one language, or two, one below the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Languages {
+    /// The one at the top.
+    pub first: Language,
+    /// The one below it.
+    pub second: Option<Language>,
+}
+
+impl From<Language> for Languages {
+    fn from(first: Language) -> Self {
+        Self { first, second: None }
+    }
+}
+
+impl Languages {
+    /// From the top.
+    pub fn all(self) -> impl Iterator<Item = Language> {
+        [Some(self.first), self.second].into_iter().flatten()
+    }
+}

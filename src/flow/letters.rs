@@ -182,5 +182,6 @@ pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
         imprint_url: domain.portal.imprint_url.as_deref(),
         privacy_url: domain.portal.privacy_url.as_deref(),
         contact: domain.portal.contact.as_deref(),
+        templates: None,
     }
 }

@@ -1,11 +1,12 @@
 //! The warning to the recipient of a temporary mailbox before it closes.
 
 use crate::base::address::Address;
-use crate::base::language::Language;
+use crate::base::language::Languages;
 use crate::base::time::Time;
 use crate::texts::letter::Letter;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
+use crate::texts::template::Kind;
 
 /// What a warning says.
 #[derive(Clone, Copy, Debug)]
@@ -47,46 +48,50 @@ pub enum Keep<'a> {
 }
 
 /// The warning before a mailbox closes.
-pub fn warning(head: &Letterhead<'_>, facts: &Warning<'_>, language: Language) -> MailText {
-    let mut letter = Letter::new(head, language)
-        .address("recipient", facts.recipient)
-        .date("closes", facts.closes)
-        .date("goes", facts.goes)
-        .with("days", facts.days)
-        .with("host", facts.host);
-    match facts.keep {
-        Keep::SignIn { login_url } => {
-            letter.paragraph("mail-warn-what").paragraph("mail-warn-keep").sign_in(login_url);
-        }
-        Keep::Open { inviter: Some(inviter), invited } => {
-            letter = letter.address("inviter", inviter).date("invited", invited);
-            letter.paragraph("mail-warn-what-new").paragraph("mail-warn-open").paragraph("mail-warn-lost");
-        }
-        Keep::Open { inviter: None, invited } => {
-            letter = letter.date("invited", invited);
-            letter
-                .paragraph("mail-warn-what-new")
-                .paragraph("mail-warn-open-any")
-                .paragraph("mail-warn-lost-any");
-        }
-        Keep::Ask { inviter: Some(inviter) } => {
+pub fn warning(head: &Letterhead<'_>, facts: &Warning<'_>, languages: impl Into<Languages>) -> MailText {
+    MailText::in_each(head, languages, |language| {
+        let mut letter = Letter::of(Kind::Warning, head, language)
+            .address("recipient", facts.recipient)
+            .date("closes", facts.closes)
+            .date("goes", facts.goes)
+            .with("days", facts.days)
+            .with("host", facts.host);
+        if let Keep::Open { inviter: Some(inviter), .. } | Keep::Ask { inviter: Some(inviter) } = facts.keep {
             letter = letter.address("inviter", inviter);
-            letter.paragraph("mail-warn-what-new").paragraph("mail-warn-dead").paragraph("mail-warn-ask");
         }
-        Keep::Ask { inviter: None } => {
-            letter.paragraph("mail-warn-what-new").paragraph("mail-warn-dead").paragraph("mail-warn-ask-any");
+        if let Keep::Open { invited, .. } = facts.keep {
+            letter = letter.date("invited", invited);
+        }
+        let is_open = matches!(facts.keep, Keep::SignIn { .. });
+        letter.piece("intro").paragraph(if is_open { "mail-warn-what" } else { "mail-warn-what-new" });
+        letter.piece("keep").keep(&facts.keep);
+        letter.piece("nothing").paragraph("mail-warn-nothing");
+        letter.piece("check").genuine(facts.host);
+        letter.piece("no_reply").paragraph("mail-no-reply");
+        letter.sheet("mail-warn-subject", "mail-warn-title")
+    })
+}
+
+impl Letter<'_> {
+    fn keep(&mut self, keep: &Keep<'_>) -> &mut Self {
+        match keep {
+            Keep::SignIn { login_url } => self.paragraph("mail-warn-keep").sign_in(login_url),
+            Keep::Open { inviter: Some(_), .. } => {
+                self.paragraph("mail-warn-open").paragraph("mail-warn-lost")
+            }
+            Keep::Open { inviter: None, .. } => {
+                self.paragraph("mail-warn-open-any").paragraph("mail-warn-lost-any")
+            }
+            Keep::Ask { inviter: Some(_) } => self.paragraph("mail-warn-dead").paragraph("mail-warn-ask"),
+            Keep::Ask { inviter: None } => self.paragraph("mail-warn-dead").paragraph("mail-warn-ask-any"),
         }
     }
-    letter
-        .paragraph("mail-warn-nothing")
-        .genuine(facts.host)
-        .paragraph("mail-no-reply")
-        .finish("mail-warn-subject", "mail-warn-title")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::language::Language;
     use crate::texts::date;
 
     const CLOSES: Time = Time(1_803_038_400);

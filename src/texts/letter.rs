@@ -1,15 +1,24 @@
 //! How a mail of ours is built: the same content as text and as HTML, nothing remote, no picture.
 
 use crate::base::address::Address;
-use crate::base::colour::Colour;
 use crate::base::language::Language;
+use crate::base::language::Languages;
 use crate::base::time::Time;
 use crate::texts::Value;
 use crate::texts::date;
 use crate::texts::date_time;
+use crate::texts::sheet;
+use crate::texts::sheet::Block;
+use crate::texts::sheet::Foot;
+use crate::texts::sheet::Link;
+use crate::texts::sheet::Sheet;
 use crate::texts::tame;
+use crate::texts::template::Kind;
+use crate::texts::template::Paragraph;
+use crate::texts::template::Template;
+use crate::texts::template::Templates;
+use crate::texts::template::Token;
 use crate::texts::text;
-use askama::Template;
 use std::fmt;
 
 /// The head and foot of an organisation's mails.
@@ -27,6 +36,8 @@ pub struct Letterhead<'a> {
     pub privacy_url: Option<&'a str>,
     /// For questions, if the organisation says; never a telephone number.
     pub contact: Option<&'a str>,
+    /// Words of its own for mails to people outside, if it has any.
+    pub templates: Option<&'a Templates>,
 }
 
 #[cfg(test)]
@@ -46,6 +57,7 @@ impl Letterhead<'static> {
         imprint_url: None,
         privacy_url: None,
         contact: None,
+        templates: None,
     };
 }
 
@@ -58,6 +70,17 @@ pub struct MailText {
     pub text: String,
     /// text/html.
     pub html: String,
+}
+
+impl MailText {
+    /// One mail in all these languages, the first at the top.
+    pub(super) fn in_each(
+        head: &Letterhead<'_>,
+        languages: impl Into<Languages>,
+        sheet: impl Fn(Language) -> Sheet,
+    ) -> Self {
+        sheet::bind(head, &languages.into().all().map(sheet).collect::<Vec<_>>())
+    }
 }
 
 impl fmt::Debug for MailText {
@@ -80,26 +103,19 @@ const NAME: usize = 80;
 /// The longest personal note, characters.
 const NOTE: usize = 500;
 
-/// One thing said in a mail.
-enum Block {
-    /// A paragraph.
-    Paragraph(String),
-    /// A paragraph with a strong start.
-    Titled { title: String, text: String },
-    /// Somebody else's words.
-    Note { intro: String, text: String },
-    /// A button, and under it the link alone on its own line; without HTML the link alone.
-    Button { text_intro: String, intro: String, label: String, link_intro: String, url: String },
-    /// A code to be read or typed.
-    Code { intro: String, code: String },
-    /// A heading with lines under it.
-    Entry { head: String, lines: Vec<String> },
-}
-
 /// What fills a place in a text.
 pub(super) enum Filling {
     Words(String),
     Number(i64),
+}
+
+impl fmt::Display for Filling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(words),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 impl From<&str> for Filling {
@@ -148,15 +164,23 @@ impl From<usize> for Filling {
 pub(super) struct Letter<'a> {
     head: &'a Letterhead<'a>,
     language: Language,
+    kind: Option<Kind>,
     values: Vec<(&'static str, Filling)>,
-    blocks: Vec<Block>,
+    /// What is said now belongs to this piece.
+    piece: &'static str,
+    blocks: Vec<(&'static str, Block)>,
 }
 
 impl<'a> Letter<'a> {
     /// An empty one.
     pub fn new(head: &'a Letterhead<'a>, language: Language) -> Self {
         let values = vec![("brand", head.brand.into()), ("domain", head.domain.into())];
-        Self { head, language, values, blocks: Vec::new() }
+        Self { head, language, kind: None, values, piece: "", blocks: Vec::new() }
+    }
+
+    /// An empty one that the organisation may have words of its own for.
+    pub fn of(kind: Kind, head: &'a Letterhead<'a>, language: Language) -> Self {
+        Self { kind: Some(kind), ..Self::new(head, language) }
     }
 
     /// `name` stands for this in the texts.
@@ -199,10 +223,20 @@ impl<'a> Letter<'a> {
         text(self.language, id, &values)
     }
 
+    /// What is said from here on is this piece of the mail, which a template puts where it likes.
+    pub fn piece(&mut self, name: &'static str) -> &mut Self {
+        self.piece = name;
+        self
+    }
+
+    fn block(&mut self, block: Block) -> &mut Self {
+        self.blocks.push((self.piece, block));
+        self
+    }
+
     /// A paragraph.
     pub fn paragraph(&mut self, id: &str) -> &mut Self {
-        self.blocks.push(Block::Paragraph(self.say(id)));
-        self
+        self.block(Block::Paragraph(self.say(id)))
     }
 
     /// The same, if it is so.
@@ -213,41 +247,38 @@ impl<'a> Letter<'a> {
     /// One paragraph of several texts behind a strong start.
     pub fn titled(&mut self, title: &str, texts: &[&str]) -> &mut Self {
         let text = texts.iter().map(|id| self.say(id)).collect::<Vec<_>>().join(" ");
-        self.blocks.push(Block::Titled { title: self.say(title), text });
-        self
+        self.block(Block::Titled { title: self.say(title), text })
     }
 
     /// The sender's own words, if there are any, said to be such.
     pub fn note(&mut self, note: Option<&str>) -> &mut Self {
         let text = tame(note.unwrap_or_default(), NOTE);
-        if !text.is_empty() {
-            self.blocks.push(Block::Note { intro: self.say("mail-note-intro"), text });
+        if text.is_empty() {
+            self
+        } else {
+            self.block(Block::Note { intro: self.say("mail-note-intro"), text })
         }
-        self
     }
 
     /// A button to `url`; `without` is said where there is no button, `intro` above it where there is.
     pub fn button(&mut self, without: &str, intro: &str, label: &str, url: &str) -> &mut Self {
-        self.blocks.push(Block::Button {
+        self.block(Block::Button {
             text_intro: self.say(without),
             intro: self.say(intro),
             label: self.say(label),
             link_intro: self.say("mail-link"),
             url: url.to_owned(),
-        });
-        self
+        })
     }
 
     /// A code.
     pub fn code(&mut self, intro: &str, code: &str) -> &mut Self {
-        self.blocks.push(Block::Code { intro: self.say(intro), code: code.to_owned() });
-        self
+        self.block(Block::Code { intro: self.say(intro), code: code.to_owned() })
     }
 
     /// A heading with lines under it.
     pub fn entry(&mut self, head: String, lines: Vec<String>) -> &mut Self {
-        self.blocks.push(Block::Entry { head, lines });
-        self
+        self.block(Block::Entry { head, lines })
     }
 
     /// The button to the page of signing in.
@@ -270,24 +301,48 @@ impl<'a> Letter<'a> {
 
     /// Both forms, with this subject and headline.
     pub fn finish(&self, subject: &str, title: &str) -> MailText {
-        let (title, footer) = (self.say(title), self.footer());
-        let colour = Colour::parse(self.head.accent).unwrap_or(Colour::DEFAULT);
-        let page = Page {
+        sheet::bind(self.head, &[self.sheet(subject, title)])
+    }
+
+    /// The words in this language, with this subject and headline; those of the organisation where it has some.
+    pub fn sheet(&self, subject: &str, title: &str) -> Sheet {
+        let own = self.kind.and_then(|kind| self.head.templates?.of(kind, self.language));
+        Sheet {
             language: self.language,
-            title: &title,
-            brand: self.head.brand,
-            colours: Colours {
-                deep: colour.deep().hex(),
-                bright: colour.bright().hex(),
-                pale: colour.pale().hex(),
-                dusky: colour.dusky().hex(),
+            subject: self.say(subject),
+            title: own.and_then(Template::title).map_or_else(|| self.say(title), |title| self.fill(title)),
+            blocks: match own {
+                None => self.blocks.iter().map(|(_, block)| block.clone()).collect(),
+                Some(template) => self.laid_out(template),
             },
-            blocks: &self.blocks,
-            footer: &footer,
-        };
-        // Rendering into a String fails only where a value's Display does, and these are texts.
-        let html = page.render().unwrap_or_default();
-        MailText { subject: one_line(&self.say(subject)), text: self.text(&title, &footer), html }
+            footer: self.footer(),
+        }
+    }
+
+    /// The pieces in the order of a template, with its own words between them.
+    fn laid_out(&self, template: &Template) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        for paragraph in template.paragraphs() {
+            match paragraph {
+                Paragraph::Piece(piece) => {
+                    let of_it = self.blocks.iter().filter(|(name, _)| name == piece);
+                    blocks.extend(of_it.map(|(_, block)| block.clone()));
+                }
+                Paragraph::Words(words) => blocks.push(Block::Paragraph(self.fill(words))),
+            }
+        }
+        blocks
+    }
+
+    fn fill(&self, words: &[Token]) -> String {
+        let value = |wanted: &str| self.values.iter().rev().find(|(name, _)| *name == wanted);
+        words
+            .iter()
+            .map(|token| match token {
+                Token::Text(text) => text.clone(),
+                Token::Word(name) => value(name).map_or_else(String::new, |(_, filling)| filling.to_string()),
+            })
+            .collect()
     }
 
     fn footer(&self) -> Vec<Foot> {
@@ -300,37 +355,6 @@ impl<'a> Letter<'a> {
         }
         footer
     }
-
-    fn text(&self, title: &str, footer: &[Foot]) -> String {
-        let mut out = String::new();
-        wrap(&mut out, title, "");
-        for block in &self.blocks {
-            out.push('\n');
-            match block {
-                Block::Paragraph(text) => wrap(&mut out, text, ""),
-                Block::Titled { title, text }
-                | Block::Code { intro: title, code: text }
-                | Block::Button { text_intro: title, url: text, .. } => {
-                    wrap(&mut out, title, "");
-                    wrap(&mut out, text, "");
-                }
-                Block::Note { intro, text } => {
-                    wrap(&mut out, intro, "");
-                    wrap(&mut out, text, "> ");
-                }
-                Block::Entry { head, lines } => {
-                    wrap(&mut out, head, "");
-                    lines.iter().for_each(|line| wrap(&mut out, line, "  "));
-                }
-            }
-        }
-        out.push_str("\n-- \n");
-        for Foot { text, link } in footer {
-            let link = link.as_ref().map(|link| format!(" {}", link.shown)).unwrap_or_default();
-            wrap(&mut out, &format!("{text}{link}"), "");
-        }
-        out
-    }
 }
 
 impl<'a> From<&'a Filling> for Value<'a> {
@@ -340,77 +364,4 @@ impl<'a> From<&'a Filling> for Value<'a> {
             Filling::Number(number) => Self::Number(*number),
         }
     }
-}
-
-/// A line under every mail.
-struct Foot {
-    text: String,
-    link: Option<Link>,
-}
-
-/// A page or an address.
-struct Link {
-    shown: String,
-    /// Nothing for what is neither.
-    url: Option<String>,
-}
-
-impl Link {
-    fn to(text: &str) -> Self {
-        let is_page = text.starts_with("https://") || text.starts_with("http://");
-        let url = match Address::parse(text) {
-            _ if is_page => Some(text.to_owned()),
-            Ok(address) => Some(format!("mailto:{address}")),
-            Err(_) => None,
-        };
-        Self { shown: text.to_owned(), url }
-    }
-}
-
-/// What is derived from the organisation's one colour.
-struct Colours {
-    deep: String,
-    bright: String,
-    pale: String,
-    dusky: String,
-}
-
-#[derive(Template)]
-#[template(path = "mail/letter.html")]
-struct Page<'a> {
-    language: Language,
-    title: &'a str,
-    brand: &'a str,
-    colours: Colours,
-    blocks: &'a [Block],
-    footer: &'a [Foot],
-}
-
-/// Breaks lines between words at 72 columns, each behind `prefix`; a longer word, as a link, stays whole.
-fn wrap(out: &mut String, paragraph: &str, prefix: &str) {
-    const COLUMNS: usize = 72;
-    for line in paragraph.lines() {
-        out.push_str(prefix);
-        let mut column = prefix.len();
-        for word in line.split_whitespace() {
-            let width = word.chars().count();
-            if column > prefix.len() {
-                if column + 1 + width > COLUMNS {
-                    out.push('\n');
-                    out.push_str(prefix);
-                    column = prefix.len();
-                } else {
-                    out.push(' ');
-                    column += 1;
-                }
-            }
-            out.push_str(word);
-            column += width;
-        }
-        out.push('\n');
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

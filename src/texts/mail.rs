@@ -5,11 +5,13 @@
 
 use crate::base::address::Address;
 use crate::base::language::Language;
+use crate::base::language::Languages;
 use crate::base::time::Time;
 use crate::texts::letter::Letter;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::letter::Sender;
+use crate::texts::template::Kind;
 
 /// What an invitation says.
 pub struct Invitation<'a> {
@@ -36,30 +38,39 @@ pub struct Invitation<'a> {
 }
 
 /// The mail with the link.
-pub fn invitation(head: &Letterhead<'_>, facts: &Invitation<'_>, language: Language) -> MailText {
-    let mut letter = Letter::new(head, language)
-        .sender(&facts.sender)
-        .address("recipient", facts.recipient)
-        .date("date", facts.date)
-        .date("until", facts.until)
-        .with("host", facts.host);
-    letter
-        .paragraph("mail-invite-who")
-        .paragraph_if(facts.renewed, "mail-invite-renewed")
-        .note(facts.note)
-        .button("mail-invite-link-text", "mail-invite-click", "mail-invite-button", facts.link)
-        .paragraph("mail-invite-until");
-    if facts.has_pin {
-        letter.titled("mail-invite-pin-title", &["mail-invite-pin"]);
-    }
-    let mut unsure = vec!["mail-unsure", "mail-check-host"];
-    unsure.extend(letter.owns(facts.host).then_some("mail-check-domain"));
-    unsure.push("mail-never");
-    letter
-        .titled("mail-unsure-title", &unsure)
-        .paragraph("mail-no-reply")
-        .code("mail-invite-code", facts.access_code)
-        .finish("mail-invite-subject", "mail-invite-title")
+pub fn invitation(
+    head: &Letterhead<'_>,
+    facts: &Invitation<'_>,
+    languages: impl Into<Languages>,
+) -> MailText {
+    MailText::in_each(head, languages, |language| {
+        let mut letter = Letter::of(Kind::Invitation, head, language)
+            .sender(&facts.sender)
+            .address("recipient", facts.recipient)
+            .date("date", facts.date)
+            .date("until", facts.until)
+            .with("host", facts.host);
+        letter.piece("intro").paragraph("mail-invite-who");
+        letter.piece("link").paragraph_if(facts.renewed, "mail-invite-renewed");
+        letter.piece("note").note(facts.note);
+        letter.piece("link").button(
+            "mail-invite-link-text",
+            "mail-invite-click",
+            "mail-invite-button",
+            facts.link,
+        );
+        letter.piece("validity").paragraph("mail-invite-until");
+        if facts.has_pin {
+            letter.piece("pin_notice").titled("mail-invite-pin-title", &["mail-invite-pin"]);
+        }
+        let mut unsure = vec!["mail-unsure", "mail-check-host"];
+        unsure.extend(letter.owns(facts.host).then_some("mail-check-domain"));
+        unsure.push("mail-never");
+        letter.piece("check").titled("mail-unsure-title", &unsure);
+        letter.piece("no_reply").paragraph("mail-no-reply");
+        letter.piece("code").code("mail-invite-code", facts.access_code);
+        letter.sheet("mail-invite-subject", "mail-invite-title")
+    })
 }
 
 /// What the notice of a further message says, before the mailbox was opened, from somebody who is not its inviter.
@@ -81,20 +92,21 @@ pub struct Waiting<'a> {
 }
 
 /// The mail that points to the first invitation.
-pub fn waiting(head: &Letterhead<'_>, facts: &Waiting<'_>, language: Language) -> MailText {
-    Letter::new(head, language)
-        .sender(&facts.sender)
-        .address("recipient", facts.recipient)
-        .date("date", facts.date)
-        .address("first_sender", facts.first_sender)
-        .date("first_date", facts.first_date)
-        .date("until", facts.until)
-        .paragraph("mail-waiting-who")
-        .note(facts.note)
-        .paragraph("mail-waiting-open")
-        .paragraph("mail-waiting-lost")
-        .paragraph("mail-no-reply")
-        .finish("mail-next-subject", "mail-waiting-title")
+pub fn waiting(head: &Letterhead<'_>, facts: &Waiting<'_>, languages: impl Into<Languages>) -> MailText {
+    MailText::in_each(head, languages, |language| {
+        let mut letter = Letter::of(Kind::Waiting, head, language)
+            .sender(&facts.sender)
+            .address("recipient", facts.recipient)
+            .date("date", facts.date)
+            .address("first_sender", facts.first_sender)
+            .date("first_date", facts.first_date)
+            .date("until", facts.until);
+        letter.piece("intro").paragraph("mail-waiting-who");
+        letter.piece("note").note(facts.note);
+        letter.piece("open").paragraph("mail-waiting-open").paragraph("mail-waiting-lost");
+        letter.piece("no_reply").paragraph("mail-no-reply");
+        letter.sheet("mail-next-subject", "mail-waiting-title")
+    })
 }
 
 /// What the notice of a further message says once the mailbox has a password.
@@ -114,19 +126,25 @@ pub struct NewMessage<'a> {
 }
 
 /// The mail that says that there is a message.
-pub fn new_message(head: &Letterhead<'_>, facts: &NewMessage<'_>, language: Language) -> MailText {
-    Letter::new(head, language)
-        .sender(&facts.sender)
-        .address("recipient", facts.recipient)
-        .date("date", facts.date)
-        .with("host", facts.host)
-        .paragraph("mail-next-who")
-        .note(facts.note)
-        .sign_in(facts.login_url)
-        .paragraph("mail-next-forgot")
-        .genuine(facts.host)
-        .paragraph("mail-no-reply")
-        .finish("mail-next-subject", "mail-next-title")
+pub fn new_message(
+    head: &Letterhead<'_>,
+    facts: &NewMessage<'_>,
+    languages: impl Into<Languages>,
+) -> MailText {
+    MailText::in_each(head, languages, |language| {
+        let mut letter = Letter::of(Kind::NewMessage, head, language)
+            .sender(&facts.sender)
+            .address("recipient", facts.recipient)
+            .date("date", facts.date)
+            .with("host", facts.host);
+        letter.piece("intro").paragraph("mail-next-who");
+        letter.piece("note").note(facts.note);
+        letter.piece("sign_in").sign_in(facts.login_url);
+        letter.piece("forgotten").paragraph("mail-next-forgot");
+        letter.piece("check").genuine(facts.host);
+        letter.piece("no_reply").paragraph("mail-no-reply");
+        letter.sheet("mail-next-subject", "mail-next-title")
+    })
 }
 
 /// What the notice of several messages says.
@@ -153,39 +171,39 @@ pub struct Several<'a> {
 const NAMED: usize = 5;
 
 /// The mail that says how many messages wait.
-pub fn several(head: &Letterhead<'_>, facts: &Several<'_>, language: Language) -> MailText {
-    let named: Vec<String> = facts.senders.iter().take(NAMED).map(ToString::to_string).collect();
-    let others = facts.senders.len().saturating_sub(named.len());
-    let named = named.join(", ");
-    let mut letter = Letter::new(head, language)
-        .with("n", facts.count)
-        .with("sender", named.as_str())
-        .with("others", others)
-        .with("named", named.as_str())
-        .address("recipient", facts.recipient)
-        .date("date", facts.since)
-        .date("until", facts.until)
-        .with("host", facts.host);
-    let who = if others == 0 { named } else { letter.say("mail-several-named") };
-    letter = letter.with("who", who);
-    match facts.invitation {
-        Some((inviter, invited)) => {
+pub fn several(head: &Letterhead<'_>, facts: &Several<'_>, languages: impl Into<Languages>) -> MailText {
+    MailText::in_each(head, languages, |language| {
+        let named: Vec<String> = facts.senders.iter().take(NAMED).map(ToString::to_string).collect();
+        let others = facts.senders.len().saturating_sub(named.len());
+        let named = named.join(", ");
+        let mut letter = Letter::of(Kind::Several, head, language)
+            .with("n", facts.count)
+            .with("count", facts.count)
+            .with("sender", named.as_str())
+            .with("others", others)
+            .with("named", named.as_str())
+            .address("recipient", facts.recipient)
+            .date("date", facts.since)
+            .date("until", facts.until)
+            .with("host", facts.host);
+        let who = if others == 0 { named } else { letter.say("mail-several-named") };
+        letter = letter.with("who", who);
+        if let Some((inviter, invited)) = facts.invitation {
             letter = letter.address("first_sender", inviter).date("first_date", invited);
-            letter
-                .paragraph("mail-several-who")
-                .paragraph("mail-several-open")
-                .paragraph("mail-waiting-lost");
         }
-        None => {
+        letter.piece("intro").paragraph("mail-several-who");
+        letter.piece("open");
+        if facts.invitation.is_some() {
+            letter.paragraph("mail-several-open").paragraph("mail-waiting-lost");
+        } else {
             let one = facts.senders.len() == 1;
-            letter
-                .paragraph("mail-several-who")
-                .sign_in(facts.login_url)
-                .paragraph(if one { "mail-next-forgot" } else { "mail-several-forgot" })
-                .genuine(facts.host);
+            let forgot = if one { "mail-next-forgot" } else { "mail-several-forgot" };
+            letter.sign_in(facts.login_url).paragraph(forgot);
+            letter.piece("check").genuine(facts.host);
         }
-    }
-    letter.paragraph("mail-no-reply").finish("mail-several-subject", "mail-several-title")
+        letter.piece("no_reply").paragraph("mail-no-reply");
+        letter.sheet("mail-several-subject", "mail-several-title")
+    })
 }
 
 /// To somebody who answered an invitation or a notice by mail (RFC 3834): `address` is where they wrote,
@@ -194,14 +212,20 @@ pub fn auto_answer(
     head: &Letterhead<'_>,
     address: &Address,
     login_url: &str,
-    language: Language,
+    languages: impl Into<Languages>,
 ) -> MailText {
-    Letter::new(head, language)
-        .address("address", address)
-        .paragraph("mail-answer-text")
-        .button("mail-answer-portal", "mail-answer-portal", "mail-next-button", login_url)
-        .paragraph("mail-answer-first")
-        .finish("mail-answer-subject", "mail-answer-title")
+    MailText::in_each(head, languages, |language| {
+        let mut letter = Letter::of(Kind::AutoAnswer, head, language).address("address", address);
+        letter.piece("intro").paragraph("mail-answer-text");
+        letter.piece("sign_in").button(
+            "mail-answer-portal",
+            "mail-answer-portal",
+            "mail-next-button",
+            login_url,
+        );
+        letter.piece("first").paragraph("mail-answer-first");
+        letter.sheet("mail-answer-subject", "mail-answer-title")
+    })
 }
 
 /// Into the mailbox that has a newer one now: `by` has asked for it at `when`; it stays until `until` at least.

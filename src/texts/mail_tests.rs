@@ -107,6 +107,7 @@ fn every_domain_has_its_own_head_and_foot() {
         imprint_url: None,
         privacy_url: None,
         contact: Some("https://oez.example/kontakt"),
+        templates: None,
     };
     let one = an_invitation(Language::De, None, None, true);
     let two = invitation_of(&other, Language::De, None, None, true);

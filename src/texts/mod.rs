@@ -11,6 +11,9 @@ pub mod mail;
 pub mod note;
 pub mod refused;
 pub mod report;
+pub mod sample;
+mod sheet;
+pub mod template;
 
 #[cfg(test)]
 mod every_mail;
@@ -184,17 +187,26 @@ pub fn size(language: Language, octets: u64) -> String {
 /// Words of somebody, made fit for one line of a text: no control characters, nothing that turns the direction of
 /// what follows (UAX 9), at most `most` characters.
 pub fn tame(words: &str, most: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let mut tamed: String = words
         .chars()
         .filter(|c| !turns(*c))
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c })
+        .map(|c| if breaks(c) { ' ' } else { c })
         .take(most + 1)
         .collect();
     if tamed.chars().count() > most {
         tamed = tamed.chars().take(most.saturating_sub(1)).chain(['…']).collect();
     }
     tamed.trim().to_owned()
+}
+
+/// Turns the direction of what follows.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Ends a line, or does something else to a screen that words do not.
+fn breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 type Bundle = FluentBundle<FluentResource>;
@@ -312,7 +324,7 @@ mod tests {
     }
 
     /// How a text is asked for.
-    const ASKS: [&str; 13] = [
+    const ASKS: [&str; 14] = [
         "text(",
         "plain(",
         "t(",
@@ -326,6 +338,7 @@ mod tests {
         "button(",
         "code(",
         "finish(",
+        "sheet(",
     ];
 
     fn files(roots: &[&str]) -> Vec<std::path::PathBuf> {
