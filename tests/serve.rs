@@ -171,6 +171,30 @@ fn ready_reloaded_and_stopped() {
     assert_eq!(serde_json::from_str::<Value>(&list).unwrap().as_array().unwrap().len(), 2, "{list}");
 }
 
+/// A template that is broken while the server runs is told in the log, and what was there before stays.
+#[test]
+fn a_broken_template_is_not_reloaded() {
+    let mut service = Service::start();
+    let words = service.dir.path().join("words");
+    fs::create_dir(&words).unwrap();
+    let more = format!("templates = \"{}\"\n", words.display());
+    fs::write(service.dir.path().join("guard.toml"), configuration(&service.dir, &more)).unwrap();
+    let file = words.join("auto-answer.en.txt");
+    fs::write(&file, "Hello.\n\n{intro}\n{sign_in}\n").unwrap();
+    service.signal("-HUP");
+    service.wait_for("configuration and certificates read again");
+    fs::write(&file, "Hello.\n\n{intro}\n{sign_on}\n").unwrap();
+    service.signal("-HUP");
+    let refused = service.wait_for("not reloaded");
+    let why = refused["error"].as_str().unwrap();
+    assert!(why.contains("auto-answer.en.txt:4: unknown placeholder {sign_on}"), "{refused}");
+    assert!(why.contains("auto-answer.en.txt: {sign_in} is missing"), "{refused}");
+    let (done, said) = command(&service.dir, &["check"], "");
+    assert!(!done && said.contains("{sign_on}"), "{said}");
+    service.signal("-TERM");
+    assert!(service.child.wait().unwrap().success(), "it went on until then");
+}
+
 #[test]
 fn a_second_service_on_the_same_data_is_turned_away() {
     let service = Service::start();

@@ -5,6 +5,7 @@
 
 use crate::app::error::AppError;
 use crate::app::keys;
+use crate::app::templates;
 use crate::base::dns::Validation;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -128,6 +129,7 @@ impl Appliance {
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
         // What may fail comes first: then nothing has changed.
         let recovery = keys::recovery_certificate(&config, self.flow.clock.now())?;
+        let wordings = templates::read(&config)?;
         self.certificates.reload()?;
         signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
         let stays = needs_restart(&self.flow.config(), &config);
@@ -137,6 +139,7 @@ impl Appliance {
         self.portal.reload(&config);
         self.flow.reconfigure(config);
         self.flow.set_recovery(recovery);
+        self.flow.set_wordings(wordings);
         let flow = self.flow.clone();
         self.workers.spawn(async move {
             if let Err(error) = flow.account_round().await {

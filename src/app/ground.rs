@@ -5,6 +5,7 @@
 use crate::app::clock::SystemClock;
 use crate::app::error::AppError;
 use crate::app::keys;
+use crate::app::templates;
 use crate::base::random::Random;
 use crate::base::time::Clock;
 use crate::config::Config;
@@ -87,6 +88,7 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
     };
     let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
     let recovery = keys::recovery_certificate(&config, around.clock.now())?;
+    let wordings = templates::read(&config)?;
     let key_file = keys::master_key_place(&config);
     let opening = threads::blocking(move || open_disk(&data_dir, &key_file, &*random, options));
     let Ok(opened) = opening.await else {
@@ -104,6 +106,7 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
     };
     let flow = Flow::new(ground, config);
     flow.set_recovery(recovery);
+    flow.set_wordings(wordings);
     Ok(flow)
 }
 

@@ -14,3 +14,4 @@ pub mod rotation;
 mod runtime;
 pub mod serve;
 pub mod settings;
+pub mod templates;

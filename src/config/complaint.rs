@@ -12,6 +12,8 @@ pub enum Place {
     Line(usize),
     /// In this environment variable.
     Variable(String),
+    /// In a file that the configuration names: on this line, from 1, or as a whole.
+    Named(String, Option<usize>),
 }
 
 /// One finding.
@@ -52,6 +54,8 @@ impl fmt::Display for Complaints {
                 Place::File => write!(f, "{}: ", self.file)?,
                 Place::Line(line) => write!(f, "{}:{line}: ", self.file)?,
                 Place::Variable(name) => write!(f, "${name}: ")?,
+                Place::Named(file, None) => write!(f, "{file}: ")?,
+                Place::Named(file, Some(line)) => write!(f, "{file}:{line}: ")?,
             }
             if !key.is_empty() {
                 write!(f, "{key}: ")?;

@@ -150,6 +150,10 @@ pub struct LocalDomain {
     pub postmaster: Option<Address>,
     /// For people outside of whom nothing else is known.
     pub language: Language,
+    /// Those of whom nobody knows what they chose are written to in this one too.
+    pub second_language: Option<Language>,
+    /// A directory with its own words for mails.
+    pub templates: Option<PathBuf>,
     /// `[portal]` with this domain's own keys over it.
     pub portal: Portal,
 }
@@ -173,20 +177,38 @@ pub(super) fn read_domains(reader: &Reader, r#use: Use) -> Option<Vec<LocalDomai
             taken.push(domain.clone());
         }
         let postmaster = s.perhaps("postmaster", value::address);
-        let language = s.perhaps("language", language);
+        let said = s.perhaps("language", language);
+        let second_language = s.perhaps("second_language", language);
+        let templates = s.perhaps("templates", path);
         let portal = read_portal(&s.section("portal"), general.as_ref(), r#use);
         let (Some(name), Some(mut portal)) = (name, portal) else {
             complete = false;
             continue;
         };
-        let Some(language) = language.or_else(|| portal.languages.first().copied()) else {
+        let Some(language) = said.or_else(|| portal.languages.first().copied()) else {
             complete = false;
             continue;
         };
+        if second_language == Some(language) {
+            s.complain("second_language", format!("{language} is the first language already"));
+        } else if let Some(second) = second_language.filter(|second| !portal.languages.contains(second)) {
+            s.complain(
+                "second_language",
+                format!("{second} is not among portal.languages: the mails lead there"),
+            );
+        }
         if portal.brand.is_empty() {
             portal.brand = name.to_unicode();
         }
-        domains.push(LocalDomain { name, secure_alias_domain, postmaster, language, portal });
+        domains.push(LocalDomain {
+            name,
+            secure_alias_domain,
+            postmaster,
+            language,
+            second_language,
+            templates,
+            portal,
+        });
     }
     complete.then_some(domains)
 }

@@ -150,6 +150,17 @@ fn says_everything_at_once() {
             ],
         ),
         (
+            &format!(
+                "{LEAST}second_language = \"en\"\ntemplates = \"words\"\n[[domain]]\nname = \"second.example\"\n\
+                 second_language = \"de\"\nportal = {{ languages = [\"en\"] }}\n"
+            ),
+            &[
+                "g:7: domain.second_language: en is the first language already",
+                "g:8: domain.templates: must be a path from the root on",
+                "g:11: domain.second_language: de is not among portal.languages",
+            ],
+        ),
+        (
             &format!("{LEAST}[temporary_mailbox]\nwarn_days = [14]\ninactivity_days = 6\n"),
             &[
                 "g:8: temporary_mailbox.warn_days: must be a list of 2 to 8 numbers, 3 to 3649",

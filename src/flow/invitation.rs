@@ -2,12 +2,13 @@
 
 use crate::base::address::Address;
 use crate::base::id::MailboxId;
+use crate::base::language::Languages;
 use crate::base::time::Time;
 use crate::config::Config;
-use crate::config::section::LocalDomain;
+use crate::config::value::PortalUrl;
 use crate::flow::Flow;
 use crate::flow::letters::Post;
-use crate::flow::letters::letterhead;
+use crate::flow::letters::worded;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
 use crate::policy::tls::Demand;
@@ -16,6 +17,7 @@ use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
+use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::letter::Sender;
 use crate::texts::mail;
@@ -68,6 +70,14 @@ pub(in crate::flow) enum Told<'a> {
     },
 }
 
+/// How a mail is to be written.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    head: &'a Letterhead<'a>,
+    portal: &'a PortalUrl,
+    languages: Languages,
+}
+
 impl Flow {
     /// The command that queues a mail to the recipient of a temporary mailbox.
     pub(in crate::flow) async fn tell_recipient(
@@ -80,7 +90,10 @@ impl Flow {
         let domain = config
             .main_domain(writer.address.domain())
             .ok_or_else(|| TakeError::internal("an account without a domain"))?;
-        let text = self.words(&config, domain, mailbox, writer, &told);
+        let languages = self.languages_for(domain, &mailbox.address, mailbox.language).await?;
+        let wordings = self.wordings();
+        let wanted = Wanted { head: &worded(domain, &wordings), portal: &domain.portal.url, languages };
+        let text = self.words(&config, &wanted, mailbox, writer, &told);
         let about = match &told {
             Told::Link { entry, .. } => Some(entry.invitation),
             _ => mailbox.invitation.filter(|_| mailbox.state == MailboxState::Unopened),
@@ -107,19 +120,19 @@ impl Flow {
     fn words(
         &self,
         config: &Config,
-        domain: &LocalDomain,
+        wanted: &Wanted<'_>,
         mailbox: &MailboxRecord,
         writer: &Writer,
         told: &Told<'_>,
     ) -> MailText {
-        let head = letterhead(domain);
+        let Wanted { head, portal, languages } = *wanted;
         let sender = Sender { name: writer.name.as_deref(), address: &writer.address };
         let now = self.clock.now();
         let note = writer.note.as_deref();
         match told {
             Told::Link { entry, renewed } => {
                 let code = entry.token.text();
-                let link = format!("{}/i/{}#{}", domain.portal.url, entry.invitation, code.expose());
+                let link = format!("{}/i/{}#{}", portal, entry.invitation, code.expose());
                 let facts = mail::Invitation {
                     sender,
                     recipient: &mailbox.address,
@@ -130,9 +143,9 @@ impl Flow {
                     renewed: *renewed,
                     link: &link,
                     access_code: code.expose(),
-                    host: domain.portal.url.host(),
+                    host: portal.host(),
                 };
-                mail::invitation(&head, &facts, mailbox.language)
+                mail::invitation(head, &facts, languages)
             }
             Told::Waiting { inviter, invited } => {
                 let facts = mail::Waiting {
@@ -144,7 +157,7 @@ impl Flow {
                     until: expiry(config, now),
                     note,
                 };
-                mail::waiting(&head, &facts, mailbox.language)
+                mail::waiting(head, &facts, languages)
             }
             Told::NewMessage => {
                 let facts = mail::NewMessage {
@@ -152,10 +165,10 @@ impl Flow {
                     recipient: &mailbox.address,
                     date: now,
                     note,
-                    login_url: &format!("{}/login", domain.portal.url),
-                    host: domain.portal.url.host(),
+                    login_url: &format!("{}/login", portal),
+                    host: portal.host(),
                 };
-                mail::new_message(&head, &facts, mailbox.language)
+                mail::new_message(head, &facts, languages)
             }
             Told::Several { count, senders, since, invitation } => {
                 let facts = mail::Several {
@@ -165,10 +178,10 @@ impl Flow {
                     since: *since,
                     invitation: invitation.as_ref().map(|(inviter, invited)| (inviter, *invited)),
                     until: expiry(config, now),
-                    login_url: &format!("{}/login", domain.portal.url),
-                    host: domain.portal.url.host(),
+                    login_url: &format!("{}/login", portal),
+                    host: portal.host(),
                 };
-                mail::several(&head, &facts, mailbox.language)
+                mail::several(head, &facts, languages)
             }
         }
     }

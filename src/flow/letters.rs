@@ -6,6 +6,7 @@ use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::base::language::Language;
+use crate::base::language::Languages;
 use crate::base::random::bytes;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
@@ -32,6 +33,7 @@ use crate::store::record::Folder;
 use crate::store::record::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
+use crate::texts::template::Wordings;
 use std::io::Write;
 
 /// A letter to somebody outside, as the queue is to take it.
@@ -114,18 +116,42 @@ impl Flow {
         domain: &LocalDomain,
         to: &Address,
     ) -> Result<Language, StoreError> {
-        let key = to.key();
-        let mut mailbox = None;
-        for id in [self.store.mailbox_of(&key).await?, self.store.mailbox_former(&key).await?] {
-            let (None, Some(id)) = (mailbox, id) else { continue };
-            mailbox = self.store.mailbox(id).await?.map(|record| record.language);
-        }
+        let on_record = self.on_record(to).await?;
         Ok(language::choose(&Facts {
-            mailbox,
+            mailbox: on_record.map(|(language, _)| language),
             domain: to.domain(),
             offered: &domain.portal.languages,
             setting: domain.language,
         }))
+    }
+
+    /// In which languages `domain` writes to somebody outside; `first` is the one at the top.
+    pub(in crate::flow) async fn languages_for(
+        &self,
+        domain: &LocalDomain,
+        to: &Address,
+        first: Language,
+    ) -> Result<Languages, StoreError> {
+        let chosen = self.on_record(to).await?.filter(|(_, chosen)| *chosen).map(|(language, _)| language);
+        Ok(language::one_or_both(first, chosen, domain.language, domain.second_language))
+    }
+
+    /// The language that a mailbox of the address has on record, and whether its owner chose it there: the present
+    /// mailbox, unless only a former one was opened.
+    async fn on_record(&self, to: &Address) -> Result<Option<(Language, bool)>, StoreError> {
+        let key = to.key();
+        let mut found = None;
+        for id in [self.store.mailbox_of(&key).await?, self.store.mailbox_former(&key).await?] {
+            let Some(id) = id else { continue };
+            let Some(record) = self.store.mailbox(id).await? else { continue };
+            let chosen = record.opened.is_some();
+            match found {
+                None => found = Some((record.language, chosen)),
+                Some((language, false)) if language == record.language => found = Some((language, chosen)),
+                Some(_) => {}
+            }
+        }
+        Ok(found)
     }
 
     /// The header of a letter: from the address of notices, caused by nobody directly.
@@ -174,7 +200,7 @@ impl Flow {
 }
 
 /// The head of every letter of a domain.
-pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
+pub fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
     Letterhead {
         brand: &domain.portal.brand,
         accent: &domain.portal.accent,
@@ -184,4 +210,9 @@ pub(in crate::flow) fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
         contact: domain.portal.contact.as_deref(),
         templates: None,
     }
+}
+
+/// The same with the domain's own words, for people outside.
+pub fn worded<'a>(domain: &'a LocalDomain, wordings: &'a Wordings) -> Letterhead<'a> {
+    Letterhead { templates: wordings.of(&domain.name), ..letterhead(domain) }
 }

@@ -28,7 +28,7 @@ mod hosts;
 pub mod intake;
 pub mod invitation;
 mod lanes;
-mod letters;
+pub mod letters;
 pub mod life;
 pub mod locks;
 pub mod mta_sts;
@@ -99,6 +99,7 @@ use crate::net::dns::Dns;
 use crate::openpgp::certificate::CertificateCache;
 use crate::store::Store;
 use crate::store::spool::SpoolDir;
+use crate::texts::template::Wordings;
 use crate::vault::keyring::Keys;
 use crate::vault::seal::Index;
 use crate::vault::slot::Parameters;
@@ -162,6 +163,7 @@ pub struct Flow {
     pub lives: Bell,
     plaintext: Arc<Semaphore>,
     config: RwLock<Arc<Config>>,
+    wordings: RwLock<Arc<Wordings>>,
 }
 
 /// What the edge brings.
@@ -223,6 +225,7 @@ impl Flow {
                 usize::try_from(config.limits.plaintext_memory >> 10).unwrap_or(Semaphore::MAX_PERMITS),
             )),
             config: RwLock::new(config),
+            wordings: RwLock::default(),
         })
     }
 
@@ -234,6 +237,16 @@ impl Flow {
     /// Puts another configuration in force; what is under way finishes with the former.
     pub fn reconfigure(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The words that domains have of their own.
+    pub fn wordings(&self) -> Arc<Wordings> {
+        self.wordings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Mails that are written from now on have these.
+    pub fn set_wordings(&self, wordings: Wordings) {
+        *self.wordings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wordings);
     }
 
     /// Room in memory for a message of `size` octets; `None` when there is none now.

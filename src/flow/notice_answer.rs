@@ -6,7 +6,7 @@ use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
 use crate::flow::letters::Post;
-use crate::flow::letters::letterhead;
+use crate::flow::letters::worded;
 use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
@@ -84,7 +84,8 @@ impl Flow {
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
         let login = format!("{}/login", domain.portal.url);
         let (language, demand) = (self.language_for(domain, to).await?, self.demand_about(to).await?);
-        let text = mail::auto_answer(&letterhead(domain), from, &login, language);
+        let languages = self.languages_for(domain, to, language).await?;
+        let text = mail::auto_answer(&worded(domain, &self.wordings()), from, &login, languages);
         let command = self.post(Post {
             domain,
             to,

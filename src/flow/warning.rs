@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
 use crate::flow::letters::Post;
-use crate::flow::letters::letterhead;
+use crate::flow::letters::worded;
 use crate::flow::life;
 use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
@@ -48,7 +48,8 @@ impl Flow {
             keep,
             host: domain.portal.url.host(),
         };
-        let text = texts::warning(&letterhead(domain), &facts, record.language);
+        let languages = self.languages_for(domain, &record.address, record.language).await?;
+        let text = texts::warning(&worded(domain, &self.wordings()), &facts, languages);
         let id = self.queue_id();
         let queued = self.post(Post {
             domain,

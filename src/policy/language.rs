@@ -2,6 +2,7 @@
 
 use crate::base::address::Domain;
 use crate::base::language::Language;
+use crate::base::language::Languages;
 
 /// What is known of a recipient.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,21 @@ pub struct Facts<'a> {
 pub fn choose(facts: &Facts<'_>) -> Language {
     let known = [facts.mailbox, of_country(facts.domain)].into_iter().flatten();
     known.into_iter().find(|known| facts.offered.contains(known)).unwrap_or(facts.setting)
+}
+
+/// One language for who chose it, else below it the other of the two in which the domain writes.
+pub fn one_or_both(
+    first: Language,
+    chosen: Option<Language>,
+    setting: Language,
+    second: Option<Language>,
+) -> Languages {
+    let second = match (chosen == Some(first), second) {
+        (true, _) | (false, None) => None,
+        (false, Some(second)) if second == first => Some(setting),
+        (false, second) => second,
+    };
+    Languages { first, second }
 }
 
 /// The language of a country that speaks one of ours and no other; nothing for all other endings.
@@ -62,6 +78,23 @@ mod tests {
             let domain = Domain::parse(domain).unwrap();
             let facts = Facts { mailbox, domain: &domain, offered, setting };
             assert_eq!(choose(&facts), want, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn two_languages_stand_below_each_other_until_one_was_chosen() {
+        for (first, chosen, setting, second, want) in [
+            (De, None, De, None, (De, None)),
+            (En, None, De, None, (En, None)),
+            (De, None, De, Some(En), (De, Some(En))),
+            (En, None, De, Some(En), (En, Some(De))),
+            (En, Some(En), De, Some(En), (En, None)),
+            (De, Some(De), De, Some(En), (De, None)),
+            // What was chosen is not on offer any more.
+            (De, Some(En), De, Some(En), (De, Some(En))),
+        ] {
+            let languages = one_or_both(first, chosen, setting, second);
+            assert_eq!((languages.first, languages.second), want, "{first} {chosen:?} {setting} {second:?}");
         }
     }
 }

@@ -59,5 +59,6 @@ mod recipient;
 mod recipient_imap;
 mod renewal;
 mod shown;
+mod templates;
 mod tls_policy;
 mod unreadable;
