@@ -741,3 +741,104 @@ fn a_secure_alias_is_switched_and_given_a_level_without_a_server_too() {
     .unwrap();
     assert!(!warned(&site), "nobody has an alias");
 }
+
+impl Site {
+    /// Its domain has a directory for words of its own, and more in its section.
+    fn with_templates(more: &str) -> Self {
+        let site = Self::with_master_key();
+        fs::create_dir(site.path("words")).unwrap();
+        let said =
+            format!("name = \"example.org\"\ntemplates = \"{}\"\n{more}", site.path("words").display());
+        let text = fs::read_to_string(site.path("guard.toml")).unwrap();
+        fs::write(site.path("guard.toml"), text.replace("name = \"example.org\"\n", &said)).unwrap();
+        site
+    }
+
+    fn word(&self, file: &str, content: &[u8]) {
+        fs::write(self.path("words").join(file), content).unwrap();
+    }
+}
+
+const ANSWER: &str =
+    "Good day,\n\nour <i>front desk</i> reads no mail sent to {address}.\n\n{intro}\n{sign_in}\n";
+
+#[test]
+fn templates_are_shown_as_they_would_go_out() {
+    let site = Site::with_templates("");
+    let all = site.run(&["template", "test", "--json"], "").json();
+    let count = |all: &Value| all.as_array().unwrap().len();
+    assert_eq!(count(&all), 12, "six mails in two languages: {all}");
+    assert!(all.as_array().unwrap().iter().all(|one| one["templates"] == serde_json::json!([])), "{all}");
+
+    site.word("auto-answer.en.txt", ANSWER.as_bytes());
+    let shown = site.run(&["template", "test", "auto-answer", "--language", "en"], "");
+    assert_eq!(shown.code(), 0, "{}", shown.err());
+    let file = site.path("words/auto-answer.en.txt").display().to_string();
+    let first = format!("### example.org, auto-answer, en: {file}\nSubject: Your answer was not delivered\n");
+    assert!(shown.out().starts_with(&first), "{}", shown.out());
+    for want in [
+        "our <i>front desk</i> reads no mail sent to\nsecure-mail@example.org.",
+        "https://mail.example.org/login",
+        "Sent by example.org",
+    ] {
+        assert!(shown.out().contains(want), "{want} in {}", shown.out());
+    }
+    let html = site.run(&["template", "test", "auto-answer", "--language", "en", "--html"], "").out();
+    assert!(html.starts_with("<!-- example.org") && html.contains("our &#60;i&#62;front desk"), "{html}");
+    let german = site.run(&["template", "test", "auto-answer", "--language", "de"], "").out();
+    assert!(german.starts_with("### example.org, auto-answer, de: in our words\n"), "{german}");
+
+    let of = |arguments: &[&str]| site.run(&[&["template", "test", "--json"], arguments].concat(), "").json();
+    let one = of(&["auto-answer", "--domain", "EXAMPLE.org"]);
+    assert_eq!(one[0]["templates"][0], file.as_str(), "{one}");
+    assert_eq!(count(&of(&["--language", "de"])), 6);
+    assert!(count(&of(&["--language", "de", "--all"])) > 12);
+    assert_eq!(of(&["invitation", "--all"])[1]["shape"], "invitation-no-pin");
+    assert_eq!(site.run(&["template", "test", "--domain", "other.example"], "").code(), 1);
+    for usage in [&["invite"][..], &["--language", "fr"], &["--domain", "not a domain"]] {
+        assert_eq!(site.run(&[&["template", "test"], usage].concat(), "").code(), 2, "{usage:?}");
+    }
+    let check = site.run(&["check"], "");
+    assert_eq!(check.code(), 0, "{}", check.out());
+    for want in ["1 mails in its own words", "there is no auto-answer.de.txt"] {
+        let flat = check.out().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(want), "{want} in {}", check.out());
+    }
+}
+
+#[test]
+fn a_domain_of_two_languages_shows_both_at_once() {
+    let site = Site::with_templates("language = \"de\"\nsecond_language = \"en\"\n");
+    site.word("auto-answer.en.txt", ANSWER.as_bytes());
+    let both = site.run(&["template", "test", "auto-answer", "--json"], "").json();
+    assert_eq!(both.as_array().unwrap().len(), 1);
+    assert_eq!(both[0]["languages"], serde_json::json!(["de", "en"]));
+    assert_eq!(both[0]["templates"].as_array().unwrap().len(), 1);
+    assert_eq!(both[0]["subject"], "Ihre Antwort wurde nicht zugestellt / Your answer was not delivered");
+    assert!(both[0]["text"].as_str().unwrap().contains("our <i>front desk</i>"), "{both}");
+}
+
+#[test]
+fn a_wrong_template_is_78_with_every_finding() {
+    let site = Site::with_templates("");
+    site.word("auto-answer.en.txt", "{intro}\n{pin}\n".as_bytes());
+    site.word("invitation.de.txt", b"\xFFnot UTF-8");
+    site.word("warning.de.txt", "x".repeat(9_000).as_bytes());
+    site.word("warnung.de.txt", b"");
+    for command in [&["template", "test"][..], &["check"], &["serve"], &["account", "list"]] {
+        let ended = site.run(command, "");
+        assert_eq!(ended.code(), 78, "{command:?}: {}", ended.err());
+        for want in [
+            "words/auto-answer.en.txt:2: there is no {pin}",
+            "words/auto-answer.en.txt: {sign_in} is missing",
+            "words/invitation.de.txt:1: not UTF-8",
+            "words/warning.de.txt: longer than 8 KiB",
+            "words/warnung.de.txt: not the name of a template",
+        ] {
+            assert!(ended.err().contains(want), "{command:?}: {want} in {}", ended.err());
+        }
+    }
+    fs::remove_dir_all(site.path("words")).unwrap();
+    let gone = site.run(&["check"], "");
+    assert!(gone.code() == 78 && gone.err().contains("words: cannot be read"), "{}", gone.err());
+}

@@ -1,6 +1,8 @@
 //! The command line: every command with its arguments.
 
 use crate::base::alias::AliasLevel;
+use crate::base::language::Language;
+use crate::texts::template::Kind;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
@@ -64,6 +66,9 @@ pub enum Command {
     MasterKey(MasterKey),
     /// Print the records to publish, as zone lines
     Dns,
+    /// Mails to people outside, in a domain's own words
+    #[command(subcommand)]
+    Template(Template),
 }
 
 /// `guardpost demo`.
@@ -309,6 +314,47 @@ pub enum Certificate {
     },
 }
 
+/// `guardpost template …`.
+#[derive(Debug, Subcommand)]
+pub enum Template {
+    /// Show mails to people outside as they would go out, with made-up facts; nothing is sent
+    Test(TemplateTest),
+}
+
+/// `guardpost template test`.
+#[derive(Args, Clone, Debug)]
+pub struct TemplateTest {
+    /// This mail alone: invitation, waiting, new-message, several, warning or auto-answer
+    #[arg(value_parser = mail)]
+    pub mail: Option<Kind>,
+    /// Of this domain alone
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// In this language alone; else in each, or in both where the domain writes in two
+    #[arg(long, value_name = "LANGUAGE", value_parser = language)]
+    pub language: Option<Language>,
+    /// In every shape that a mail has, not the usual one alone
+    #[arg(long)]
+    pub all: bool,
+    /// Print the HTML instead of the text
+    #[arg(long)]
+    pub html: bool,
+}
+
+/// A mail by its name; nothing else is one.
+fn mail(text: &str) -> Result<Kind, String> {
+    Kind::parse(text).ok_or_else(|| format!("the mails are {}", Kind::ALL.map(Kind::name).join(", ")))
+}
+
+/// A language by its tag; nothing else is one.
+fn language(text: &str) -> Result<Language, String> {
+    let known = || Language::ALL.map(Language::tag).join(", ");
+    Language::ALL
+        .into_iter()
+        .find(|language| language.tag() == text)
+        .ok_or_else(|| format!("the languages are {}", known()))
+}
+
 /// `guardpost master-key …`.
 #[derive(Debug, Subcommand)]
 pub enum MasterKey {
@@ -358,6 +404,9 @@ mod tests {
             "guardpost account policy encrypted a@x",
             "guardpost account policy opportunistic a@x",
             "guardpost account policy DANE-only a@x",
+            "guardpost template",
+            "guardpost template test invite",
+            "guardpost template test --language fr",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -6,7 +6,9 @@ use crate::app::ground;
 use crate::app::key_backup;
 use crate::app::keys;
 use crate::app::settings::Settings;
+use crate::app::templates;
 use crate::base::dns::Validation;
+use crate::base::language::Language;
 use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::config::Config;
@@ -26,6 +28,8 @@ use crate::serve::control::answer::Health;
 use crate::serve::control::answer::StoredListed;
 use crate::serve::control::client;
 use crate::serve::control::request::Request;
+use crate::texts::template::Kind;
+use crate::texts::template::Wordings;
 use crate::vault::OsRandom;
 use crate::vault::keyring;
 use serde_json::Value;
@@ -46,8 +50,10 @@ const WRITTEN: Time = Time(1_795_000_000);
 pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>, AppError> {
     let settings = settings?;
     let config = settings.load()?;
+    let wordings = templates::read(&config)?;
     let mut findings = Findings::default();
     findings.ok("configuration", format!("{} is complete", settings.file.display()));
+    findings.templates(&config, &wordings);
     findings.smarthost(&config);
     let has_keys = findings.master_key(&config);
     findings.certificate(&config, SystemClock.now());
@@ -85,6 +91,26 @@ impl Findings {
 
     fn add(&mut self, level: &str, about: &str, finding: impl Into<String>) {
         self.0.push(Finding { level: level.into(), about: about.into(), finding: finding.into() });
+    }
+
+    /// What has no words of its own in one language goes out in ours.
+    fn templates(&mut self, config: &Config, wordings: &Wordings) {
+        let about = "templates";
+        for domain in &config.domains {
+            let Some(own) = wordings.of(&domain.name) else { continue };
+            self.ok(about, format!("{}: {} mails in its own words", domain.name, own.count()));
+            for kind in Kind::ALL {
+                let (worded, not): (Vec<Language>, Vec<Language>) =
+                    domain.portal.languages.iter().partition(|language| own.of(kind, **language).is_some());
+                if let ([_, ..], [missing, ..]) = (worded.as_slice(), not.as_slice()) {
+                    let what = format!(
+                        "{}: {kind} goes out in our words where it is in \"{missing}\": there is no {kind}.{missing}.txt",
+                        domain.name
+                    );
+                    self.warning(about, what);
+                }
+            }
+        }
     }
 
     /// A policy holds for the way to a smarthost, and proves nothing of the way behind it.

@@ -3,6 +3,7 @@
 pub mod arguments;
 mod check;
 mod table;
+mod template;
 mod terminal;
 
 use crate::app;
@@ -27,6 +28,7 @@ use crate::cli::arguments::Key;
 use crate::cli::arguments::Mailbox;
 use crate::cli::arguments::MasterKey;
 use crate::cli::arguments::Queue;
+use crate::cli::arguments::Template;
 use crate::cli::terminal::Asking;
 use crate::cli::terminal::can_ask;
 use crate::cli::terminal::confirm;
@@ -148,6 +150,15 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
             let bad = findings.iter().any(|finding| finding.level == "error");
             print_answer(&json!(findings), arguments.json, &Show::Table)?;
             Ok(ExitCode::from(u8::from(bad)))
+        }
+        Command::Template(Template::Test(wish)) => {
+            let tested = template::test(&settings()?.load()?, wish)?;
+            if arguments.json {
+                print_answer(&json!(tested), true, &Show::Table)?;
+            } else {
+                io::stdout().lock().write_all(template::show(&tested, wish.html).as_bytes())?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::MasterKey(MasterKey::Create) => {
             let config = settings()?.load()?;
@@ -283,7 +294,7 @@ fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Reques
             Ok((Request::Recipient { address: address.clone(), from: from.clone() }, Show::Table))
         }
         Command::Dns => Ok((Request::Dns {}, Show::Lines("lines"))),
-        Command::Demo(_) | Command::Serve | Command::Check | Command::MasterKey(_) => {
+        Command::Demo(_) | Command::Serve | Command::Check | Command::Template(_) | Command::MasterKey(_) => {
             Err(Trouble::usage("not a question for the server").into())
         }
     }
