@@ -14,7 +14,6 @@ use crate::policy::mta_sts;
 use crate::policy::mta_sts::BadPolicy;
 use crate::policy::mta_sts::Policy;
 use crate::policy::mta_sts::PolicyId;
-use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::StsRecord;
@@ -207,7 +206,7 @@ async fn keep(flow: &Flow, domain: &Domain, id: &PolicyId, policy: &Policy) {
     let record = StsRecord {
         domain: domain.clone(),
         id: id.as_str().into(),
-        policy: policy.to_string(),
+        policy: policy.compact(),
         fetched: now,
         until: now + policy.max_age,
         used: now,
@@ -245,15 +244,19 @@ async fn make_room(flow: &Flow, domain: &Domain) -> Result<Vec<Command>, StoreEr
     Ok(all.into_iter().take(go).map(|record| Command::RemoveSts { domain: record.domain }).collect())
 }
 
+/// Every policy that is kept, without its text: that may be long, and there may be many.
 async fn all(flow: &Flow) -> Result<Vec<StsRecord>, StoreError> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = flow.store.all_sts(after, PAGE).await?;
+        let page = flow.store.all_sts(after, AT_ONCE).await?;
         let Some((last, _)) = page.last() else { return Ok(found) };
         after = Some(*last);
-        found.extend(page.into_iter().map(|(_, record)| record));
+        found.extend(page.into_iter().map(|(_, record)| StsRecord { policy: String::new(), ..record }));
     }
 }
+
+/// Policies read at once.
+const AT_ONCE: usize = 64;
 
 /// Fetches anew, once a day, what is kept and needed: who would keep a changed policy from us has to do it for as long
 /// as the former one holds. What has ended goes.
@@ -294,7 +297,7 @@ async fn anew(flow: &Flow, web: &HttpsClient, record: StsRecord, now: Time) {
     match timeout(PATIENCE, fetch(flow, web, &domain)).await {
         Ok(Ok(policy)) => {
             let (fetched, until) = (now, now + policy.max_age);
-            let (id, policy) = (id.as_str().to_owned(), policy.to_string());
+            let (id, policy) = (id.as_str().to_owned(), policy.compact());
             put(flow, StsRecord { id, policy, fetched, until, ..record }).await;
         }
         Ok(Err(why)) => {

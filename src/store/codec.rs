@@ -208,6 +208,25 @@ pub(crate) struct CertificateRow {
     pub(crate) chosen_by: Option<MailboxId>,
 }
 
+/// What a domain said by MTA-STS as a row: the policy stands in it, or in a file where it is long.
+#[derive(Debug, Decode, Encode)]
+pub(crate) struct StsRow {
+    #[n(0)]
+    pub(crate) domain: Domain,
+    #[n(1)]
+    pub(crate) id: String,
+    #[n(2)]
+    pub(crate) policy: String,
+    #[n(3)]
+    pub(crate) fetched: Time,
+    #[n(4)]
+    pub(crate) until: Time,
+    #[n(5)]
+    pub(crate) used: Time,
+    #[n(6)]
+    pub(crate) long: Option<Body>,
+}
+
 /// A signing key as a row.
 #[derive(Decode, Encode)]
 pub(crate) struct SigningRow {

@@ -813,7 +813,9 @@ fn what_a_domain_says_by_mta_sts_is_kept_replaced_and_forgotten() {
             used: Time(3),
         };
         let put = |n, id, size| Command::PutSts(Box::new(of(n, id, size)));
-        stage.ok(put(1, "one", 15 << 10));
+        stage.ok(put(1, "one", 64 << 10));
+        assert_eq!(stage.ask(stage.store().sts(&domain(1))), Some(of(1, "one", 64 << 10)));
+        stage.ok(put(1, "again", 15 << 10));
         stage.ok(put(2, "two", 9));
         stage.ok(put(1, "three", 7));
         stage.restart();

@@ -15,6 +15,7 @@ use crate::store::codec::KeyRow;
 use crate::store::codec::Mark;
 use crate::store::codec::Octets;
 use crate::store::codec::SigningRow;
+use crate::store::codec::StsRow;
 use crate::store::command::DeleteIf;
 use crate::store::command::FirstUse;
 use crate::store::command::NewInvitation;
@@ -425,15 +426,29 @@ impl Draft<'_> {
         Outcome::Done
     }
 
-    pub(crate) fn put_sts(&mut self, record: &StsRecord) -> Result<Outcome, Stop> {
+    pub(crate) fn put_sts(&mut self, record: StsRecord) -> Result<Outcome, Stop> {
         let at = sts(self.disk().index(), record.domain.as_str());
-        self.put(at, record)?;
+        self.drop_policy(&at)?;
+        let (policy, long) = match record.policy.len() > BODY_INLINE {
+            true => (String::new(), Some(self.spill(record.policy.into_bytes(), BODY_INLINE)?)),
+            false => (record.policy, None),
+        };
+        let StsRecord { domain, id, fetched, until, used, .. } = record;
+        self.put(at, &StsRow { domain, id, policy, fetched, until, used, long })?;
         Ok(Outcome::Done)
     }
 
-    pub(crate) fn remove_sts(&mut self, domain: &Domain) -> Outcome {
-        self.remove(sts(self.disk().index(), domain.as_str()));
-        Outcome::Done
+    pub(crate) fn remove_sts(&mut self, domain: &Domain) -> Result<Outcome, Stop> {
+        let at = sts(self.disk().index(), domain.as_str());
+        self.drop_policy(&at)?;
+        self.remove(at);
+        Ok(Outcome::Done)
+    }
+
+    /// The file of a long policy goes with its row.
+    fn drop_policy(&mut self, at: &[u8]) -> Result<(), StoreError> {
+        let before = self.row::<StsRow>(at)?.and_then(|row| row.long);
+        before.map_or(Ok(()), |file| self.drop_file(&file))
     }
 
     pub(crate) fn put_signing_key(&mut self, key: &SigningKey) -> Result<Outcome, Stop> {

@@ -22,6 +22,7 @@ use crate::store::codec::KeyRow;
 use crate::store::codec::Number;
 use crate::store::codec::Octets;
 use crate::store::codec::SigningRow;
+use crate::store::codec::StsRow;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
 use crate::store::deed_life;
@@ -585,7 +586,10 @@ impl Store for Engine {
     }
 
     fn sts(&self, domain: &Domain) -> Answer<'_, Option<StsRecord>> {
-        self.now(|shared| shared.disk.row(&deed_mailbox::sts(shared.disk.index(), domain.as_str())))
+        self.now(|shared| {
+            let at = deed_mailbox::sts(shared.disk.index(), domain.as_str());
+            shared.disk.row::<StsRow>(&at)?.map(|row| sts(shared, row)).transpose()
+        })
     }
 
     fn all_sts(&self, after: Option<[u8; 32]>, limit: usize) -> Answer<'_, Vec<([u8; 32], StsRecord)>> {
@@ -595,7 +599,8 @@ impl Store for Engine {
             let mut found = Vec::with_capacity(page.len());
             for (at, row) in page {
                 let at = at.get(1..).and_then(|at| at.try_into().ok());
-                found.push((at.ok_or(StoreError::Damaged { what: "a key of an MTA-STS policy" })?, row));
+                let at = at.ok_or(StoreError::Damaged { what: "a key of an MTA-STS policy" })?;
+                found.push((at, sts(shared, row)?));
             }
             Ok(found)
         })
@@ -666,6 +671,16 @@ fn certificate(shared: &Shared, row: CertificateRow) -> Result<Arc<CertificateRe
         imported: row.imported,
         chosen_by: row.chosen_by,
     }))
+}
+
+fn sts(shared: &Shared, row: StsRow) -> Result<StsRecord, StoreError> {
+    let StsRow { domain, id, policy, fetched, until, used, long } = row;
+    let policy = match long {
+        None => policy,
+        Some(file) => String::from_utf8(unspill(&shared.disk, &shared.bodies, file)?)
+            .map_err(|_| StoreError::Damaged { what: "an MTA-STS policy" })?,
+    };
+    Ok(StsRecord { domain, id, policy, fetched, until, used })
 }
 
 /// A page of messages, joined with their flags.

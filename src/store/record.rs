@@ -633,7 +633,7 @@ pub struct StoredCertificate {
 }
 
 /// What a domain said about its mail hosts by MTA-STS (RFC 8461), kept for as long as it may be.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StsRecord {
     /// Whose.
     #[n(0)]
@@ -642,16 +642,12 @@ pub struct StsRecord {
     #[n(1)]
     pub id: String,
     /// The policy, as `policy::mta_sts` writes it.
-    #[n(2)]
     pub policy: String,
     /// When it was fetched last.
-    #[n(3)]
     pub fetched: Time,
     /// It counts until then.
-    #[n(4)]
     pub until: Time,
     /// About when mail went there last; days may be missing.
-    #[n(5)]
     pub used: Time,
 }
 
@@ -665,10 +661,8 @@ impl StsRecord {
 #[cbor(index_only)]
 pub enum StoredKind {
     /// A certificate, a peer's own or an authority's.
-    #[n(0)]
     Certificate,
     /// A SubjectPublicKeyInfo.
-    #[n(1)]
     Key,
 }
 

@@ -468,8 +468,8 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::CancelQueued { queue } => draft.cancel(queue),
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),
         Command::RemoveStoredCertificates { domain } => Ok(draft.remove_stored(&domain)),
-        Command::PutSts(record) => draft.put_sts(&record),
-        Command::RemoveSts { domain } => Ok(draft.remove_sts(&domain)),
+        Command::PutSts(record) => draft.put_sts(*record),
+        Command::RemoveSts { domain } => draft.remove_sts(&domain),
         Command::PutSigningKey(key) => draft.put_signing_key(&key),
         Command::RememberSubmission { account, digest, now, until } => {
             draft.remember_submission(account, &digest, now, until)

@@ -12,6 +12,7 @@ use crate::tls_policy::all_tried;
 use crate::tls_policy::tlsa;
 use crate::tls_policy::waiting;
 use crate::web_host::WebHost;
+use guardpost::base::address::Domain;
 use guardpost::base::dns::Answer;
 use guardpost::base::dns::Security;
 use guardpost::base::dns::Tlsa;
@@ -115,6 +116,8 @@ impl World {
 const NAMES: &[&str] = &[
     "good",
     "unlisted",
+    "many",
+    "manyothers",
     "own",
     "late",
     "misnamed",
@@ -150,6 +153,12 @@ fn enforce(mx: &str) -> String {
     format!("version: STSv1\r\nmode: enforce\r\nmx: {mx}\r\nmax_age: 604800\r\n")
 }
 
+/// The same with hundreds of other hosts before it.
+fn among_many(name: &str) -> String {
+    let others: String = (0..900).map(|n| format!("{n}.others.example\r\nmx: ")).collect();
+    enforce(&format!("{others}{name}.mx.example"))
+}
+
 async fn send(house: &House, name: &str, mark: &str) {
     let message = letter(&format!("SUBJECT-{mark}-"), &format!("BODY-{mark}-"), "");
     let to = format!("bob@{name}.example");
@@ -169,6 +178,9 @@ async fn hosts_are_met_as_the_policy_of_their_domain_says() {
         ("wildcard", "good", enforce("*.mx.example"), "tls=mta-sts"),
         ("encrypt", "good", listed("encrypt"), "tls=mta-sts"),
         ("unlisted", "good", listed("other"), "4.7.5"),
+        // RFC 8461 §3.2 does not say how many hosts there may be.
+        ("many", "good", among_many("many"), "tls=mta-sts"),
+        ("manyothers", "good", among_many("other"), "4.7.5"),
         ("own", "own", listed("own"), "4.7.5"),
         ("late", "late", listed("late"), "4.7.5"),
         ("misnamed", "misnamed", listed("misnamed"), "4.7.5"),
@@ -252,6 +264,12 @@ async fn hosts_are_met_as_the_policy_of_their_domain_says() {
     assert!(tested.filter(|line| line.contains("test") && line.contains(".mx.example")).count() >= 2);
     let of_two = house.world.taken().into_iter().filter(|taken| taken.rcpts == ["<bob@two.example>"]).count();
     assert_eq!((of_two, octets.matches("<bob@two.example>").count()), (1, 1));
+    // A long policy is kept like any other: it is not asked for again.
+    send(&house, "many", "again").await;
+    all_tried(&house).await;
+    assert_eq!(world.web.asked("mta-sts.many.example").len(), 1);
+    let kept = house.flow().store.sts(&Domain::parse("many.example").unwrap()).await.unwrap().unwrap();
+    assert!(kept.policy.len() > 16 << 10, "{} octets", kept.policy.len());
     // What asks for a proof of its own asks for no policy.
     assert!(world.web.asked("mta-sts.daneonly.example").is_empty());
     let [asked] = &world.web.asked("mta-sts.good.example")[..] else { panic!("asked once") };
