@@ -312,23 +312,26 @@ impl Flow {
         commands: Vec<Command>,
     ) -> Result<Vec<Outcome>, TakeError> {
         let bodies: Vec<Body> = commands.iter().filter_map(body_of).cloned().collect();
+        let queued: Vec<QueueId> = commands.iter().filter_map(queued_by).collect();
         match self.store.commit(commands).await {
             Ok(outcomes) => Ok(outcomes),
             Err(error) => {
-                self.unlink(&bodies);
+                self.forget(&bodies, &queued);
                 Err(error.into())
             }
         }
     }
 
-    /// Removes the body files of commands that are not committed.
+    /// Removes the body files of commands that are not committed, and gives back their room in the queue.
     pub(in crate::flow) fn discard(&self, commands: &[Command]) {
         let bodies: Vec<Body> = commands.iter().filter_map(body_of).cloned().collect();
-        self.unlink(&bodies);
+        let queued: Vec<QueueId> = commands.iter().filter_map(queued_by).collect();
+        self.forget(&bodies, &queued);
     }
 
     /// What a crash leaves, the sweeper finds.
-    fn unlink(&self, bodies: &[Body]) {
+    fn forget(&self, bodies: &[Body], queued: &[QueueId]) {
+        queued.iter().for_each(|id| self.queue.left(*id));
         for body in bodies {
             if let Err(why) = self.store.bodies().unlink(body) {
                 tracing::debug!(%why, "a body file stays until it is swept");
@@ -353,6 +356,14 @@ impl Flow {
             }
         }
         Ok(first.map(|record| record.id))
+    }
+}
+
+/// The message that a command queues.
+fn queued_by(command: &Command) -> Option<QueueId> {
+    match command {
+        Command::Enqueue(queued) => Some(queued.record.id),
+        _ => None,
     }
 }
 

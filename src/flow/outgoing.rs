@@ -61,7 +61,7 @@ impl Flow {
         item: Outgoing,
         message: Composed,
     ) -> Result<Command, TakeError> {
-        self.admit_to_queue(message.reader().length())?;
+        self.admit_to_queue(item.id, message.reader().length())?;
         let queue_key = item.secret.then(|| Key::new(bytes(&*self.random)));
         let frame_key = FrameKey::queue(&self.keys.queue, queue_key.as_ref(), item.id);
         let bodies = self.store.bodies().clone();
@@ -72,7 +72,8 @@ impl Flow {
             let body = frames.finish().map_err(TakeError::internal)?.finish()?;
             Ok::<_, TakeError>((body, size))
         })
-        .await?;
+        .await
+        .inspect_err(|_| self.queue.left(item.id))?;
         let (now, config) = (self.clock.now(), self.config());
         let recipients = item.recipients.into_iter().map(|recipient| QueuedRecipient {
             queue: item.id,

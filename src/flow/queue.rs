@@ -12,6 +12,7 @@ use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
+use crate::flow::gauge::Full;
 use crate::flow::lanes::Lanes;
 use crate::flow::lanes::Lesson;
 use crate::flow::refusal::TakeError;
@@ -29,8 +30,6 @@ use crate::store::record::QueuedRecipient;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -50,56 +49,11 @@ const TROUBLE: Duration = Duration::from_secs(10);
 /// At a stop, tries under way may still end.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// What the queue holds, kept beside the store so that asking costs nothing.
-#[derive(Debug, Default)]
-pub struct Gauge {
-    messages: AtomicU64,
-    octets: AtomicU64,
-}
-
-impl Gauge {
-    /// Messages, and octets of them in clear.
-    pub fn read(&self) -> (u64, u64) {
-        (self.messages.load(Ordering::Relaxed), self.octets.load(Ordering::Relaxed))
-    }
-
-    /// Counts out a message of `octets` that has left the queue.
-    fn left(&self, octets: u64) {
-        let less = |count: &AtomicU64, by: u64| {
-            let _ =
-                count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(by)));
-        };
-        less(&self.messages, 1);
-        less(&self.octets, octets);
-    }
-
-    /// Counts anew: what was counted in and then not queued is out again.
-    async fn measure(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let (mut messages, mut octets, mut after) = (0, 0, None);
-        loop {
-            let page = store.queue(after, crate::store::PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            messages += page.len() as u64;
-            octets += page.iter().map(|record| record.size).sum::<u64>();
-        }
-        self.messages.store(messages, Ordering::Relaxed);
-        self.octets.store(octets, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 impl Flow {
     /// Counts a message of `octets` into the queue, if it has room.
-    pub(in crate::flow) fn admit_to_queue(&self, octets: u64) -> Result<(), TakeError> {
-        let limits = &self.config().limits;
-        let (messages, held) = self.queue.read();
-        if messages >= limits.queue_messages || held.saturating_add(octets) > limits.queue_size {
-            return Err(TakeError::QueueFull);
-        }
-        self.queue.messages.fetch_add(1, Ordering::Relaxed);
-        self.queue.octets.fetch_add(octets, Ordering::Relaxed);
-        Ok(())
+    pub(in crate::flow) fn admit_to_queue(&self, id: QueueId, octets: u64) -> Result<(), TakeError> {
+        let admitted = self.queue.admit(id, octets, &self.config().limits);
+        admitted.map_err(|Full| TakeError::QueueFull)
     }
 }
 
@@ -148,6 +102,7 @@ pub async fn retry(flow: &Flow, queue: Option<QueueId>) -> Result<u64, StoreErro
 pub async fn cancel(flow: &Flow, queue: QueueId) -> Result<bool, StoreError> {
     match flow.store.commit(vec![Command::CancelQueued { queue }]).await {
         Ok(_) => {
+            flow.queue.left(queue);
             flow.queue_bell.notify_one();
             Ok(true)
         }
@@ -407,7 +362,7 @@ async fn attempt(flow: &Flow, courier: &Courier, job: Job) -> Ended {
     let again = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
     let settled = bounce::settle(flow, &job.record, &job.recipients, outcomes).await;
     if matches!(flow.store.queued(job.record.id).await, Ok(None)) {
-        flow.queue.left(job.record.size);
+        flow.queue.left(job.record.id);
     }
     Ended { reached, again, settled }
 }

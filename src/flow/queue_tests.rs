@@ -31,6 +31,7 @@ use crate::peer::StartTls;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
+use crate::store::command::Command;
 use crate::store::model::Model;
 use crate::store::record::Folder;
 use crate::store::record::Purpose;
@@ -776,5 +777,17 @@ async fn the_queue_is_bounded() {
     ours.worker.until_idle().await;
     assert_eq!(ours.flow.queue.read(), (0, 0), "what has left is counted out");
     let octets = ours.flow.config().limits.queue_size;
-    assert!(ours.flow.admit_to_queue(octets).is_ok() && ours.flow.admit_to_queue(1).is_err());
+    let (one, other) = (ours.flow.queue_id(), ours.flow.queue_id());
+    ours.flow.admit_to_queue(one, octets).unwrap();
+    assert!(ours.flow.admit_to_queue(other, 1).is_err());
+    // What is being taken counts, whenever the queue is counted anew.
+    ours.worker.until_idle().await;
+    assert_eq!(ours.flow.queue.read(), (1, octets));
+    assert!(ours.flow.admit_to_queue(other, 1).is_err());
+    ours.flow.queue.left(one);
+    let message = ours.flow.own_message(MESSAGE.as_bytes()).unwrap();
+    let command = ours.flow.outgoing(ours.item(&["bob@nothing.example"]), message).await.unwrap();
+    let stale = Command::RequireAlias { account: ours.alice, level: None };
+    assert!(ours.flow.commit_taking(vec![command, stale]).await.is_err());
+    assert_eq!(ours.flow.queue.read(), (0, 0), "what was not queued after all is counted out");
 }

@@ -205,3 +205,43 @@ async fn what_has_waited_goes_out_over_one_connection_and_the_stop_ends_it_polit
     house.world.wait_until(|world| used(world)[0].inside.ends_with(b"QUIT\r\n")).await;
     assert_eq!(recipients(&used(&house.world)[0].taken), 8, "each once");
 }
+
+/// However many come at the same moment: the queue takes what it has room for, and the rest is told to come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_do_not_pass_the_limit_of_the_queue() {
+    let world = Plan::default().rule(|asked| match asked.line {
+        "greeting" => Act::Close("421 4.3.2 not now".into()),
+        _ => Act::Usual,
+    });
+    let house = House::with(world, "[limits]\nqueue_messages = 5\n").await;
+    for round in 0..4 {
+        let mut ready = Vec::new();
+        for n in 0..8 {
+            let mut alice = house.alice_sends().await;
+            let to = format!("RCPT TO:<carol{round}{n}@far.example>");
+            for (line, code) in [("MAIL FROM:<alice@house.example>", 250), (to.as_str(), 250), ("DATA", 354)]
+            {
+                assert_eq!(alice.ask(line).await.code, code, "{line}");
+            }
+            ready.push((n, alice));
+        }
+        let ends = ready.into_iter().map(|(n, mut alice)| {
+            tokio::spawn(async move {
+                alice.put(format!("Subject: {round} {n}\r\n\r\nx\r\n.\r\n").as_bytes()).await;
+                alice.reply().await
+            })
+        });
+        let mut taken = 0;
+        for end in ends.collect::<Vec<_>>() {
+            let reply = end.await.unwrap();
+            assert!(reply.is(250, "2.0.0") || reply.is(452, "4.3.1"), "{reply:?}");
+            taken += usize::from(reply.code == 250);
+        }
+        let queue = house.flow().store.queue(None, 100).await.unwrap();
+        assert_eq!((taken, queue.len()), (5, 5), "in round {round}");
+        assert_eq!(house.alice_reads().await.messages("Sent").await.len(), 5 * (round + 1));
+        for record in queue {
+            assert!(guardpost::flow::queue::cancel(house.flow(), record.id).await.unwrap());
+        }
+    }
+}
