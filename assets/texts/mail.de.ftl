@@ -304,6 +304,14 @@ report-success-text = { $n ->
    *[other] Ihre Nachricht vom { $date } wurde den Servern dieser { $n } Empfänger übergeben:
 }
 report-success-more = Was hinter jenem Server geschieht, ist hier nicht bekannt: Er meldet nichts weiter.
+report-delivered-title = Ihre Nachricht wurde zugestellt
+report-delivered-text = { $n ->
+    [one] Ihre Nachricht vom { $date } wurde diesem Empfänger zugestellt:
+   *[other] Ihre Nachricht vom { $date } wurde diesen { $n } Empfängern zugestellt:
+}
+report-delivered-more = Das sagt nicht, dass jemand sie gelesen hat.
+report-way-account = Sie liegt im Postfach dieser Adresse auf diesem Server.
+report-way-temporary-mailbox = Sie liegt verschlüsselt im temporären Postfach dieser Adresse auf diesem Server. Ein Link oder ein Hinweis per Mail sagt es dem Empfänger. Wenn diese Mail nicht hinausgeht oder zurückkommt, erfahren Sie es.
 report-way-plain = Auf dem Weg zu { $host } war sie nicht verschlüsselt.
 report-way-encrypted = Auf dem Weg zu { $host } war sie verschlüsselt. Wessen Server das ist, ist nicht bewiesen.
 report-way-dane = Auf dem Weg zu { $host } war sie verschlüsselt, und das Zertifikat passt zum DANE-Eintrag.

@@ -305,6 +305,14 @@ report-success-text = { $n ->
    *[other] Your message of { $date } was handed over to the servers of these { $n } recipients:
 }
 report-success-more = What happens behind that server is not known here: it reports no further.
+report-delivered-title = Your message was delivered
+report-delivered-text = { $n ->
+    [one] Your message of { $date } was delivered to this recipient:
+   *[other] Your message of { $date } was delivered to these { $n } recipients:
+}
+report-delivered-more = This does not say that anybody has read it.
+report-way-account = It is in the mailbox of this address on this server.
+report-way-temporary-mailbox = It is in the temporary mailbox of this address on this server, encrypted. A link or a notice tells the recipient of it by mail. If that mail does not go out or comes back, you are told.
 report-way-plain = It was not encrypted on its way to { $host }.
 report-way-encrypted = It was encrypted on its way to { $host }. Nothing proves whose server that is.
 report-way-dane = It was encrypted on its way to { $host }, whose certificate matches its DANE record.

@@ -3,39 +3,31 @@
 //! Only what our own accounts sent is reported on, never mail with the null sender: there is no bounce of a bounce.
 
 use crate::base::address::Address;
+use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::limits::HEADER_BLOCK;
-use crate::base::random::bytes;
-use crate::base::requirement::Unmet;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::message_reader;
-use crate::flow::letters::letterhead;
 use crate::flow::notes::Kept;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
-use crate::flow::sealing::Place;
-use crate::flow::sealing::Receiver;
+use crate::flow::report::Fate;
+use crate::flow::report::Original;
+use crate::flow::report::alias_level;
 use crate::flow::sealing::blocking;
 use crate::flow::undelivered::Returned;
-use crate::mime::compose;
-use crate::mime::compose::Automatic;
-use crate::mime::compose::Letter;
-use crate::mime::compose::Person;
 use crate::mime::header::Header;
 use crate::mime::report;
 use crate::mime::report::Action;
-use crate::mime::report::Report;
 use crate::policy::retry;
 use crate::policy::retry::Next;
 use crate::policy::retry::Pace;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Proof;
-use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
-use crate::smtp::client::Status;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
 use crate::store::command::Command;
@@ -45,10 +37,6 @@ use crate::store::error::StoreError;
 use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
-use crate::texts::letter::MailText;
-use crate::texts::report as texts;
-use crate::texts::report::Kind;
-use crate::texts::report::Line;
 use crate::texts::report::Way;
 use std::io::Read;
 use std::sync::Arc;
@@ -60,25 +48,6 @@ struct Settled {
     number: u16,
     settlement: Settlement,
     told: Option<Fate>,
-}
-
-/// What a sender is told of one recipient.
-#[derive(Clone, Debug)]
-struct Fate {
-    action: Action,
-    recipient: QueuedRecipient,
-    status: Status,
-    host: Option<String>,
-    /// The peer's own words.
-    said: Option<String>,
-    /// Those, or what was found.
-    reason: String,
-    /// The end of trying, for a delay.
-    until: Option<Time>,
-    /// The TLS policy that was not met.
-    unmet: Option<Box<Unmet>>,
-    /// How it went to a host that took it.
-    way: Option<(Proof, String)>,
 }
 
 /// Commits how a try ended for each recipient, with the reports that follow from it.
@@ -176,14 +145,15 @@ fn judge(
             let wanted = wants.is_some_and(|notify| notify.success) && !handover.reports;
             let fate = Fate {
                 action: Action::Relayed,
-                recipient: recipient.clone(),
+                recipient: in_envelope(recipient),
                 status: (2, 0, 0),
                 host: Some(handover.host.clone()),
                 said: Some(handover.reply.clone()),
                 reason: handover.proof.clone(),
                 until: None,
                 unmet: None,
-                way: Some((handover.proven, handover.link)),
+                way: Some(way(handover.proven)),
+                proof: Some(handover.link),
             };
             Settled {
                 number,
@@ -212,7 +182,7 @@ fn judge(
 fn fate(action: Action, recipient: &QueuedRecipient, trouble: &Trouble) -> Fate {
     Fate {
         action,
-        recipient: recipient.clone(),
+        recipient: in_envelope(recipient),
         status: trouble.status,
         host: trouble.host.clone(),
         said: trouble.said.clone(),
@@ -220,6 +190,24 @@ fn fate(action: Action, recipient: &QueuedRecipient, trouble: &Trouble) -> Fate 
         until: None,
         unmet: trouble.unmet.clone(),
         way: None,
+        proof: None,
+    }
+}
+
+fn in_envelope(recipient: &QueuedRecipient) -> Recipient {
+    let QueuedRecipient { address, notify, orcpt, .. } = recipient.clone();
+    Recipient { address, notify, orcpt }
+}
+
+/// What was proven, in the words of reports.
+const fn way(proof: Proof) -> Way {
+    match proof {
+        Proof::None => Way::Plain,
+        Proof::Unauthenticated => Way::Encrypted,
+        Proof::Dane => Way::Dane,
+        Proof::MtaSts => Way::MtaSts,
+        Proof::Stored { .. } => Way::Stored,
+        Proof::DaneAndStored => Way::DaneAndStored,
     }
 }
 
@@ -245,10 +233,11 @@ async fn reports(flow: &Flow, record: &Arc<QueueRecord>, settled: &[Settled]) ->
             Purpose::Invitation(mailbox) | Purpose::Notice(mailbox) | Purpose::Warning(mailbox, _) => {
                 about_recipient(flow, record, mailbox, owner, settled).await
             }
-            Purpose::Mail if !told.is_empty() && record.sender.is_some() => {
-                notifications(flow, record, owner, &told).await
-            }
-            Purpose::Mail | Purpose::Bounce => Ok(Vec::new()),
+            Purpose::Mail => match &record.sender {
+                Some(sender) if !told.is_empty() => notifications(flow, record, owner, sender, &told).await,
+                _ => Ok(Vec::new()),
+            },
+            Purpose::Bounce => Ok(Vec::new()),
         }
     };
     result.await.unwrap_or_else(|why| {
@@ -257,158 +246,24 @@ async fn reports(flow: &Flow, record: &Arc<QueueRecord>, settled: &[Settled]) ->
     })
 }
 
-/// One notification for each action, into the owner's INBOX; a full mailbox does not keep it out.
+/// What the sender of a message asked to be told, or is told anyway.
 async fn notifications(
     flow: &Flow,
     record: &Arc<QueueRecord>,
     owner: MailboxId,
+    sender: &Address,
     told: &[&Fate],
 ) -> Result<Vec<Command>, TakeError> {
     let Some(receiver) = flow.receiver(owner).await? else { return Ok(Vec::new()) };
     let header = original_header(flow, record).await?;
-    let mut commands = Vec::new();
-    for action in [Action::Failed, Action::Delayed, Action::Relayed] {
-        let fates: Vec<&Fate> = told.iter().copied().filter(|fate| fate.action == action).collect();
-        if fates.is_empty() {
-            continue;
-        }
-        let words = words(flow, record, &receiver, action, &fates, &header);
-        let Some(letter) = write(flow, record, &words, &fates, &header) else { continue };
-        let message = flow.own_message(&letter)?;
-        let place = Place { beyond_quota: true, ..Place::default() };
-        commands.push(Command::Deliver(flow.delivery(&receiver, message, place).await?));
-    }
-    Ok(commands)
-}
-
-/// The part for people, in the language of the account.
-fn words(
-    flow: &Flow,
-    record: &QueueRecord,
-    receiver: &Receiver,
-    action: Action,
-    fates: &[&Fate],
-    original: &Header,
-) -> Option<MailText> {
-    let config = flow.config();
-    let domain = config.main_domain(receiver.record.address.domain())?;
-    let demand = Demand::parse(&record.tls_policy).ok();
-    let level = demand.map(Demand::requirement);
-    let unmet = fates.iter().any(|fate| fate.unmet.is_some());
-    let secure = unmet || level != Some(Requirement::Opportunistic);
-    let until = fates.iter().filter_map(|fate| fate.until).max().unwrap_or(record.created);
-    let kind = match action {
-        Action::Failed => Kind::Bounce { secure },
-        Action::Delayed => Kind::Delay { until },
-        Action::Delivered | Action::Relayed | Action::Expanded => Kind::Success,
+    let original = Original {
+        sender,
+        taken: record.created,
+        demand: Demand::parse(&record.tls_policy).ok(),
+        envid: record.envid.as_deref(),
+        header: &header,
     };
-    let lines: Vec<Line<'_>> = fates
-        .iter()
-        .map(|fate| Line {
-            recipient: &fate.recipient.address,
-            reason: &fate.reason,
-            host: fate.host.as_deref(),
-            unmet: fate.unmet.as_deref(),
-            way: fate.way.as_ref().map(|(proof, _)| way(*proof)),
-        })
-        .collect();
-    let subject = original.subject().unwrap_or_default();
-    let facts = texts::Report {
-        kind,
-        sent: record.created,
-        subject: &subject,
-        lines: &lines,
-        tags: &config.encryption.subject_tag,
-        alias: alias_level(record),
-    };
-    Some(texts::report(&letterhead(domain), &facts, receiver.record.language))
-}
-
-/// The level of the secure alias that a message came from or was caused by.
-fn alias_level(record: &QueueRecord) -> Option<&'static str> {
-    let demand = Demand::parse(&record.tls_policy).ok()?;
-    (demand.sender() == Sender::Secure).then(|| demand.requirement().as_str())
-}
-
-/// What was proven, in the words of reports.
-const fn way(proof: Proof) -> Way {
-    match proof {
-        Proof::None => Way::Plain,
-        Proof::Unauthenticated => Way::Encrypted,
-        Proof::Dane => Way::Dane,
-        Proof::MtaSts => Way::MtaSts,
-        Proof::Stored { .. } => Way::Stored,
-        Proof::DaneAndStored => Way::DaneAndStored,
-    }
-}
-
-/// The whole notification, to the envelope sender.
-fn write(
-    flow: &Flow,
-    record: &QueueRecord,
-    words: &Option<MailText>,
-    fates: &[&Fate],
-    original: &Header,
-) -> Option<Vec<u8>> {
-    let config = flow.config();
-    let (words, sender) = (words.as_ref()?, record.sender.as_ref()?);
-    let domain = config.main_domain(sender.domain())?;
-    let now = flow.clock.now();
-    let told: Vec<report::Fate<'_>> = fates
-        .iter()
-        .map(|fate| report::Fate {
-            recipient: &fate.recipient.address,
-            original: fate.recipient.orcpt.as_deref(),
-            action: fate.action,
-            status: fate.status,
-            remote: fate.host.as_deref(),
-            diagnostic: fate.said.as_deref(),
-            tried: Some(now),
-            until: fate.until,
-            proof: fate.way.as_ref().map(|(_, link)| link.as_str()),
-        })
-        .collect();
-    let envelope_id = record.envid.as_deref().map(xtext);
-    let letter = Letter {
-        from: Person {
-            name: Some(domain.portal.brand.clone()),
-            address: Address::new("mailer-daemon", domain.name.clone()).ok()?,
-        },
-        reply_to: None,
-        to: vec![Person { name: None, address: sender.clone() }],
-        cc: Vec::new(),
-        subject: words.subject.clone(),
-        date: now,
-        message_id: compose::message_id(&bytes(&*flow.random), &domain.name),
-        in_reply_to: None,
-        references: Vec::new(),
-        automatic: Some(Automatic::Replied),
-    };
-    let report = Report {
-        letter,
-        text: &words.text,
-        html: &words.html,
-        hostname: config.hostname.as_str(),
-        arrived: Some(record.created),
-        envelope_id: envelope_id.as_deref(),
-        fates: &told,
-        original,
-    };
-    let boundary = || compose::boundary(&bytes(&*flow.random));
-    Some(report.write(&boundary(), &boundary()))
-}
-
-/// Decodes xtext (RFC 3461 §4); what is not well-formed stays as it is.
-fn xtext(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let hex = behind.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let octet = hex.filter(|_| *first == b'+').and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        octets.push(octet.unwrap_or(*first));
-        rest = if octet.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    clean(&String::from_utf8_lossy(&octets), 900)
+    flow.reports(&receiver, original, told).await
 }
 
 /// Mail to the recipient of a temporary mailbox has ended or is late: told without a word of its content.
@@ -441,7 +296,8 @@ async fn about_recipient(
                     status: &format!("{class}.{subject}.{detail}"),
                     reason: &fate.reason,
                     kept: fate.unmet.as_deref().map(|unmet| {
-                        let alias = alias_level(record).is_some();
+                        let demand = Demand::parse(&record.tls_policy).ok();
+                        let alias = demand.and_then(alias_level).is_some();
                         Box::new(Kept { host: fate.host.clone(), unmet: unmet.clone(), alias })
                     }),
                 };

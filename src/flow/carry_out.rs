@@ -8,6 +8,7 @@ use crate::base::language::Language;
 use crate::config::section::PinRule;
 use crate::flow::Flow;
 use crate::flow::anew::Ask;
+use crate::flow::delivered;
 use crate::flow::draft::Draft;
 use crate::flow::draft::PinWish;
 use crate::flow::intake::Arrived;
@@ -22,6 +23,7 @@ use crate::flow::outgoing::Outgoing;
 use crate::flow::plan::Planned;
 use crate::flow::plan::Way;
 use crate::flow::refusal::TakeError;
+use crate::flow::report::Fate;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::Place;
 use crate::flow::sealing::Receiver;
@@ -61,13 +63,16 @@ pub(in crate::flow) struct Deed<'a> {
     pub who: &'a Arc<Unlocked>,
     /// What.
     pub draft: &'a Draft,
-    envelope: &'a Envelope,
+    /// Its envelope.
+    pub envelope: &'a Envelope,
     /// Who writes, for the mails to recipients.
     pub writer: Writer,
     /// What is to be committed.
     pub commands: Vec<Command>,
     /// What the sender is told.
     pub notes: Vec<Note>,
+    /// Deliveries here that the sender asked to be told of.
+    pub delivered: Vec<Fate>,
     /// Lines of `X-Guardpost-Delivery`.
     report: Vec<String>,
     /// PINs of mailboxes that nobody has opened, for the Sent copy.
@@ -107,6 +112,7 @@ impl Flow {
             writer,
             commands: std::iter::once(remember).chain(hold).collect(),
             notes: Vec::new(),
+            delivered: Vec::new(),
             report: Vec::new(),
             pins: Vec::new(),
             waiting: Vec::new(),
@@ -149,6 +155,7 @@ impl Deed<'_> {
         let mut local = Vec::new();
         for Planned { recipient, way } in planned {
             self.report.push(self.line(&recipient.address, &way));
+            self.delivered.extend(way.here().and_then(|here| delivered::wanted(&recipient, here)));
             match way {
                 // An account that is named by several of its addresses gets one copy.
                 Way::Local(receiver) if local.contains(&receiver.record.id) => {}
@@ -192,6 +199,8 @@ impl Deed<'_> {
         for note in std::mem::take(&mut self.notes) {
             self.commands.extend(self.flow.note(self.who.mailbox, note).await?);
         }
+        let reports = self.report_delivered().await?;
+        self.commands.extend(reports);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use crate::policy::encryption::Said;
 use crate::policy::tag::Invite;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxState;
+use crate::texts::report;
 
 /// What becomes of the message for one recipient, with what that needs.
 pub(in crate::flow) struct Planned {
@@ -59,6 +60,17 @@ impl Way {
             Self::Pgp(_) => "pgp",
             Self::NewMailbox | Self::Mailbox(_) | Self::Renewal(_) | Self::Anew(_) => "temporary-mailbox",
             Self::Plain => "plain",
+        }
+    }
+
+    /// Where it ends, if that is on this server.
+    pub(in crate::flow) const fn here(&self) -> Option<report::Way> {
+        match self {
+            Self::Local(_) => Some(report::Way::Account),
+            Self::NewMailbox | Self::Mailbox(_) | Self::Renewal(_) | Self::Anew(_) => {
+                Some(report::Way::TemporaryMailbox)
+            }
+            Self::Pgp(_) | Self::Plain => None,
         }
     }
 

@@ -312,8 +312,12 @@ fn reports(language: Language) -> Mails {
     ] {
         let proof = format!("mx1.mail.example [192.0.2.25] {proof}; 250 2.0.0 Ok: queued as 4bTzF26Yp");
         let line = Line { reason: &proof, way: Some(way), ..refused };
-        mails.push((name, report(Kind::Success, &[line])));
+        mails.push((name, report(Kind::Relayed, &[line])));
     }
+    let account = Line { reason: "", host: None, way: Some(Way::Account), ..refused };
+    let temporary = Line { way: Some(Way::TemporaryMailbox), ..account };
+    mails.push(("report-delivered", report(Kind::Delivered, &[account])));
+    mails.push(("report-delivered-two", report(Kind::Delivered, &[account, temporary])));
     mails
 }
 

@@ -30,8 +30,10 @@ pub enum Kind {
         /// The end of trying.
         until: Time,
     },
-    /// Handed over, as the sender had asked to know.
-    Success,
+    /// Lies in a mailbox here, as the sender had asked to know.
+    Delivered,
+    /// Handed over to a server that reports no further, as the sender had asked to know.
+    Relayed,
 }
 
 /// One recipient and what was said about it.
@@ -45,13 +47,17 @@ pub struct Line<'a> {
     pub host: Option<&'a str>,
     /// The TLS policy that is not met: told in its own words in place of the reason.
     pub unmet: Option<&'a Unmet>,
-    /// How a message that was handed over went.
+    /// How a message that was delivered or handed over went.
     pub way: Option<Way>,
 }
 
-/// What was proven about the way to a host that took a message.
+/// Where a message lies here, or what was proven about the way to a host that took it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
+    /// It is in the mailbox of an account here.
+    Account,
+    /// It is in a temporary mailbox here.
+    TemporaryMailbox,
     /// It was not encrypted.
     Plain,
     /// It was encrypted; whose certificate it was is not proven.
@@ -102,7 +108,8 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
     letter.paragraph(match kind {
         Kind::Bounce { .. } => "report-bounce-text",
         Kind::Delay { .. } => "report-delay-text",
-        Kind::Success => "report-success-text",
+        Kind::Delivered => "report-delivered-text",
+        Kind::Relayed => "report-success-text",
     });
     for line in lines.iter().take(LISTED) {
         letter.entry(line.recipient.to_string(), line.said(head, language));
@@ -112,7 +119,10 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
         letter.paragraph("report-more");
     }
     letter.paragraph_if(has_subject, "report-subject");
-    letter.paragraph_if(alias.is_some() && kind != Kind::Success, "report-alias-policy");
+    letter.paragraph_if(
+        alias.is_some() && !matches!(kind, Kind::Delivered | Kind::Relayed),
+        "report-alias-policy",
+    );
     let unmet = lines.iter().any(|line| line.unmet.is_some());
     match kind {
         Kind::Bounce { secure } => {
@@ -127,7 +137,10 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
             let secure = unmet || alias.is_some();
             letter.paragraph("report-delay-more").paragraph_if(secure, "report-bounce-secure");
         }
-        Kind::Success => {
+        Kind::Delivered => {
+            letter.paragraph("report-delivered-more");
+        }
+        Kind::Relayed => {
             letter.paragraph("report-success-more");
         }
     }
@@ -135,7 +148,8 @@ pub fn report(head: &Letterhead<'_>, facts: &Report<'_>, language: Language) -> 
     match kind {
         Kind::Bounce { .. } => letter.finish("report-bounce-subject", "report-bounce-title"),
         Kind::Delay { .. } => letter.finish("report-delay-subject", "report-delay-title"),
-        Kind::Success => letter.finish("report-success-subject", "report-success-title"),
+        Kind::Delivered => letter.finish("report-success-subject", "report-delivered-title"),
+        Kind::Relayed => letter.finish("report-success-subject", "report-success-title"),
     }
 }
 
@@ -159,6 +173,8 @@ impl Line<'_> {
 impl Way {
     const fn text(self) -> &'static str {
         match self {
+            Self::Account => "report-way-account",
+            Self::TemporaryMailbox => "report-way-temporary-mailbox",
             Self::Plain => "report-way-plain",
             Self::Encrypted => "report-way-encrypted",
             Self::Dane => "report-way-dane",

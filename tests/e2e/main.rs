@@ -58,6 +58,7 @@ mod protection;
 mod recipient;
 mod recipient_imap;
 mod renewal;
+mod reports;
 mod shown;
 mod templates;
 mod tls_policy;
