@@ -86,7 +86,10 @@ impl Flow {
             let record = self.mailbox_at(account, MailboxKind::Account).await?;
             let expected = record.alias();
             let alias = change(expected.unwrap_or(NEVER));
-            if self.alias_of(&record).is_none() {
+            // One whose domain guard.toml names no longer can still be switched off: else it would be on again with
+            // the domain.
+            let ends = expected.is_some_and(|alias| alias.active) && !alias.active;
+            if self.alias_of(&record).is_none() && !ends {
                 return Err(AdminError::NoAliasDomain(record.address.domain().to_string()));
             }
             if expected.unwrap_or(NEVER) == alias {

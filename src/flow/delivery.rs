@@ -90,7 +90,7 @@ pub(in crate::flow) struct Progress {
     done: Vec<(u16, Outcome)>,
     /// By recipient: why it is still open.
     waiting: Vec<(u16, Trouble)>,
-    /// What was found at hosts, not at recipients: the last transient one, else the last.
+    /// What was found at hosts, not at recipients: what outweighs the rest.
     trouble: Option<Trouble>,
     /// Addresses that may still be tried in vain.
     dials: usize,
@@ -116,8 +116,7 @@ impl Progress {
 
     /// Trouble with a host as a whole.
     fn found(&mut self, trouble: Trouble) {
-        let keep = self.trouble.as_ref().is_some_and(Trouble::is_transient) && !trouble.is_transient();
-        if !keep {
+        if !self.trouble.as_ref().is_some_and(|known| known.outweighs(&trouble)) {
             self.trouble = Some(trouble);
         }
     }

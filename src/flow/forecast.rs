@@ -4,7 +4,9 @@
 
 use crate::base::address::Address;
 use crate::base::address::Domain;
+use crate::base::reply::Reply;
 use crate::base::requirement::Requirement;
+use crate::base::requirement::Unmet;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
@@ -21,6 +23,7 @@ use crate::policy::encryption::Conversation;
 use crate::policy::encryption::Said;
 use crate::policy::mta_sts::Mode;
 use crate::policy::mta_sts::Sts;
+use crate::policy::sender;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Facts;
 use crate::policy::tls::Link;
@@ -50,7 +53,7 @@ pub struct Forecast {
     pub marked: Result<&'static str, String>,
     /// The same of one that says nothing.
     pub unmarked: Result<&'static str, String>,
-    /// How it travels; nothing for somebody here.
+    /// How it travels; nothing for somebody here, or where nobody may send it.
     pub way: Option<WayThere>,
 }
 
@@ -130,6 +133,9 @@ impl WayThere {
                 proof: Proof::Unauthenticated | Proof::MtaSts | Proof::Stored { .. },
                 ..
             }) => "TLS",
+            // Whoever asks for encryption and is offered none.
+            Some(Outcome::Defer(Trouble { status: (_, 7, 4), .. })) => "no TLS",
+            Some(Outcome::Bounce(Trouble { status: (_, 7, 4), .. })) => "no TLS",
             Some(Outcome::Defer(_) | Outcome::Bounce(_) | Outcome::Unknown) | None => "unknown",
         }
     }
@@ -145,7 +151,13 @@ impl Forecasts {
         address: &Address,
     ) -> Result<Forecast, StoreError> {
         let config = flow.config();
-        let (account, asked) = writer(flow, &config, from).await?;
+        let (account, asked) = match writer(flow, &config, from).await? {
+            Ok(writer) => writer,
+            Err(refusal) => {
+                let refused = || Err(refusal.to_string().trim_end().to_owned());
+                return Ok(Forecast { marked: refused(), unmarked: refused(), way: None });
+            }
+        };
         let senders = [from, &account];
         let (marked, unmarked) = (
             decided(flow, &config, senders, address, Said::Secure).await?,
@@ -178,19 +190,26 @@ impl Forecasts {
     }
 }
 
-/// The account behind an address of ours, and what its alias asks for, if it is one: at least what every alias does.
-async fn writer(flow: &Flow, config: &Config, from: &Address) -> Result<(Address, Demand), StoreError> {
+/// The account behind an address of ours, and what its alias asks for, if it is one that is on; else what MAIL would be
+/// answered with.
+async fn writer(
+    flow: &Flow,
+    config: &Config,
+    from: &Address,
+) -> Result<Result<(Address, Demand), Reply>, StoreError> {
     let Some(section) = config.secure_alias(from.domain()) else {
-        return Ok((from.clone(), Demand::default()));
+        return Ok(Ok((from.clone(), Demand::default())));
     };
     let account = Address::new(from.local(), section.name.clone()).unwrap_or_else(|_| from.clone());
     let record = match flow.store.mailbox_of(&account.key()).await? {
         Some(mailbox) => flow.store.mailbox(mailbox).await?,
         None => None,
     };
-    let alias = record.and_then(|record| flow.alias_of(&record));
+    let alias = record.and_then(|record| flow.alias_of(&record)).filter(|alias| alias.active);
+    let own: Vec<_> = alias.iter().map(|alias| alias.address.key()).collect();
     let level = alias.map_or(Requirement::Encrypt, |alias| alias.level.requirement());
-    Ok((account, Demand::new(level, Sender::Secure)))
+    let allowed = sender::envelope(Some(from), &own);
+    Ok(allowed.map(|()| (account, Demand::new(level, Sender::Secure))))
 }
 
 /// The decision of a submission.
@@ -249,12 +268,8 @@ impl Judging<'_> {
             match self.at(met, demand) {
                 Some(Ok(proof)) => return Outcome::Deliver { host: met.host.name.clone(), proof },
                 None => unknown = true,
-                Some(Err(found)) => {
-                    let keep = trouble.as_ref().is_some_and(Trouble::is_transient) && !found.is_transient();
-                    if !keep {
-                        trouble = Some(found.at(&met.host.name));
-                    }
-                }
+                Some(Err(found)) if trouble.as_ref().is_some_and(|known| known.outweighs(&found)) => {}
+                Some(Err(found)) => trouble = Some(found.at(&met.host.name)),
             }
         }
         match trouble {
@@ -282,7 +297,10 @@ impl Judging<'_> {
             sts: policy.map_or(Sts::None, |policy| policy.at(met.host.domain())),
             roots: if policy.is_some() { self.courier.web.roots.anchors() } else { &[] },
         };
-        let refused = |refusal: Refusal| Trouble::new(refusal.status(), refusal.to_string());
+        let refused = |refusal: Refusal| {
+            let unmet = Unmet { requirement: demand.requirement(), reason: refusal.reason.clone() };
+            Trouble { unmet: Some(Box::new(unmet)), ..Trouble::new(refusal.status(), refusal.to_string()) }
+        };
         if let Err(refusal) = before(demand, &facts) {
             return Some(Err(refused(refusal)));
         }

@@ -68,6 +68,16 @@ impl Trouble {
     pub const fn is_transient(&self) -> bool {
         self.status.0 == 4
     }
+
+    /// Of two hosts' trouble the one that is told: what may pass before what is final, then what a TLS policy keeps back
+    /// before what is merely broken; else the later one.
+    pub const fn outweighs(&self, later: &Self) -> bool {
+        match (self.is_transient(), later.is_transient()) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => self.unmet.is_some() && later.unmet.is_none(),
+        }
+    }
 }
 
 /// `4.4.1 host: text`, or with what was proven `4.2.1 host [tls=dane TLSv1.3 …]: text`, at most 1,000 octets: what stands in the queue and in the log.

@@ -159,8 +159,18 @@ async fn an_alias_is_unknown_until_it_is_switched_on_and_again_when_it_is_off() 
     assert!(smtp.ask(&format!("RCPT TO:<{ALIAS}>")).await.is(550, "5.7.1"), "a foreign domain");
     let mut alice = house.alice_sends().await;
     assert!(alice.ask(&format!("MAIL FROM:<{ALIAS}>")).await.is(553, "5.7.1"));
-    let refused = house.control(&Request::AccountAlias { address: ALICE.into(), active: true }).await;
-    assert_eq!(refused.unwrap_err().kind, TroubleKind::Refused);
+    let on = Request::AccountAlias { address: ALICE.into(), active: true };
+    assert_eq!(house.control(&on).await.unwrap_err().kind, TroubleKind::Refused);
+    // It is switched on still, as can be seen; once it is off it stays so when the domain is back.
+    let shown = house.control(&Request::AccountShow { address: ALICE.into() }).await.unwrap();
+    assert_eq!(shown["alias"], json!({ "secure_alias": null, "active": true, "policy": "encrypt" }));
+    let off = json!({ "secure_alias": null, "active": false, "policy": "encrypt" });
+    assert_eq!(switch(&house, ALICE, false).await, off);
+    assert_eq!(house.control(&on).await.unwrap_err().kind, TroubleKind::Refused);
+    house.stop().await;
+    house.aliases = true;
+    house.start().await;
+    assert_eq!(from_outside(&house, ALIAS).await, 550);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,9 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 
+const ALICE: &str = "alice@house.example";
+const ALIAS: &str = "alice@secure.house.example";
+
 /// What the appliance says of a message to `address`.
 pub async fn ask(house: &House, address: &str, from: Option<&str>) -> Value {
     let request = Request::Recipient { address: address.into(), from: from.map(str::to_owned) };
@@ -174,6 +177,50 @@ async fn the_decision_is_that_of_a_submission() {
         let trouble = house.control(&request).await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Usage, "{address} {from:?}: {trouble}");
     }
+}
+
+/// One that is on is asked about with its own level; one that is off gets what a submission of its would get.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_an_alias_it_says_what_the_alias_would_get() {
+    let peer = Peer::good().await;
+    let plain =
+        Plan::default().start_tls(StartTls::NotOffered).at("127.0.0.2", peer.address.port()).open().await;
+    let table = Table::signed()
+        .with_mx("good.example", &[(10, "good.mx.example")])
+        .with_addresses("good.mx.example", &[peer.address.ip()])
+        .with_mx("plain.example", &[(10, "plain.mx.example")])
+        .with_addresses("plain.mx.example", &[plain.address.ip()]);
+    let house = House::with_aliases(peer, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
+    let refused = async |from: &str| {
+        let answer = ask(&house, "bob@good.example", Some(from)).await;
+        assert_eq!(
+            (&answer["marked"], &answer["unmarked"]),
+            (&json!("refused"), &json!("refused")),
+            "{from}"
+        );
+        assert!(answer["transport"].is_null() && answer["tls_policy"].is_null(), "{answer}");
+        let said = answer["reason"].as_str().unwrap().to_owned();
+        let mut alice = house.alice_sends().await;
+        let reply = alice.ask(&format!("MAIL FROM:<{from}>")).await;
+        assert_eq!(said, format!("{} {}", reply.code, reply.text), "the same as a submission");
+        assert!(reply.is(553, "5.7.1"), "{reply:?}");
+    };
+    refused(ALIAS).await;
+    let on = |active| Request::AccountAlias { address: ALICE.into(), active };
+    house.control(&on(true)).await.unwrap();
+    let answer = ask(&house, "bob@good.example", Some(ALIAS)).await;
+    assert_eq!((&answer["marked"], &answer["unmarked"]), (&json!("temporary-mailbox"), &json!("plain")));
+    assert_eq!((&answer["transport"], &answer["tls_policy"]), (&json!("TLS"), &json!("secure encrypt")));
+    assert_eq!(verdict(&answer, "encrypt"), "deliver tls=unauthenticated");
+    let bare = ask(&house, "bob@plain.example", Some(ALIAS)).await;
+    assert_eq!((&bare["transport"], verdict(&bare, "encrypt")), (&json!("no TLS"), "bounce 5.7.4".into()));
+    assert_eq!(verdict(&bare, "opportunistic"), "bounce 5.7.4", "an alias asks for no less");
+    let level = Request::AccountPolicy { address: ALICE.into(), level: "dane-only".into() };
+    house.control(&level).await.unwrap();
+    assert_eq!(ask(&house, "bob@good.example", Some(ALIAS)).await["tls_policy"], "secure dane-only");
+    house.control(&on(false)).await.unwrap();
+    refused(ALIAS).await;
+    refused("nobody@secure.house.example").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

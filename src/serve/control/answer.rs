@@ -48,9 +48,9 @@ pub struct TemplateTested {
 /// `account alias`, `account policy`, and the secure alias of `account show`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct AliasShown {
-    /// Its address.
-    pub secure_alias: String,
-    /// It takes and sends mail.
+    /// Its address; nothing where guard.toml names no domain for it: then it takes and sends nothing.
+    pub secure_alias: Option<String>,
+    /// It is switched on.
     pub active: bool,
     /// What it asks of other servers: `encrypt`, `dane-only` or `verify`.
     pub policy: String,

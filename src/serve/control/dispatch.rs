@@ -295,10 +295,16 @@ impl Dispatcher {
     }
 
     fn alias_shown(&self, record: &MailboxRecord) -> Option<answer::AliasShown> {
-        self.flow.alias_of(record).map(|alias| answer::AliasShown {
-            secure_alias: alias.address.to_string(),
-            active: alias.active,
-            policy: alias.level.to_string(),
+        let named = self.flow.alias_of(record);
+        let (active, level) = match (&named, record.alias()) {
+            (Some(alias), _) => (alias.active, alias.level),
+            (None, Some(kept)) => (kept.active, kept.level),
+            (None, None) => return None,
+        };
+        Some(answer::AliasShown {
+            secure_alias: named.map(|alias| alias.address.to_string()),
+            active,
+            policy: level.to_string(),
         })
     }
 

@@ -381,6 +381,9 @@ async fn what_an_alias_caused_is_told_under_its_policy_whatever_becomes_of_it() 
     switch(&house, ALICE, false).await;
     bare.store(true, Ordering::SeqCst);
     let clear = in_clear(&house.world).len();
+    // Nor does a test message, which Bob asks for in the mailbox that the alias made.
+    let tried = browser.post("/mailbox/key/direct", &[("key", "mailbox")]).await;
+    assert_eq!(tried.location(), "/mailbox/key");
     let before = house.alice_reads().await.select("INBOX").await as usize;
     house.clock.pass(11 * MINUTE);
     house.flow().notices.ring();
@@ -446,6 +449,47 @@ async fn what_is_queued_keeps_its_policy() {
     switch(&house, ALICE, false).await;
     let inbox = folder(&house, ALICE, "INBOX", 3).await;
     assert!(inbox[2].contains("Status: 5.7.4"), "{}", inbox[2]);
+    assert!(house.world.taken().is_empty() && !in_clear(&house.world).contains("MAIL"));
+}
+
+/// Neither taking its domain out of guard.toml nor switching it off sets free what an alias has sent: it waits and goes
+/// under its policy, or comes back to its sender.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_queued_outlives_the_domain_of_its_alias() {
+    let shut = Arc::new(AtomicBool::new(true));
+    let closed = Arc::clone(&shut);
+    let bare = |asked: &crate::peer::Asked<'_>| match asked.line.starts_with("EHLO") {
+        true => Act::Say("250-peer.example\r\n250 8BITMIME".into()),
+        false => Act::Usual,
+    };
+    let plan = Plan::default().rule(move |asked| match asked.line {
+        "greeting" if closed.load(Ordering::SeqCst) => Act::Close("421 4.3.2 not now".into()),
+        _ => bare(asked),
+    });
+    let mut house = House::with_aliases(plan.open().await, None, "").await;
+    switch(&house, ALICE, true).await;
+    let mut alice = house.alice_sends().await;
+    assert_eq!(alice.send(ALIAS, &["bob@far.example"], &message(ALIAS, "late", "x")).await.code, 250);
+    let id = ids(&house).await[0];
+    while house.flow().store.queued_recipients(id).await.unwrap()[0].attempts == 0 {
+        tokio::task::yield_now().await;
+    }
+    house.stop().await;
+    house.aliases = false;
+    house.start().await;
+    let record = house.flow().store.queued(id).await.unwrap().unwrap();
+    assert_eq!(record.tls_policy, "secure encrypt");
+    switch(&house, ALICE, false).await;
+    shut.store(false, Ordering::SeqCst);
+    house.clock.pass(2 * MINUTE);
+    house.flow().queue_bell.notify_one();
+    let inbox = folder(&house, ALICE, "INBOX", 1).await;
+    let bounce = inbox[0].replace("=\r\n", "").replace("\r\n", " ");
+    for words in
+        ["Status: 5.7.4", "TLS policy: encrypt", "Nothing was sent unencrypted.", &format!("To: {ALIAS}")]
+    {
+        assert!(bounce.contains(words), "{words} is not in\n{}", inbox[0]);
+    }
     assert!(house.world.taken().is_empty() && !in_clear(&house.world).contains("MAIL"));
 }
 

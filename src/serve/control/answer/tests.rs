@@ -31,7 +31,7 @@ fn fields(value: &Value, path: &str, out: &mut String) {
 }
 
 fn alias() -> AliasShown {
-    AliasShown { secure_alias: text(), active: true, policy: text() }
+    AliasShown { secure_alias: some(), active: true, policy: text() }
 }
 
 fn mailbox_listed() -> MailboxListed {
