@@ -16,6 +16,7 @@ use crate::flow::mta_sts;
 use crate::flow::notices;
 use crate::flow::queue::Worker;
 use crate::flow::refused;
+use crate::flow::sightings;
 use crate::flow::signing;
 use crate::flow::stored_certificates;
 use crate::net::gate::Gate;
@@ -184,6 +185,7 @@ impl Appliance {
         self.workers.spawn(tell_validation(self.flow.clone(), stop.clone()));
         self.workers.spawn(self.flow.clone().look_after_accounts(stop.clone()));
         self.workers.spawn(stored_certificates::warn_of_ends(self.flow.clone(), stop.clone()));
+        self.workers.spawn(sightings::keep(self.flow.clone(), stop.clone()));
         let (portal, stop) = (self.portal.clone(), stop.clone());
         self.workers.spawn(async move { portal.sweep(stop).await });
     }

@@ -314,12 +314,54 @@ impl Findings {
         });
         let Ok(listed) = listed else { return };
         let soon = (SystemClock.now() + SOON).to_string();
-        for one in listed {
+        for of in listed.chunk_by(|one, next| one.domain == next.domain) {
             // RFC 3339 in UTC sorts as text.
-            if one.expires.as_ref().is_some_and(|expires| *expires < soon) {
-                let ends = one.expires.unwrap_or_default();
-                self.warning(about, format!("{}: the {} ends on {ends}", one.domain, one.kind));
+            let ends_soon = |one: &StoredListed| one.expires.as_ref().is_some_and(|ends| *ends < soon);
+            for one in of {
+                let StoredListed { domain, kind, fingerprint, .. } = one;
+                let (level, finding) = match &one.expires {
+                    None => ("ok", format!("{domain}: the {kind} {fingerprint} does not end")),
+                    Some(ends) if of.iter().all(ends_soon) => (
+                        "warning",
+                        format!(
+                            "{domain}: the {kind} {fingerprint} ends on {ends}, and nothing else is stored that lasts longer"
+                        ),
+                    ),
+                    Some(ends) => ("ok", format!("{domain}: the {kind} {fingerprint} ends on {ends}")),
+                };
+                self.add(level, about, finding);
             }
+            self.last_seen(of);
+        }
+    }
+
+    /// How what a destination showed last stands to what is stored for it.
+    fn last_seen(&mut self, of: &[StoredListed]) {
+        let (about, Some(one)) = ("stored certificates", of.first()) else { return };
+        let domain = &one.domain;
+        let (Some(at), Some(host), Some(shown)) =
+            (&one.last_seen, &one.last_seen_host, &one.last_seen_fingerprint)
+        else {
+            return self.ok(about, format!("{domain}: no mail that had to be compared has met it so far"));
+        };
+        let place = of.iter().position(|stored| stored.fingerprint == *shown);
+        let said = format!("{domain}: {host} showed the certificate {shown} on {at}");
+        match (one.last_seen_stored, place) {
+            (Some(true), Some(1)) => self.warning(
+                about,
+                format!(
+                    "{said}, the later of the two that are stored: remove both with \"guardpost certificate remove\", \
+                     and add this one"
+                ),
+            ),
+            (Some(true), _) => self.ok(about, said),
+            (Some(false) | None, _) => self.warning(
+                about,
+                format!(
+                    "{said}, which is not what is stored: mail to it does not go. If whoever runs it confirms the \
+                     fingerprint, store it with \"guardpost certificate add\""
+                ),
+            ),
         }
     }
 

@@ -24,8 +24,8 @@ pub mod expiry;
 pub mod export;
 pub mod first_use;
 pub mod forecast;
-pub mod hold;
 pub mod gauge;
+pub mod hold;
 mod hosts;
 pub mod intake;
 pub mod invitation;
@@ -57,6 +57,7 @@ mod road;
 pub mod sealing;
 pub mod search;
 mod session;
+pub mod sightings;
 pub mod sign_in;
 pub mod sign_in_cache;
 pub mod signature;
@@ -86,15 +87,16 @@ use crate::config::Config;
 use crate::flow::alarms::Alarms;
 use crate::flow::budgets::SignInBudgets;
 use crate::flow::expiry::Bell;
+use crate::flow::gauge::Gauge;
 use crate::flow::locks::AddressLocks;
 use crate::flow::mta_sts::Policies;
 use crate::flow::notice_answer::Answered;
-use crate::flow::gauge::Gauge;
 use crate::flow::notices::Notices;
 use crate::flow::password_work::PasswordWork;
 use crate::flow::recovery::RecoveryCertificate;
 use crate::flow::refused::Refused;
 use crate::flow::returned::Once;
+use crate::flow::sightings::Sightings;
 use crate::flow::sign_in_cache::SignInCache;
 use crate::flow::submission::SendingLimits;
 use crate::flow::visits::Visits;
@@ -157,6 +159,8 @@ pub struct Flow {
     pub notices: Notices,
     /// What postmasters are to be told.
     pub alarms: Alarms,
+    /// What destinations showed that are compared with what is stored.
+    pub sightings: Sightings,
     /// What secure aliases refused lately.
     pub refused: Refused,
     /// Rung when something was queued.
@@ -221,6 +225,7 @@ impl Flow {
             recovery: RwLock::default(),
             notices: Notices::default(),
             alarms: Alarms::default(),
+            sightings: Sightings::default(),
             refused: Refused::default(),
             queue_bell: Notify::new(),
             lives: Bell::default(),

@@ -52,6 +52,7 @@ use crate::smtp::client::Plan;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
 use crate::smtp::data::Encoder;
+use crate::store::record::SeenCertificate;
 use crate::store::spool::SpoolReader;
 use crate::threads;
 use std::fmt;
@@ -337,6 +338,7 @@ impl Session<'_> {
         let domain = self.facts.next_hop.map(Domain::as_str);
         let (version, cipher) = (tls.map(|tls| tls.version), tls.map(|tls| tls.cipher.as_str()));
         let verdict = judge(demand, &self.facts, link, self.flow.clock.now());
+        self.note_seen(link);
         match &verdict {
             Ok(cleared) => {
                 self.passed(cleared, link, tls);
@@ -398,6 +400,20 @@ impl Session<'_> {
         match &self.job.destination {
             Destination::Domain(domain) => domain.to_string(),
             Destination::Smarthost => self.host.name.clone(),
+        }
+    }
+
+    /// What is compared with what is stored is noted.
+    fn note_seen(&self, link: &Link<'_>) {
+        let domain = match &self.job.destination {
+            Destination::Domain(domain) => Some(domain),
+            Destination::Smarthost => self.host.domain(),
+        };
+        let (Some(domain), true) = (domain, self.demand.requirement().wants_stored()) else { return };
+        let at = self.flow.clock.now();
+        if let Some((fingerprint, stored)) = self.facts.compared(link, at) {
+            let seen = SeenCertificate { fingerprint, host: self.host.name.clone(), at, stored };
+            self.flow.sightings.note(domain, seen);
         }
     }
 

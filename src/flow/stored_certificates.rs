@@ -185,6 +185,7 @@ mod tests {
         let of = |name: &str, held: &[StoredCertificate]| StoredCertificates {
             domain: Domain::parse(name).unwrap(),
             held: held.to_vec(),
+            seen: None,
         };
         // Now is 22 November 2026.
         let all = [

@@ -25,6 +25,7 @@ use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::Recovery;
 use crate::store::record::RefusedRecord;
+use crate::store::record::SeenCertificate;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::StoredCertificate;
@@ -409,6 +410,14 @@ pub enum Command {
         domain: Domain,
         /// It.
         certificate: Box<StoredCertificate>,
+    },
+    /// What a destination showed, in the place of what it showed before; [`Outcome::Done`] also when nothing is stored
+    /// for it.
+    NoteSeenCertificate {
+        /// Whose.
+        domain: Domain,
+        /// It.
+        seen: Box<SeenCertificate>,
     },
     /// Forgets a destination's stored certificates; [`Outcome::Done`] also when there are none.
     RemoveStoredCertificates {

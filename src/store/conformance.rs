@@ -22,6 +22,7 @@ use crate::store::record::MailboxState;
 use crate::store::record::Purpose;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use crate::store::record::SeenCertificate;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
@@ -778,7 +779,20 @@ fn two_certificates_are_stored_for_a_destination_and_forgotten_together() {
         stage.ok(add(1, StoredKind::Key, 1));
         assert_eq!(stage.refused(add(1, StoredKind::Certificate, 2)), Refusal::Full);
         stage.ok(add(2, StoredKind::Certificate, 2));
+        let shown = |at| SeenCertificate {
+            fingerprint: "ab:".repeat(32),
+            host: format!("{}.example", "m".repeat(245)),
+            at: Time(at),
+            stored: true,
+        };
+        for (n, at) in [(1, 7), (1, 8), (3, 9)] {
+            stage.ok(Command::NoteSeenCertificate { domain: domain(n), seen: Box::new(shown(at)) });
+        }
         stage.restart();
+        let destinations = stage.ask(stage.store().destinations(None, 9)).into_iter();
+        let mut last: Vec<_> = destinations.map(|(_, of)| (of.domain, of.seen)).collect();
+        last.sort_by(|one, other| one.0.cmp(&other.0));
+        assert_eq!(last, [(domain(1), Some(shown(8))), (domain(2), None)]);
         let held = [of(1, StoredKind::Certificate, 1), of(1, StoredKind::Key, 1)];
         assert_eq!(stage.ask(stage.store().stored_certificates(&domain(1))), held);
         assert_eq!(stage.ask(stage.store().stored_certificates(&domain(3))), []);

@@ -35,6 +35,7 @@ use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MessageRecord;
+use crate::store::record::SeenCertificate;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
 use crate::store::record::StoredCertificate;
@@ -418,6 +419,18 @@ impl Draft<'_> {
         let at = stored(self.disk().index(), domain.as_str());
         let after = change_stored::add(self.row(&at)?, domain, certificate)?;
         self.put(at, &after)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn note_seen_certificate(
+        &mut self,
+        domain: &Domain,
+        seen: SeenCertificate,
+    ) -> Result<Outcome, Stop> {
+        let at = stored(self.disk().index(), domain.as_str());
+        if let Some(after) = change_stored::note_seen(self.row(&at)?, seen) {
+            self.put(at, &after)?;
+        }
         Ok(Outcome::Done)
     }
 

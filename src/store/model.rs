@@ -615,6 +615,12 @@ impl State {
                 let after = change_stored::add(self.stored.get(&at).cloned(), domain, *certificate)?;
                 self.stored.insert(at, after);
             }
+            Command::NoteSeenCertificate { domain, seen } => {
+                let at = sha256(domain.as_str().as_bytes());
+                if let Some(after) = change_stored::note_seen(self.stored.get(&at).cloned(), *seen) {
+                    self.stored.insert(at, after);
+                }
+            }
             Command::RemoveStoredCertificates { domain } => {
                 self.stored.remove(&sha256(domain.as_str().as_bytes()));
             }

@@ -611,11 +611,31 @@ pub struct StoredCertificates {
     /// In the order in which they were added; at most [`StoredCertificates::MOST`].
     #[n(1)]
     pub held: Vec<StoredCertificate>,
+    /// What it showed last, when mail went there that had to be compared.
+    #[n(2)]
+    pub seen: Option<SeenCertificate>,
 }
 
 impl StoredCertificates {
     /// The one in use and the next one.
     pub const MOST: usize = 2;
+}
+
+/// A certificate that a destination showed.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct SeenCertificate {
+    /// SHA-256 of it, as people compare it.
+    #[n(0)]
+    pub fingerprint: String,
+    /// Which host showed it.
+    #[n(1)]
+    pub host: String,
+    /// When; the same one again moves it once a day.
+    #[n(2)]
+    pub at: Time,
+    /// It was what is stored, or led to it.
+    #[n(3)]
+    pub stored: bool,
 }
 
 /// One of them.
@@ -636,10 +656,8 @@ pub struct StoredCertificate {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StsRecord {
     /// Whose.
-    #[n(0)]
     pub domain: Domain,
     /// The policy's id in DNS when it was fetched.
-    #[n(1)]
     pub id: String,
     /// The policy, as `policy::mta_sts` writes it.
     pub policy: String,
@@ -661,8 +679,10 @@ impl StsRecord {
 #[cbor(index_only)]
 pub enum StoredKind {
     /// A certificate, a peer's own or an authority's.
+    #[n(0)]
     Certificate,
     /// A SubjectPublicKeyInfo.
+    #[n(1)]
     Key,
 }
 

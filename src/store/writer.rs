@@ -467,6 +467,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::CancelQueued { queue } => draft.cancel(queue),
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),
+        Command::NoteSeenCertificate { domain, seen } => draft.note_seen_certificate(&domain, *seen),
         Command::RemoveStoredCertificates { domain } => Ok(draft.remove_stored(&domain)),
         Command::PutSts(record) => draft.put_sts(*record),
         Command::RemoveSts { domain } => draft.remove_sts(&domain),

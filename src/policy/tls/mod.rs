@@ -118,6 +118,15 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// What this link shows to be compared with what is stored: its fingerprint, and whether it is that or leads to it.
+    /// Nothing where it does not hold the key of what it shows.
+    pub fn compared(&self, link: &Link<'_>, now: Time) -> Option<(String, bool)> {
+        let Link::Tls { chain: chain @ [own, ..], signature_good: true } = link else { return None };
+        let names: Vec<_> = self.host.into_iter().chain(self.next_hop).collect();
+        let known = self.stored.iter().any(|stored| stored.matches(chain, &names, now));
+        Some((certificate::fingerprint(own), known))
+    }
+
     /// Which of several stored certificates this link presents, counted from 0 in the order in which they were added;
     /// nothing where there are not several, or it presents none of them.
     pub fn presented(&self, link: &Link<'_>, now: Time) -> Option<usize> {

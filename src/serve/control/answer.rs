@@ -365,6 +365,14 @@ pub struct StoredListed {
     pub expires: Option<String>,
     /// When it was added.
     pub added: String,
+    /// When mail that had to be compared last met a host of the domain.
+    pub last_seen: Option<String>,
+    /// Which host that was.
+    pub last_seen_host: Option<String>,
+    /// SHA-256 of the certificate that it showed.
+    pub last_seen_fingerprint: Option<String>,
+    /// That was one of what is stored for the domain, or led to it.
+    pub last_seen_stored: Option<bool>,
 }
 
 /// A line of what `certificate fetch` found.

@@ -243,9 +243,9 @@ impl Dispatcher {
             }
             R::CertificateList {} => {
                 let all = stored_certificates::all(flow).await?;
-                let lines = all
-                    .iter()
-                    .flat_map(|of| of.held.iter().map(|held| shown::stored_listed(&of.domain, held)));
+                let lines = all.iter().flat_map(|of| {
+                    of.held.iter().map(|held| shown::stored_listed(&of.domain, held, of.seen.as_ref()))
+                });
                 json(lines.collect::<Vec<_>>())
             }
             R::CertificateRemove { domain } => {
@@ -273,7 +273,7 @@ impl Dispatcher {
         }
         let held = self.flow.store.stored_certificates(&domain).await?;
         let found = held.iter().find(|held| stored_certificates::read(held) == stored);
-        json(found.map(|held| shown::stored_listed(&domain, held)))
+        json(found.map(|held| shown::stored_listed(&domain, held, None)))
     }
 
     async fn account_list(&self) -> Result<Value, Trouble> {

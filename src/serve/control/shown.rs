@@ -23,6 +23,7 @@ use crate::store::record::InvitationState;
 use crate::store::record::Purpose;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use crate::store::record::SeenCertificate;
 use crate::store::record::ShutGeneration;
 use crate::store::record::StoredCertificate;
 
@@ -152,7 +153,11 @@ pub(super) fn level_there(one: &LevelThere) -> answer::LevelThere {
     }
 }
 
-pub(super) fn stored_listed(domain: &Domain, held: &StoredCertificate) -> answer::StoredListed {
+pub(super) fn stored_listed(
+    domain: &Domain,
+    held: &StoredCertificate,
+    seen: Option<&SeenCertificate>,
+) -> answer::StoredListed {
     let stored = stored_certificates::read(held);
     answer::StoredListed {
         domain: domain.to_string(),
@@ -161,6 +166,10 @@ pub(super) fn stored_listed(domain: &Domain, held: &StoredCertificate) -> answer
         subject: stored.subject(),
         expires: stored.ends().map(|time| time.to_string()),
         added: held.added.to_string(),
+        last_seen: seen.map(|seen| seen.at.to_string()),
+        last_seen_host: seen.map(|seen| seen.host.clone()),
+        last_seen_fingerprint: seen.map(|seen| seen.fingerprint.clone()),
+        last_seen_stored: seen.map(|seen| seen.stored),
     }
 }
 
