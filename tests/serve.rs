@@ -9,6 +9,8 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
@@ -204,6 +206,103 @@ fn a_second_service_on_the_same_data_is_turned_away() {
     assert!(said.contains("in use by another process"), "{said}");
     let (healthy, said) = command(&service.dir, &["check"], "");
     assert!(healthy, "the first goes on: {said}");
+}
+
+/// What may not be read as anything weaker is not read at all.
+#[test]
+fn a_typo_in_a_level_stops_the_start_and_changes_nothing_at_a_reload() {
+    let mut service = Service::start();
+    let level = |level: &str| {
+        let more = format!("[[outbound.tls_policy]]\ndomain = \"partner.example\"\nlevel = \"{level}\"\n");
+        configuration(&service.dir, &more)
+    };
+    let file = service.dir.path().join("guard.toml");
+    let policy = |dir: &TempDir| {
+        let (done, said) = command(dir, &["recipient", "bob@partner.example", "--json"], "");
+        assert!(done, "{said}");
+        serde_json::from_str::<Value>(&said).unwrap()["tls_policy"].clone()
+    };
+    let (right, wrong) = (level("dane-only"), level("dane_only"));
+    fs::write(&file, right).unwrap();
+    service.signal("-HUP");
+    service.wait_for("configuration and certificates read again");
+    assert_eq!(policy(&service.dir), "dane-only");
+    fs::write(&file, &wrong).unwrap();
+    service.signal("-HUP");
+    let refused = service.wait_for("not reloaded");
+    assert!(refused["error"].as_str().unwrap().contains("outbound.tls_policy.level"), "{refused}");
+    let kept = configuration(&service.dir, "");
+    // The commands read the file too: it is put right for them, and the server is not told.
+    fs::write(&file, kept).unwrap();
+    assert_eq!(policy(&service.dir), "dane-only", "the level of before");
+    service.signal("-TERM");
+    assert!(service.child.wait().unwrap().success());
+    for word in ["dane_only", "Encrypt", "encyrpt", "", "none", "may"] {
+        fs::write(&file, wrong.replace("dane_only", word)).unwrap();
+        let ended = guardpost(&service.dir, &["serve"]).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(78), "{word}: {said}");
+        assert!(said.contains("outbound.tls_policy.level") && !said.contains("listening"), "{word}: {said}");
+    }
+}
+
+/// Another user of this machine, with the groups that are named.
+fn as_another(dir: &TempDir, groups: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let mut command = Command::new(if root { "setpriv" } else { "sudo" });
+    if !root {
+        command.args(["--non-interactive", "setpriv"]);
+    }
+    command.args(["--reuid", OTHER, "--regid", OTHER, groups, "--"]).arg(env!("CARGO_BIN_EXE_guardpost"));
+    command.arg("--config").arg(dir.path().join("guard.toml")).args(arguments);
+    let path = std::env::var_os("PATH").unwrap();
+    let ended = command.env_clear().env("PATH", path).stdin(Stdio::null()).output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    (ended.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// `nobody`, wherever Debian is.
+const OTHER: &str = "65534";
+
+#[test]
+fn a_second_user_of_the_machine_is_refused_at_the_control_socket() {
+    let service = Service::start();
+    let add = ["account", "add", "alice@example.org", "--password-stdin"];
+    assert!(command(&service.dir, &add, &format!("{PASSWORD}\n")).0);
+    // The directories on the way let others pass, as /etc and /run do: the socket itself is what keeps them out.
+    let open = |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(service.dir.path().to_owned(), 0o755);
+    open(service.dir.path().join("run"), 0o755);
+    open(service.dir.path().join("guard.toml"), 0o644);
+    let socket = service.dir.path().join("run/control.sock");
+    let owner = fs::metadata(&socket).unwrap();
+    assert_eq!(owner.mode() & 0o777, 0o660);
+    let doors = [
+        &["account", "list"][..],
+        &["account", "alias", "on", "alice@example.org"],
+        &["account", "remove", "alice@example.org", "--yes"],
+        &["queue", "retry", "--all"],
+        &["certificate", "remove", "partner.example", "--yes"],
+    ];
+    for arguments in doors {
+        let (code, said) = as_another(&service.dir, "--clear-groups", arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("may not be opened by you"), "{arguments:?}: {said}");
+    }
+    // Whom the socket's group lets in sees, and changes nothing.
+    let groups = format!("--groups={}", owner.gid());
+    for (at, arguments) in doors.iter().enumerate() {
+        let (code, said) = as_another(&service.dir, &groups, arguments);
+        if at == 0 {
+            assert!(code == Some(0) && said.contains("alice@example.org"), "{said}");
+        } else {
+            assert_eq!(code, Some(1), "{arguments:?}: {said}");
+            assert!(said.contains("only root and the owner of the data directory may do this"), "{said}");
+        }
+    }
+    let (_, list) = command(&service.dir, &["account", "list", "--json"], "");
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list[0]["address"], &list[0]["secure_alias"]), (&"alice@example.org".into(), &Value::Null));
 }
 
 #[test]

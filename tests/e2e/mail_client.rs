@@ -151,6 +151,15 @@ impl Smtp {
         self.reply().await
     }
 
+    /// The connection ends, and nothing that is SMTP comes before that.
+    pub async fn ends_without_a_word(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let wire = self.wire.as_mut().expect("a connection");
+        // A connection that is reset has ended too.
+        let _ = timeout(PATIENCE, wire.read_to_end(&mut rest)).await.expect("an end in time");
+        !rest.windows(2).any(|window| window == b"\r\n")
+    }
+
     /// The server said good-bye and closed.
     pub async fn is_closed(&mut self) -> bool {
         self.reply().await.code == 0

@@ -61,5 +61,6 @@ mod renewal;
 mod reports;
 mod shown;
 mod templates;
+mod tls_edges;
 mod tls_policy;
 mod unreadable;
