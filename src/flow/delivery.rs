@@ -94,12 +94,14 @@ pub(in crate::flow) struct Progress {
     trouble: Option<Trouble>,
     /// Addresses that may still be tried in vain.
     dials: usize,
+    /// The TLS policy has passed somewhere: from then on what is left to wait for is a peer, whatever other hosts do.
+    pub(in crate::flow) passed: bool,
 }
 
 impl Progress {
     fn new(recipients: &[QueuedRecipient]) -> Self {
         let (done, waiting) = (Vec::new(), Vec::new());
-        Self { open: recipients.to_vec(), done, waiting, trouble: None, dials: DIALS }
+        Self { open: recipients.to_vec(), done, waiting, trouble: None, dials: DIALS, passed: false }
     }
 
     /// A final answer for one recipient.
@@ -128,14 +130,19 @@ impl Progress {
         }
     }
 
+    /// How the try ended for a recipient without a final answer.
+    fn unanswered(&self, number: u16) -> Outcome {
+        let own = self.waiting.iter().find(|(known, _)| *known == number);
+        let trouble = own.map(|(_, trouble)| trouble.clone()).or_else(|| self.trouble.clone());
+        let trouble = trouble.unwrap_or_else(|| Trouble::new((4, 4, 2), "the try was cut off"));
+        let trouble = Trouble { passed: trouble.passed || self.passed, ..trouble };
+        if trouble.is_transient() { Outcome::Again(trouble) } else { Outcome::Failed(trouble) }
+    }
+
     /// The end of the try.
     fn outcomes(mut self) -> Vec<(u16, Outcome)> {
         for recipient in std::mem::take(&mut self.open) {
-            let own = self.waiting.iter().find(|(number, _)| *number == recipient.number);
-            let trouble = own.map(|(_, trouble)| trouble.clone()).or_else(|| self.trouble.clone());
-            let trouble = trouble.unwrap_or_else(|| Trouble::new((4, 4, 2), "the try was cut off"));
-            let outcome =
-                if trouble.is_transient() { Outcome::Again(trouble) } else { Outcome::Failed(trouble) };
+            let outcome = self.unanswered(recipient.number);
             self.done.push((recipient.number, outcome));
         }
         self.done
@@ -337,5 +344,22 @@ pub(in crate::flow) enum Unreached {
 impl From<Trouble> for Unreached {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_after_the_policy_has_passed_does_not_undo_that() {
+        let cut = || Trouble::new((4, 4, 2), "the try took too long");
+        for passed in [false, true] {
+            let mut progress = Progress::new(&[]);
+            progress.passed = passed;
+            progress.found(Trouble { passed, ..Trouble::new((4, 3, 2), "not now") });
+            progress.found(cut());
+            assert_eq!(progress.unanswered(0), Outcome::Again(Trouble { passed, ..cut() }));
+        }
     }
 }

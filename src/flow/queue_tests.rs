@@ -326,6 +326,32 @@ async fn after_the_policy_has_passed_a_peer_may_ask_for_patience() {
 }
 
 #[tokio::test]
+async fn a_host_that_does_not_answer_does_not_undo_that_the_policy_has_passed_at_another() {
+    for busy in ["MAIL", "RCPT"] {
+        let peer = Plan::default()
+            .at("127.0.0.2", 0)
+            .rule(move |asked| match asked.line.starts_with(busy) {
+                true => Act::Close("421 4.3.2 not now".into()),
+                false => Act::Usual,
+            })
+            .open()
+            .await;
+        let dns = Table::default()
+            .with_mx("x.example", &[(10, "busy.example"), (20, "dead.example")])
+            .with_addresses("busy.example", &[ip(2)])
+            .with_addresses("dead.example", &[ip(4)]);
+        let mut ours = Ours::new(dns, peer.address.port(), "").await;
+        let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
+        ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        ours.pass(40 * MINUTE);
+        ours.worker.until_idle().await;
+        assert_eq!((ours.waiting().await, peer.sessions().len()), (1, 2), "{busy}");
+        assert!(ours.inbox().await.is_empty(), "{busy}");
+    }
+}
+
+#[tokio::test]
 async fn a_queued_message_keeps_the_policy_that_was_in_force() {
     let peer = Plan::default().start_tls(StartTls::NotOffered).open().await;
     let port = peer.address.port();

@@ -157,6 +157,7 @@ impl Session<'_> {
     ) -> Result<(), Broken> {
         wire.messages += 1;
         loop {
+            progress.passed |= wire.proof.is_some();
             let in_text = matches!(effect, Effect::Text { .. });
             let step = match effect {
                 Effect::Done => {
@@ -188,6 +189,7 @@ impl Session<'_> {
             };
             self.note(&wire, &mut conversation, progress);
             let passed = wire.proof.is_some();
+            progress.passed |= passed;
             let proof = passed.then(|| proven(&wire));
             return Err(match broken {
                 // What was said at once with RSET may still be answered: it is left, not talked to.
