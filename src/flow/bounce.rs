@@ -50,6 +50,24 @@ struct Settled {
     told: Option<Fate>,
 }
 
+impl Settled {
+    /// Leaves out what a sender is told, where there is no room for it; answers whether it can be noted so.
+    ///
+    /// A second copy of a message is worse than a success that is not told, and a delay can be told after the next try.
+    /// A failure waits with its recipient until there is room.
+    fn tells_nobody(&mut self) -> bool {
+        let told = self.told.take().is_some();
+        match &mut self.settlement {
+            Settlement::Delivered { .. } => true,
+            Settlement::Again { delay_reported, .. } => {
+                *delay_reported &= !told;
+                true
+            }
+            Settlement::Failed { .. } => !told,
+        }
+    }
+}
+
 /// Commits how a try ended for each recipient, with the reports that follow from it.
 pub(in crate::flow) async fn settle(
     flow: &Flow,
@@ -88,10 +106,12 @@ pub(in crate::flow) async fn settle(
                 // Cancelled in the meantime, or the lease was lost: there is nothing to note.
                 settled.remove(index);
             }
-            // Nobody is told anything: what was delivered is not delivered again because a count cannot be kept.
-            Err(StoreError::DiskLow) if reporting && settled.iter().all(|line| line.told.is_none()) => {
-                reporting = false;
+            Err(StoreError::DiskLow) if settled.iter().any(|line| line.told.is_some()) => {
+                tracing::warn!(queue = %record.id, "a sender cannot be told how a delivery ended: the disk is low");
+                settled.retain_mut(Settled::tells_nobody);
             }
+            // What was delivered is not delivered again because a count cannot be kept.
+            Err(StoreError::DiskLow) if reporting => reporting = false,
             Err(StoreError::Refused { why, .. }) => {
                 let stale = matches!(why, Refusal::NotCurrent | Refusal::NotOpen | Refusal::AlreadyDone);
                 reporting = stale && round + 2 < ROUNDS;

@@ -31,6 +31,7 @@ use crate::peer::StartTls;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
+use crate::store::Health;
 use crate::store::command::Command;
 use crate::store::model::Model;
 use crate::store::record::Folder;
@@ -644,6 +645,53 @@ async fn success_is_told_by_whoever_can() {
             assert!(text.contains("Original-Envelope-Id: QQ+7\r\n"), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn with_a_full_disk_what_was_taken_is_not_sent_again_and_a_failure_is_told_when_there_is_room() {
+    let peer = Plan::default()
+        .extensions(&["SIZE"])
+        .rule(|asked| match asked.line.contains("eve@") {
+            true => Act::Say("550 5.1.1 such person".into()),
+            false => Act::Usual,
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    let mut item = ours.item(&["bob@x.example", "eve@x.example", "sue@x.example"]);
+    item.recipients[2].notify = Some(Notify { success: true, failure: true, delay: false });
+    ours.queue(item, MESSAGE.as_bytes()).await;
+    ours.model.set_health(Health::NoNewMail);
+    for _ in 0..3 {
+        ours.worker.until_idle().await;
+        ours.pass(61 * MINUTE);
+    }
+    let taken: Vec<Vec<String>> = peer.taken().into_iter().map(|taken| taken.rcpts).collect();
+    assert_eq!(taken, [["<bob@x.example>", "<sue@x.example>"]], "once");
+    assert_eq!((ours.waiting().await, ours.inbox().await.len()), (1, 0), "eve's failure is still to be told");
+    ours.model.set_health(Health::Good);
+    ours.worker.until_idle().await;
+    let inbox = ours.inbox().await;
+    assert_eq!((ours.waiting().await, peer.taken().len(), inbox.len()), (0, 1, 1));
+    assert!(inbox[0].contains("Final-Recipient: rfc822; eve@x.example\r\nAction: failed"), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn with_a_full_disk_a_delay_is_told_after_a_later_try() {
+    let peer = Plan::default().rule(|_| Act::Close("421 4.3.2 not today".into())).open().await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    ours.pass(300 * MINUTE);
+    ours.model.set_health(Health::NoNewMail);
+    ours.worker.until_idle().await;
+    let waiting = queue::list(&*ours.flow.store, None, 10).await.unwrap()[0].recipients[0].clone();
+    assert_eq!((waiting.state, waiting.attempts), (RecipientState::Waiting, 2));
+    assert!(ours.inbox().await.is_empty());
+    ours.model.set_health(Health::Good);
+    ours.pass(60 * MINUTE);
+    ours.worker.until_idle().await;
+    let inbox = ours.inbox().await;
+    assert!(inbox.len() == 1 && inbox[0].contains("Action: delayed"), "{inbox:?}");
 }
 
 #[tokio::test]

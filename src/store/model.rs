@@ -64,6 +64,7 @@ use crate::store::record::StoredCertificates;
 use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::store::watchers::Watchers;
+use crate::store::writer::may;
 use crate::vault::primitives::sha256;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -79,6 +80,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Model {
     state: Mutex<State>,
+    health: Mutex<Health>,
     bodies: Bodies,
     watchers: Watchers,
 }
@@ -87,7 +89,8 @@ impl Model {
     /// An empty one whose body files lie in `dir`.
     pub fn new(dir: &Path) -> Result<Self, StoreError> {
         let bodies = Bodies::at(&dir.join("bodies"))?;
-        Ok(Self { state: Mutex::default(), bodies, watchers: Watchers::default() })
+        let health = Mutex::new(Health::Good);
+        Ok(Self { state: Mutex::default(), health, bodies, watchers: Watchers::default() })
     }
 
     /// What a restart does: every lease ends.
@@ -101,12 +104,21 @@ impl Model {
         }
     }
 
+    /// What a disk with more or less room does.
+    pub fn set_health(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The whole of a commit: on a copy, so that a refusal leaves nothing behind.
     fn carry_out(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        let health = self.health();
+        if commands.iter().any(|command| !may(command, health)) {
+            return Err(StoreError::DiskLow);
+        }
         let mut state = self.state();
         let mut next = state.clone();
         let mut outcomes = Vec::with_capacity(commands.len());
@@ -308,7 +320,7 @@ impl Store for Model {
     }
 
     fn health(&self) -> Health {
-        Health::Good
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -384,7 +384,7 @@ fn is_trouble(error: &StoreError) -> bool {
 /// Whether a command may be carried out with so much room on the disk.
 ///
 /// The outcome of a try is always written: forgotten, the mail would go out twice.
-fn may(command: &Command, health: Health) -> bool {
+pub(crate) fn may(command: &Command, health: Health) -> bool {
     match health {
         Health::Good => true,
         Health::NoNewMail => !matches!(
