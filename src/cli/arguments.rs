@@ -294,6 +294,9 @@ pub enum Key {
 #[derive(Debug, Subcommand)]
 pub enum Certificate {
     /// Store a certificate, an authority's certificate or a public key for a destination; two at most
+    ///
+    /// What an authority vouches for must bear the name of the domain. The name of a host counts only where DNSSEC
+    /// signs the MX record that names it, or where it is the smarthost.
     Add {
         /// The recipient domain, or the smarthost
         domain: String,

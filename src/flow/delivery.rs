@@ -225,6 +225,7 @@ impl Courier {
             dane: &survey.dane,
             stored: &job.stored,
             host: host.domain(),
+            host_security: host.security(),
             next_hop: match &job.destination {
                 Destination::Domain(domain) => Some(domain),
                 Destination::Smarthost => host.domain(),

@@ -290,6 +290,7 @@ impl Judging<'_> {
             dane: &survey.dane,
             stored: self.held,
             host: met.host.domain(),
+            host_security: met.host.security(),
             next_hop: match self.destination {
                 Destination::Domain(domain) => Some(domain),
                 Destination::Smarthost => met.host.domain(),

@@ -16,6 +16,7 @@ use guardpost::base::address::Address;
 use guardpost::base::address::Domain;
 use guardpost::base::der::key_info;
 use guardpost::base::dns::Answer;
+use guardpost::base::dns::Exchange;
 use guardpost::base::dns::Security;
 use guardpost::base::dns::Tlsa;
 use guardpost::base::dns::Validation;
@@ -47,6 +48,8 @@ use tokio::time::timeout;
 const ONLY_1_2: &[&tokio_rustls::rustls::SupportedProtocolVersion] = &[&tokio_rustls::rustls::version::TLS12];
 /// Longer than a try takes to a host that says nothing: RFC 5321 §4.5.3.2.
 const TRY: Duration = Duration::from_secs(30 * 60);
+/// Cases whose MX record is not signed, so that anybody could have made it.
+const UNSIGNED: [&str; 2] = ["vunsigned", "vnamed"];
 
 /// What a record of these kinds says of a certificate.
 pub fn tlsa(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
@@ -108,6 +111,7 @@ impl Peers {
         let authority = Authority::new();
         let (own, key) = authority.issue(false);
         let (late, late_key) = authority.issue(true);
+        let (named, named_key) = authority.issue_for(&["vnamed.example"], false);
         let whole = |own: &[u8]| [own.to_vec(), authority.der.clone()];
         let plan = Plan::default;
         let good = plan().open().await;
@@ -117,6 +121,7 @@ impl Peers {
             ("issued", plan().identity(&whole(&own), &key)),
             ("alone", plan().identity(&[own], &key)),
             ("late", plan().identity(&whole(&late), &late_key)),
+            ("named", plan().identity(&whole(&named), &named_key)),
             ("plain", plan().start_tls(StartTls::NotOffered)),
             ("refusing", plan().start_tls(StartTls::Refused)),
             ("garbage", plan().start_tls(StartTls::Garbage)),
@@ -232,6 +237,8 @@ fn cases(peers: &Peers) -> Vec<Case> {
         case("vgood", "verify", "good", None, Arrives("tls=stored-certificate")),
         case("vagainst", "verify", "good", wrong(), Arrives("tls=stored-certificate")),
         case("vauthority", "verify", "issued", None, Arrives("tls=stored-certificate")),
+        case("vunsigned", "verify", "issued", None, Waits("4.7.5")),
+        case("vnamed", "verify", "named", None, Arrives("tls=stored-certificate")),
         case("vlate", "verify", "late", None, Waits("4.7.5")),
         case("vother", "verify", "issued", good(3, 1, 1), Waits("4.7.5")),
         case("vplain", "verify", "plain", None, Waits("4.7.4")),
@@ -273,6 +280,10 @@ fn table(peers: &Peers, cases: &[Case]) -> Table {
     for case in cases {
         let (domain, host) = (format!("{}.example", case.name), format!("{}.mx.example", case.name));
         table = table.with_mx(&domain, &[(10, &host)]).with_addresses(&host, &[peers.ip(case.peer)]);
+        if UNSIGNED.contains(&case.name) {
+            let exchange = Exchange { preference: 10, host: Domain::parse(&host).ok() };
+            table = table.with_mx_answer(&domain, Answer::Records(Security::Insecure, vec![exchange]));
+        }
         if let Some(answer) = &case.tlsa {
             table = table.with_tlsa_answer(&host, answer.clone());
         }
@@ -310,6 +321,8 @@ async fn every_peer_gets_what_its_policy_allows_and_not_an_octet_more() {
         ("vgood", &good),
         ("vagainst", &good),
         ("vauthority", &authority),
+        ("vunsigned", &authority),
+        ("vnamed", &authority),
         ("vlate", &authority),
         ("vother", &good),
         ("vplain", &good),

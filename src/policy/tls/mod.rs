@@ -22,6 +22,7 @@ pub use crate::policy::tls::verdict::before;
 pub use crate::policy::tls::verdict::judge;
 
 use crate::base::address::Domain;
+use crate::base::dns::Security;
 use crate::base::time::Time;
 use crate::policy::dane::Dane;
 use crate::policy::mta_sts::Sts;
@@ -109,6 +110,8 @@ pub struct Facts<'a> {
     pub stored: &'a [Stored],
     /// The host, if it has a name.
     pub host: Option<&'a Domain>,
+    /// How far what names the host is proven: DNS, or the word of an admin.
+    pub host_security: Security,
     /// The domain of the recipient, or the host that an admin named.
     pub next_hop: Option<&'a Domain>,
     /// What the MTA-STS policy of the recipient's domain says about the host.
@@ -122,16 +125,26 @@ impl Facts<'_> {
     /// Nothing where it does not hold the key of what it shows.
     pub fn compared(&self, link: &Link<'_>, now: Time) -> Option<(String, bool)> {
         let Link::Tls { chain: chain @ [own, ..], signature_good: true } = link else { return None };
-        let names: Vec<_> = self.host.into_iter().chain(self.next_hop).collect();
+        let names = self.names();
         let known = self.stored.iter().any(|stored| stored.matches(chain, &names, now));
         Some((certificate::fingerprint(own), known))
+    }
+
+    /// The names for which a stored authority may vouch: the next hop, and the host where that name is proven. An
+    /// unsigned MX record can be forged, and for the host that it names then its owner has a good certificate.
+    fn names(&self) -> Vec<&Domain> {
+        let host = match self.host_security {
+            Security::Secure => self.host,
+            Security::Insecure => None,
+        };
+        host.into_iter().chain(self.next_hop).collect()
     }
 
     /// Which of several stored certificates this link presents, counted from 0 in the order in which they were added;
     /// nothing where there are not several, or it presents none of them.
     pub fn presented(&self, link: &Link<'_>, now: Time) -> Option<usize> {
         let Link::Tls { chain, signature_good: true } = link else { return None };
-        let names: Vec<_> = self.host.into_iter().chain(self.next_hop).collect();
+        let names = self.names();
         let several = self.stored.len() > 1;
         several.then(|| self.stored.iter().position(|stored| stored.matches(chain, &names, now)))?
     }

@@ -21,7 +21,7 @@ const SIZE: usize = 7 << 10;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Stored {
     /// A certificate, DER: the peer must present this very one. If it is an authority's, the peer may instead present
-    /// one that it vouches for, with the name of the host or of the domain and good dates.
+    /// one that it vouches for, with good dates and the name of the domain, or of the host where that name is proven.
     Certificate(Vec<u8>),
     /// A SubjectPublicKeyInfo, DER: the peer's certificate must be for this key, whatever else it says.
     Key(Vec<u8>),

@@ -307,7 +307,7 @@ enum By {
 }
 
 fn shown(facts: &Facts<'_>, chain: &[Vec<u8>], signature_good: bool, now: Time) -> Shown {
-    let mut names: Vec<_> = facts.host.into_iter().chain(facts.next_hop).collect();
+    let mut names = facts.names();
     let stored = facts.stored.iter().any(|stored| stored.matches(chain, &names, now));
     let dane = match facts.dane {
         Dane::Usable { base, records } => {

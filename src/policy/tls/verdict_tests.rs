@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::address::Domain;
+use crate::base::dns::Security;
 use crate::base::dns::Tlsa;
 use crate::policy::tls::Stored;
 use rcgen::BasicConstraints;
@@ -17,6 +18,20 @@ use std::fs;
 use std::path::Path;
 
 const NOW: Time = Time(1_795_318_393);
+
+/// Nothing is known.
+const fn nowhere() -> Facts<'static> {
+    const NO_RECORDS: &Dane = &Dane::None(NoDane::NoRecords);
+    Facts {
+        dane: NO_RECORDS,
+        stored: &[],
+        host: None,
+        host_security: Security::Secure,
+        next_hop: None,
+        sts: Sts::None,
+        roots: &[],
+    }
+}
 
 fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
@@ -171,7 +186,7 @@ fn every_combination_is_decided_as_it_is_on_record() {
             for ((word, dane), (policy, sts)) in
                 dns.iter().flat_map(|dns| POLICIES.iter().map(move |sts| (dns, *sts)))
             {
-                let facts = Facts { dane, stored, host: None, next_hop: None, sts, roots: &[] };
+                let facts = Facts { dane, stored, sts, ..nowhere() };
                 let hosts = hosts().into_iter().map(|(word, seen)| (word, Some(seen)));
                 for (host, seen) in hosts.chain([("nobody", None)]).filter(|(host, _)| can_be(host, sts)) {
                     let cell =
@@ -253,14 +268,7 @@ fn expired(parameters: &mut CertificateParams) {
 fn passes(record: Tlsa, chain: &[Vec<u8>], signature_good: bool) -> bool {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
     let dane = Dane::Usable { base: host.clone(), records: vec![record] };
-    let facts = Facts {
-        dane: &dane,
-        stored: &[],
-        host: Some(&host),
-        next_hop: Some(&next_hop),
-        sts: Sts::None,
-        roots: &[],
-    };
+    let facts = Facts { dane: &dane, host: Some(&host), next_hop: Some(&next_hop), ..nowhere() };
     let demand = Demand::new(Requirement::DaneOnly, Sender::Ordinary);
     judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW).is_ok()
 }
@@ -328,18 +336,20 @@ fn names_and_dates_count_where_they_should() {
     }
 }
 
-/// Whether this chain passes `verify` with these.
+/// Whether this chain passes `verify` with these, at a host that is named by signed DNS.
 fn is_stored(stored: &[Stored], chain: &[Vec<u8>], signature_good: bool) -> Result<Proof, Reason> {
+    is_stored_at(Security::Secure, stored, chain, signature_good)
+}
+
+fn is_stored_at(
+    host_security: Security,
+    stored: &[Stored],
+    chain: &[Vec<u8>],
+    signature_good: bool,
+) -> Result<Proof, Reason> {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
-    let dane = Dane::None(NoDane::NoRecords);
-    let facts = Facts {
-        dane: &dane,
-        stored,
-        host: Some(&host),
-        next_hop: Some(&next_hop),
-        sts: Sts::None,
-        roots: &[],
-    };
+    let facts =
+        Facts { stored, host: Some(&host), host_security, next_hop: Some(&next_hop), ..nowhere() };
     let demand = Demand::new(Requirement::Verify, Sender::Ordinary);
     let judged = judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW);
     judged.map(|cleared| cleared.proof()).map_err(|refusal| refusal.reason)
@@ -382,6 +392,56 @@ fn stored_certificates_keys_and_authorities() {
     assert!(authority.ends().unwrap() > NOW && key.ends().is_none());
 }
 
+/// By the word in the table: what a peer of x.example at mx.x.example may show.
+fn shown_by_peers(top: &Authority) -> Vec<(&'static str, Vec<u8>)> {
+    let key = KeyPair::generate().unwrap();
+    let for_key = |issuer: &Authority| {
+        let mut parameters = CertificateParams::new(["mx.x.example".to_owned()]).unwrap();
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.signed_by(&key, &issuer.issuer).unwrap().der().to_vec()
+    };
+    let other = Authority::new("top");
+    vec![
+        ("it", for_key(top)),
+        ("its key", for_key(&other)),
+        ("domain", top.issue("x.example", |_| {})),
+        ("host", top.issue("mx.x.example", |_| {})),
+        ("another name", top.issue("mx.y.example", |_| {})),
+        ("ended", top.issue("x.example", expired)),
+        ("another's", other.issue("x.example", |_| {})),
+    ]
+}
+
+#[test]
+fn what_counts_as_stored_is_on_record() {
+    let top = Authority::new("top");
+    let shown = shown_by_peers(&top);
+    let own = &shown[0].1;
+    let kinds = [
+        Stored::certificate(own).unwrap(),
+        Stored::Key(crate::base::der::key_info(own).unwrap().to_vec()),
+        Stored::certificate(&top.der).unwrap(),
+    ];
+    let mut said = Vec::new();
+    for stored in &kinds {
+        for (word, own) in &shown {
+            let chain = [own.clone(), top.der.clone()];
+            let at = |security| match is_stored_at(security, std::slice::from_ref(stored), &chain, true) {
+                Ok(_) => "stored",
+                Err(Reason::StoredMismatch { .. }) => "any",
+                Err(why) => panic!("{why}"),
+            };
+            said.push([stored.kind(), word, at(Security::Secure), at(Security::Insecure)].join(" | "));
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls_stored.txt");
+    let text = fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let on_record: Vec<String> =
+        rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>().join(" | ")).collect();
+    assert_eq!(said, on_record);
+}
+
 #[test]
 fn an_admins_word_goes_before_dane_and_is_noted() {
     let top = Authority::new("top");
@@ -389,8 +449,7 @@ fn an_admins_word_goes_before_dane_and_is_noted() {
     let (host, chain) = (domain("mx.x.example"), [own.clone()]);
     let dane = Dane::Usable { base: host.clone(), records: vec![tlsa(3, 1, 1, &top.der)] };
     let stored = [Stored::certificate(&own).unwrap()];
-    let facts =
-        Facts { dane: &dane, stored: &stored, host: Some(&host), next_hop: None, sts: Sts::None, roots: &[] };
+    let facts = Facts { dane: &dane, stored: &stored, host: Some(&host), ..nowhere() };
     let link = Link::Tls { chain: &chain, signature_good: true };
     let ask = |requirement| judge(Demand::new(requirement, Sender::Ordinary), &facts, &link, NOW);
     assert_eq!(ask(Requirement::Verify).unwrap().proof(), Proof::Stored { against_dane: true });
@@ -432,13 +491,11 @@ fn the_web_vouches_for_hosts_of_a_policy_and_no_others() {
     };
     let (roots, host) = ([anchor(&top)], domain("mx.x.example"));
     let next_hop = domain("x.example");
-    let dane = Dane::None(NoDane::NoRecords);
     let enforce = Sts::Enforce { listed: true };
     let testing = Sts::Testing { listed: true };
     let ask = |own: &[u8], sts, roots: &[TrustAnchor<'static>], signature_good| {
         let chain = [own.to_vec(), top.der.clone()];
-        let facts =
-            Facts { dane: &dane, stored: &[], host: Some(&host), next_hop: Some(&next_hop), sts, roots };
+        let facts = Facts { host: Some(&host), next_hop: Some(&next_hop), sts, roots, ..nowhere() };
         judge(Demand::default(), &facts, &Link::Tls { chain: &chain, signature_good }, NOW)
     };
     let good = top.issue("mx.x.example", |_| {});
