@@ -22,6 +22,7 @@ use crate::flow::undelivered::Returned;
 use crate::mime::header::Header;
 use crate::mime::report;
 use crate::mime::report::Action;
+use crate::policy::clock::Ages;
 use crate::policy::retry;
 use crate::policy::retry::Next;
 use crate::policy::retry::Pace;
@@ -77,11 +78,13 @@ pub(in crate::flow) async fn settle(
 ) -> Result<(), StoreError> {
     let now = flow.clock.now();
     let config = flow.config();
+    let somebody_waits = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
+    let ages = if somebody_waits { Some(flow.ages().await) } else { None };
     let mut settled: Vec<Settled> = outcomes
         .into_iter()
         .filter_map(|(number, outcome)| {
             let recipient = recipients.iter().find(|recipient| recipient.number == number)?;
-            Some(judge(&config, record, recipient, outcome, now))
+            Some(judge(&config, record, recipient, outcome, now, ages))
         })
         .collect();
     for line in &settled {
@@ -151,6 +154,7 @@ fn judge(
     recipient: &QueuedRecipient,
     outcome: Outcome,
     now: Time,
+    ages: Option<Ages>,
 ) -> Settled {
     let number = recipient.number;
     let wants = recipient.notify;
@@ -184,10 +188,15 @@ fn judge(
         Outcome::Failed(trouble) => failed(trouble),
         Outcome::Again(trouble) => {
             let (pace, life) = pace(config, record, &trouble);
-            let Next::At(next) = retry::after(pace, tries, record.created, now, life) else {
-                return failed(trouble);
+            // Where the clock is not believed nothing is given up for its age, and nobody hears of a delay.
+            let known = ages.is_some_and(|ages| ages.known(record.created, life));
+            let next = match retry::after(pace, tries, record.created, now, life) {
+                Next::At(next) => next,
+                Next::GiveUp if known => return failed(trouble),
+                Next::GiveUp => now + retry::gap(pace, tries),
             };
-            let due = retry::reports_delay(pace, record.created, now, life, recipient.delay_reported);
+            let due =
+                known && retry::reports_delay(pace, record.created, now, life, recipient.delay_reported);
             let wanted = due && wants.is_none_or(|notify| notify.delay);
             let until = Some(record.created + life);
             Settled {

@@ -12,6 +12,8 @@ use crate::flow::life;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
 use crate::policy::clock;
+use crate::policy::clock::Ages;
+use crate::policy::clock::Course;
 use crate::policy::clock::Fault;
 use crate::policy::clock::Pair;
 use crate::policy::clock::Why;
@@ -64,9 +66,9 @@ pub struct Bell {
     notify: Notify,
     asked: AtomicU64,
     done: watch::Sender<u64>,
-    /// How often the clock was accepted. Held while it is judged and while it is accepted, so that no tick judges by
-    /// what was before an acceptance and writes after it.
-    pub(in crate::flow) accepted: Mutex<u64>,
+    /// What the clocks are compared with; nothing before the first tick. Held while they are judged and while they are
+    /// accepted, so that no tick judges by what was before an acceptance and writes after it.
+    pub(in crate::flow) course: Mutex<Option<Course>>,
 }
 
 impl Bell {
@@ -97,12 +99,8 @@ enum Left {
 /// The worker. There is one.
 pub struct Worker {
     flow: Arc<Flow>,
-    /// What the clocks are compared with; nothing before the first tick.
-    begin: Option<Pair>,
     /// The boot clock up to which running time was added.
     counted: Duration,
-    /// Acceptances of the clock that were taken notice of.
-    accepted: u64,
     /// When traces were looked for last, by the boot clock.
     purged: Option<Duration>,
 }
@@ -111,7 +109,7 @@ impl Worker {
     /// A worker over these flows.
     pub fn new(flow: Arc<Flow>) -> Self {
         let counted = flow.clock.running();
-        Self { flow, begin: None, counted, accepted: 0, purged: None }
+        Self { flow, counted, purged: None }
     }
 
     /// Looks now, every minute, and whenever the bell is rung, until `stop`.
@@ -136,8 +134,7 @@ impl Worker {
 
     /// One look: the clock, then everything that is due.
     async fn look(&mut self, stop: &CancellationToken) -> Result<Left, TakeError> {
-        let now = Pair { wall: self.flow.clock.now(), boot: self.flow.clock.running() };
-        let clock = self.tick(now).await?;
+        let (now, clock) = self.tick().await?;
         if let Some(suspension) = clock.suspended {
             if !clock.told
                 && let Err(why) = self.alarm(suspension).await
@@ -152,16 +149,13 @@ impl Worker {
     }
 
     /// Adds the running time, judges the clock, and writes both down.
-    async fn tick(&mut self, now: Pair) -> Result<LifeClock, StoreError> {
-        let accepted = self.flow.lives.accepted.lock().await;
-        if *accepted != self.accepted {
-            // An admin has accepted the clock: it is compared with itself from here on.
-            (self.accepted, self.begin) = (*accepted, Some(now));
-        }
+    async fn tick(&mut self) -> Result<(Pair, LifeClock), StoreError> {
+        let mut course = self.flow.lives.course.lock().await;
+        let now = self.flow.clocks_now();
         let stored = self.flow.store.life_clock().await?;
         let is_suspended = stored.as_ref().is_some_and(|stored| stored.suspended.is_some());
-        let fault = match (self.begin, &stored) {
-            (Some(begin), _) => begin.judge(now),
+        let fault = match (*course, &stored) {
+            (Some(course), _) => course.judge(now),
             (None, Some(stored)) => clock::at_start(stored.wall, now.wall),
             (None, None) => None,
         };
@@ -169,9 +163,9 @@ impl Worker {
         let ran_more = now.boot.saturating_sub(self.counted).as_secs();
         let tick = Command::Tick { wall: now.wall, ran_more, suspend };
         self.flow.store.commit(vec![tick]).await?;
-        drop(accepted);
+        course.get_or_insert(Course::new(now)).look(now);
+        drop(course);
         self.counted += Duration::from_secs(ran_more);
-        self.begin.get_or_insert(now);
         if let Some(Suspension { at, why, by }) = suspend {
             tracing::error!(
                 ?why,
@@ -181,7 +175,7 @@ impl Worker {
             );
         }
         let clock = self.flow.store.life_clock().await?;
-        clock.ok_or(StoreError::Damaged { what: "the clock of mailboxes' lives" })
+        Ok((now, clock.ok_or(StoreError::Damaged { what: "the clock of mailboxes' lives" })?))
     }
 
     /// Tells the postmaster of every domain, once for each suspension.
@@ -322,6 +316,27 @@ impl Worker {
         self.flow.store.commit(vec![purge]).await?;
         self.purged = Some(now.boot);
         Ok(())
+    }
+}
+
+impl Flow {
+    /// What both clocks say.
+    pub(in crate::flow) fn clocks_now(&self) -> Pair {
+        Pair { wall: self.clock.now(), boot: self.clock.running() }
+    }
+
+    /// What is known of ages now. A jump that the worker has not seen yet counts already.
+    pub(in crate::flow) async fn ages(&self) -> Ages {
+        let mut course = self.lives.course.lock().await;
+        let stored = self.store.life_clock().await;
+        let now = self.clocks_now();
+        let mut suspended = !matches!(&stored, Ok(None) | Ok(Some(LifeClock { suspended: None, .. })));
+        match (&mut *course, stored) {
+            (Some(course), _) => course.look(now),
+            (None, Ok(Some(stored))) => suspended |= clock::at_start(stored.wall, now.wall).is_some(),
+            (None, Ok(None) | Err(_)) => {}
+        }
+        Ages { course: *course, suspended }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
 use crate::flow::first_use::PIN_TRIES;
+use crate::policy::clock::Course;
 use crate::policy::closing;
 use crate::policy::closing::Due;
 use crate::policy::closing::Life;
@@ -225,7 +226,7 @@ impl Flow {
 
     /// Takes the wall clock for right: warnings, closing and deletion go on. Answers with what was before.
     pub async fn accept_clock(&self) -> Result<Clocks, AdminError> {
-        let mut accepted = self.lives.accepted.lock().await;
+        let mut course = self.lives.course.lock().await;
         let before = self.clocks().await?;
         match self.store.commit(vec![Command::AcceptClock { wall: before.now }]).await {
             Err(StoreError::Refused { why: Refusal::Gone, .. }) => return Err(AdminError::ClockRuns),
@@ -235,8 +236,9 @@ impl Flow {
             let (since, by, now) = (suspended.at, suspended.by, before.now);
             tracing::warn!(why = ?suspended.why, %since, by, %now, "the clock was accepted by an admin");
         }
-        *accepted += 1;
-        drop(accepted);
+        // They are compared with themselves from here on.
+        *course = Some(Course::new(self.clocks_now()));
+        drop(course);
         self.lives.ring();
         Ok(before)
     }

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::Ground;
 use crate::flow::delivery::Courier;
+use crate::flow::expiry;
 use crate::flow::outgoing::Outgoing;
 use crate::flow::queue;
 use crate::flow::queue::Worker;
@@ -61,15 +62,16 @@ pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const MESSAGE: &str = "From: Alice <alice@a.example>\r\nTo: bob@x.example\r\nSubject: SUBJECT-MARK\r\n\
     X-OxGuard-PIN: 739104\r\n\r\nBODY-MARK\r\n.dot\r\n..two\r\nend\r\n";
 
-struct Hands(Mutex<Time>);
+/// The wall clock, and the running one.
+struct Hands(Mutex<(Time, Duration)>);
 
 impl Clock for Hands {
     fn now(&self) -> Time {
-        *self.0.lock().unwrap()
+        self.0.lock().unwrap().0
     }
 
     fn running(&self) -> Duration {
-        self.now().since(START)
+        self.0.lock().unwrap().1
     }
 }
 
@@ -99,7 +101,7 @@ impl Ours {
             extra.replace("DIR", dir.path().to_str().unwrap())
         );
         let model = Arc::new(Model::new(dir.path()).unwrap());
-        let hands = Arc::new(Hands(Mutex::new(START)));
+        let hands = Arc::new(Hands(Mutex::new((START, Duration::ZERO))));
         let ground = Ground {
             store: Arc::<Model>::clone(&model),
             keys: Arc::new(Keys::generate(os_random())),
@@ -153,8 +155,14 @@ impl Ours {
     }
 
     pub(super) fn pass(&self, span: Duration) {
-        let mut time = self.hands.0.lock().unwrap();
-        *time = *time + span;
+        self.set_on(span);
+        self.hands.0.lock().unwrap().1 += span;
+    }
+
+    /// Somebody sets the wall clock.
+    fn set_on(&self, span: Duration) {
+        let mut hands = self.hands.0.lock().unwrap();
+        hands.0 = hands.0 + span;
     }
 
     pub(super) async fn waiting(&self) -> usize {
@@ -484,6 +492,72 @@ async fn tells_of_delay_once_and_of_the_end() {
     let actions: Vec<bool> = inbox.iter().map(|text| text.contains("Action: failed")).collect();
     assert_eq!(actions, [false, true], "one delay, one bounce");
     assert!(inbox[0].contains("Action: delayed") && inbox[0].contains("Will-Retry-Until: "), "{}", inbox[0]);
+}
+
+/// With a worker that looks at the clock, and to a host that is dead: mail, and a secure alias's.
+async fn waiting_under_a_watched_clock() -> Ours {
+    let dns = Table::default()
+        .with_mx("x.example", &[(10, "dead.example")])
+        .with_addresses("dead.example", &[ip(4)]);
+    let mut ours = Ours::new(dns, 1, "").await;
+    tokio::spawn(expiry::Worker::new(Arc::clone(&ours.flow)).run(CancellationToken::new()));
+    ours.flow.lives.look().await;
+    ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
+    let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
+    ours.queue(Outgoing { demand, ..ours.item(&["eve@x.example"]) }, MESSAGE.as_bytes()).await;
+    ours.worker.until_idle().await;
+    ours
+}
+
+impl Ours {
+    /// How often anybody who waits was tried, and how many reports there are.
+    async fn tried(&self) -> (Vec<u32>, usize) {
+        let mut tries: Vec<u32> = queue::list(&*self.flow.store, None, 9)
+            .await
+            .unwrap()
+            .iter()
+            .flat_map(|item| item.recipients.iter().map(|waiting| waiting.attempts))
+            .collect();
+        tries.sort_unstable();
+        let reports = self.inbox().await.iter().filter(|text| text.contains("\r\nAction: ")).count();
+        (tries, reports)
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_gives_nothing_up_and_tells_nobody_of_a_delay() {
+    for span in [100 * 24 * 60 * MINUTE, 24 * 60 * MINUTE] {
+        let mut ours = waiting_under_a_watched_clock().await;
+        ours.set_on(span);
+        ours.worker.until_idle().await;
+        assert_eq!(ours.tried().await, (vec![2, 2], 0), "nobody has looked at the clock yet");
+        ours.flow.lives.look().await;
+        for tries in 3..5 {
+            ours.pass(60 * MINUTE);
+            ours.worker.until_idle().await;
+            assert_eq!(ours.tried().await, (vec![tries; 2], 0), "it is not believed");
+        }
+        ours.flow.accept_clock().await.unwrap();
+        ours.pass(120 * MINUTE);
+        ours.worker.until_idle().await;
+        let (tries, reports) = ours.tried().await;
+        // After a day mail is late, after 100 it is over; a secure alias's is over in both cases.
+        assert_eq!((tries.len(), reports), (usize::from(span < 100 * 24 * 60 * MINUTE), 2));
+    }
+}
+
+#[tokio::test]
+async fn a_small_step_of_the_clock_ends_no_life_of_minutes() {
+    let mut ours = waiting_under_a_watched_clock().await;
+    ours.set_on(40 * MINUTE);
+    ours.worker.until_idle().await;
+    ours.pass(20 * MINUTE);
+    ours.worker.until_idle().await;
+    assert_eq!(ours.tried().await, (vec![3, 3], 0), "20 minutes old, whatever the clock says");
+    ours.pass(20 * MINUTE);
+    ours.worker.until_idle().await;
+    let (tries, reports) = ours.tried().await;
+    assert_eq!((tries.len(), reports), (1, 1), "a secure alias's mail has come back");
 }
 
 #[tokio::test]

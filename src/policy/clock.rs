@@ -52,15 +52,72 @@ pub struct Pair {
 impl Pair {
     /// Judges the clocks of a later moment. What came apart in many small steps counts as one.
     pub fn judge(self, later: Self) -> Option<Fault> {
+        let by = self.apart(later);
+        (by > APART).then_some(Fault { why: Why::Jump, by })
+    }
+
+    /// By so much both clocks have come apart until then.
+    fn apart(self, later: Self) -> Duration {
         let walked = i128::from(later.wall.0) - i128::from(self.wall.0);
         let ran = i128::from(self.ran(later));
-        let by = Duration::from_secs(u64::try_from((walked - ran).unsigned_abs()).unwrap_or(u64::MAX));
-        (by > APART).then_some(Fault { why: Why::Jump, by })
+        Duration::from_secs(u64::try_from((walked - ran).unsigned_abs()).unwrap_or(u64::MAX))
     }
 
     /// Seconds that the boot clock went on until then.
     pub fn ran(self, later: Self) -> u64 {
         later.boot.saturating_sub(self.boot).as_secs()
+    }
+}
+
+/// A wall clock that is set by more than this between two looks has made a step.
+pub const STEP: Duration = Duration::from_secs(60);
+
+/// How both clocks have gone since the appliance started, or since an admin took the wall clock for right.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Course {
+    begin: Pair,
+    last: Pair,
+    /// When the wall clock made its last step, by the boot clock.
+    step: Option<Duration>,
+}
+
+impl Course {
+    /// One that begins now.
+    pub const fn new(now: Pair) -> Self {
+        Self { begin: now, last: now, step: None }
+    }
+
+    /// Judges the clocks of a later moment.
+    pub fn judge(&self, now: Pair) -> Option<Fault> {
+        self.begin.judge(now)
+    }
+
+    /// Takes notice of what both clocks say now.
+    pub fn look(&mut self, now: Pair) {
+        if self.last.apart(now) > STEP {
+            self.step = Some(now.boot);
+        }
+        self.last = now;
+    }
+}
+
+/// What is known at one moment of the age of things.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ages {
+    /// The course of the clocks up to this moment, once it has begun.
+    pub course: Option<Course>,
+    /// What was written down before the course began is not believed.
+    pub suspended: bool,
+}
+
+impl Ages {
+    /// Whether something made at `made` is as old as the wall clock says, closely enough to end it after `life`.
+    pub fn known(&self, made: Time, life: Duration) -> bool {
+        let Some(course) = self.course else { return !self.suspended };
+        let now = course.last;
+        // A step of minutes is much of a life of minutes and nothing of one of days.
+        let steady = course.step.is_none_or(|step| now.boot.saturating_sub(step) >= life.min(APART));
+        steady && course.judge(now).is_none() && (!self.suspended || made >= course.begin.wall)
     }
 }
 
@@ -132,5 +189,40 @@ mod tests {
             let boot = Duration::from_millis(999 + minutes as u64 * 60_000);
             assert_eq!(begin.judge(Pair { wall: Time(NOON.0 + minutes * 60), boot }), None);
         }
+    }
+
+    #[test]
+    fn an_age_is_known_where_the_clocks_went_together() {
+        let (mail, urgent) = (Duration::from_secs(5 * 86_400), Duration::from_secs(1_800));
+        let at = |wall: i64, boot: u64| Pair { wall: Time(NOON.0 + wall), boot: Duration::from_secs(boot) };
+        let old = Time(NOON.0 - DAY);
+        let after = |looks: &[Pair], suspended| {
+            let mut course = Course::new(at(0, 0));
+            looks.iter().for_each(|look| course.look(*look));
+            Ages { course: Some(course), suspended }
+        };
+        for (what, ages, of_mail, of_urgent) in [
+            ("before the first look", Ages { course: None, suspended: false }, true, true),
+            ("not believed at the start", Ages { course: None, suspended: true }, false, false),
+            ("hand in hand", after(&[at(60, 60), at(120, 121)], false), true, true),
+            ("hand in hand for a week", after(&[at(7 * DAY, 7 * 86_400)], false), true, true),
+            ("100 days on", after(&[at(100 * DAY, 60)], false), false, false),
+            (
+                "100 days on, and a day later",
+                after(&[at(100 * DAY, 60), at(101 * DAY, 86_460)], true),
+                false,
+                false,
+            ),
+            ("100 days back", after(&[at(-100 * DAY, 60)], false), false, false),
+            ("40 minutes on", after(&[at(2_460, 60)], false), false, false),
+            ("40 minutes on, 30 later", after(&[at(2_460, 60), at(4_260, 1_860)], false), false, true),
+            ("40 minutes on, 60 later", after(&[at(2_460, 60), at(6_060, 3_660)], false), true, true),
+            ("in small steps", after(&[at(90, 60), at(180, 120)], false), true, true),
+            ("old, and not believed since the start", after(&[at(60, 60)], true), false, false),
+        ] {
+            assert_eq!((ages.known(old, mail), ages.known(old, urgent)), (of_mail, of_urgent), "{what}");
+        }
+        let waits = after(&[at(60, 60), at(6 * DAY, 6 * 86_400)], true);
+        assert!(waits.known(Time(NOON.0 + 1), mail), "made since the start: that age was counted here");
     }
 }

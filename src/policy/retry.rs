@@ -45,15 +45,19 @@ pub fn after(pace: Pace, tries: u32, created: Time, now: Time, life: Duration) -
     if now >= end {
         return Next::GiveUp;
     }
-    let gap = match pace {
-        Pace::Patient => gap(tries),
-        Pace::Urgent => urgent_gap(tries),
-    };
-    Next::At((now + gap).min(end))
+    Next::At((now + gap(pace, tries)).min(end))
 }
 
-/// Minutes between try number `tries` and the next.
-fn gap(tries: u32) -> Duration {
+/// Between try number `tries` and the next.
+pub fn gap(pace: Pace, tries: u32) -> Duration {
+    match pace {
+        Pace::Patient => patient_gap(tries),
+        Pace::Urgent => urgent_gap(tries),
+    }
+}
+
+/// For mail.
+fn patient_gap(tries: u32) -> Duration {
     let minutes = match tries {
         0 => 0,
         1 => 5,
@@ -66,7 +70,7 @@ fn gap(tries: u32) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-/// The same for urgent mail: tries at 0, 1, 3, 8, 15 and 29 minutes, then every 14.
+/// For urgent mail: tries at 0, 1, 3, 8, 15 and 29 minutes, then every 14.
 fn urgent_gap(tries: u32) -> Duration {
     let minutes = match tries {
         0 => 0,

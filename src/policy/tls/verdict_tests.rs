@@ -348,8 +348,7 @@ fn is_stored_at(
     signature_good: bool,
 ) -> Result<Proof, Reason> {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
-    let facts =
-        Facts { stored, host: Some(&host), host_security, next_hop: Some(&next_hop), ..nowhere() };
+    let facts = Facts { stored, host: Some(&host), host_security, next_hop: Some(&next_hop), ..nowhere() };
     let demand = Demand::new(Requirement::Verify, Sender::Ordinary);
     let judged = judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW);
     judged.map(|cleared| cleared.proof()).map_err(|refusal| refusal.reason)
