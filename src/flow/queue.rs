@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What one try may take in all; a peer that needs longer is tried again another time.
 pub const TRY: Duration = Duration::from_secs(30 * 60);
-/// What is leased is ours for this long.
+/// What is leased is ours for this long, by the running clock.
 const LEASE: Duration = Duration::from_secs(60 * 60);
 /// Recipients leased at once.
 const BATCH: usize = 200;
@@ -133,8 +133,8 @@ pub struct Job {
     pub demand: Result<Demand, UnknownLevel>,
     /// The certificates stored for the destination, if it is to be compared with them.
     pub stored: Vec<Stored>,
-    /// Not begun after this.
-    begin_by: Time,
+    /// Not begun after this, by the running clock.
+    begin_by: Duration,
 }
 
 /// What a finished try leaves to be noted.
@@ -228,7 +228,7 @@ impl Worker {
         // With a full backlog the end of some tries is what to wait for: what is taken is taken by the batch.
         while self.more && self.lanes.waiting() + BATCH <= BACKLOG {
             // Asking costs a read; taking is a turn of the store's writer.
-            self.due = flow.store.next_due().await?;
+            self.due = flow.store.next_due(flow.clock.running()).await?;
             self.more = self.due.is_some_and(|due| due <= flow.clock.now());
             if self.more {
                 self.more = self.lease().await? > 0;
@@ -241,8 +241,8 @@ impl Worker {
 
     /// Takes what is due into the backlog, a job for each message and destination.
     async fn lease(&mut self) -> Result<usize, StoreError> {
-        let now = self.flow.clock.now();
-        let lease = Command::LeaseDue { now, until: now + LEASE, limit: BATCH };
+        let (now, running) = (self.flow.clock.now(), self.flow.clock.running());
+        let lease = Command::LeaseDue { now, running, until: running + LEASE, limit: BATCH };
         let outcomes = self.flow.store.commit(vec![lease]).await?;
         let leased: Vec<QueuedRecipient> = outcomes
             .into_iter()
@@ -274,7 +274,7 @@ impl Worker {
             else {
                 continue;
             };
-            let begin_by = now + (LEASE - TRY);
+            let begin_by = running + (LEASE - TRY);
             let (_, destination, level) = key;
             let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
             let stored = stored(&self.flow, &destination, demand).await?;
@@ -287,11 +287,11 @@ impl Worker {
 
     /// Begins the jobs whose turn it is, as long as there may be one more try.
     fn start(&mut self) {
-        let now = self.flow.clock.now();
+        let running = self.flow.clock.running();
         let most = self.flow.config().limits.remote_connections;
         while self.running.len() < most {
             let Some((destination, job)) = self.lanes.next() else { return };
-            if now > job.begin_by {
+            if running > job.begin_by {
                 // The lease is used up by waiting; it will be leased anew.
                 self.lanes.ended(destination, Lesson::Nothing);
                 self.more = true;

@@ -65,6 +65,14 @@ pub(super) const MESSAGE: &str = "From: Alice <alice@a.example>\r\nTo: bob@x.exa
 /// The wall clock, and the running one.
 struct Hands(Mutex<(Time, Duration)>);
 
+impl Hands {
+    /// Somebody sets the wall clock.
+    fn set_on(&self, span: Duration) {
+        let mut clocks = self.0.lock().unwrap();
+        clocks.0 = clocks.0 + span;
+    }
+}
+
 impl Clock for Hands {
     fn now(&self) -> Time {
         self.0.lock().unwrap().0
@@ -155,14 +163,8 @@ impl Ours {
     }
 
     pub(super) fn pass(&self, span: Duration) {
-        self.set_on(span);
+        self.hands.set_on(span);
         self.hands.0.lock().unwrap().1 += span;
-    }
-
-    /// Somebody sets the wall clock.
-    fn set_on(&self, span: Duration) {
-        let mut hands = self.hands.0.lock().unwrap();
-        hands.0 = hands.0 + span;
     }
 
     pub(super) async fn waiting(&self) -> usize {
@@ -528,7 +530,7 @@ impl Ours {
 async fn a_clock_that_jumps_gives_nothing_up_and_tells_nobody_of_a_delay() {
     for span in [100 * 24 * 60 * MINUTE, 24 * 60 * MINUTE] {
         let mut ours = waiting_under_a_watched_clock().await;
-        ours.set_on(span);
+        ours.hands.set_on(span);
         ours.worker.until_idle().await;
         assert_eq!(ours.tried().await, (vec![2, 2], 0), "nobody has looked at the clock yet");
         ours.flow.lives.look().await;
@@ -549,7 +551,7 @@ async fn a_clock_that_jumps_gives_nothing_up_and_tells_nobody_of_a_delay() {
 #[tokio::test]
 async fn a_small_step_of_the_clock_ends_no_life_of_minutes() {
     let mut ours = waiting_under_a_watched_clock().await;
-    ours.set_on(40 * MINUTE);
+    ours.hands.set_on(40 * MINUTE);
     ours.worker.until_idle().await;
     ours.pass(20 * MINUTE);
     ours.worker.until_idle().await;
@@ -882,6 +884,36 @@ async fn what_was_leased_is_sent_after_a_restart() {
     assert_eq!(peer.wait_for(1).await.len(), 1);
     stop.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_on_begins_no_second_try_beside_the_first() {
+    let peer = Plan::default()
+        .rule(|asked| match (asked.connection, asked.line) {
+            (0, "end of data") => Act::Hang,
+            _ => Act::Usual,
+        })
+        .open()
+        .await;
+    let ours = Ours::facing(&peer).await;
+    ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
+    let (flow, hands, item) =
+        (Arc::clone(&ours.flow), Arc::clone(&ours.hands), ours.item(&["eve@y.example"]));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(ours.worker.run(stop.clone()));
+    peer.wait_until(|peer| String::from_utf8_lossy(&peer.octets()).contains("\r\nend\r\n.\r\n")).await;
+    // NTP corrects a clock that was two hours slow; the next message is taken after whatever is due then.
+    hands.set_on(120 * MINUTE);
+    let message = flow.own_message(MESSAGE.as_bytes()).unwrap();
+    let command = flow.outgoing(item, message).await.unwrap();
+    flow.store.commit(vec![command]).await.unwrap();
+    flow.queue_bell.notify_one();
+    let taken = peer.wait_for(1).await;
+    assert_eq!(taken[0].rcpts, ["<eve@y.example>"]);
+    let bodies = String::from_utf8_lossy(&peer.octets()).matches("BODY-MARK").count();
+    assert_eq!((peer.sessions().len(), bodies), (2, 2), "bob's is being tried once");
+    running.abort();
+    stop.cancel();
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ use crate::store::record::StoredCertificate;
 use crate::store::record::StsRecord;
 use crate::store::record::Suspension;
 use crate::store::record::Uid;
+use std::time::Duration;
 use thiserror::Error;
 
 /// What the store is asked to do: all of a list, durably, or none of it.
@@ -438,8 +439,10 @@ pub enum Command {
     LeaseDue {
         /// Due means `next` is not after this.
         now: Time,
-        /// The lease ends then.
-        until: Time,
+        /// What the running clock says: leases end by that, so that whoever sets the wall clock ends none.
+        running: Duration,
+        /// The lease ends then, by the running clock.
+        until: Duration,
         /// At most so many.
         limit: usize,
     },

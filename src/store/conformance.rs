@@ -32,6 +32,7 @@ use crate::store::record::StsRecord;
 use crate::store::record::Uid;
 use crate::store::sample::*;
 use crate::vault::primitives::sha256;
+use std::time::Duration;
 
 fn inbox(stage: &Stage, n: u8) -> Vec<(u32, Flags)> {
     let all = stage.ask(stage.store().messages(mailbox(n), Folder::INBOX, Uid(0), PAGE));
@@ -924,12 +925,18 @@ fn no_page_is_larger_than_the_largest() {
     });
 }
 
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(u64::try_from(count).unwrap())
+}
+
+/// Leases where both clocks say `now`.
 fn leased(stage: &Stage, now: i64, until: i64, limit: usize) -> Vec<(u8, u16)> {
-    match stage.ok(Command::LeaseDue { now: Time(now), until: Time(until), limit }) {
+    let (running, until) = (seconds(now), seconds(until));
+    match stage.ok(Command::LeaseDue { now: Time(now), running, until, limit }) {
         Outcome::Leased(all) => all
             .iter()
             .map(|recipient: &QueuedRecipient| {
-                assert_eq!(recipient.state, RecipientState::Leased { until: Time(until) });
+                assert_eq!(recipient.state, RecipientState::Leased { until });
                 (recipient.queue.bytes()[0], recipient.number)
             })
             .collect(),
@@ -956,17 +963,17 @@ fn the_queue_gives_out_what_is_due_oldest_first() {
         stage.ok(mail(1, &[30, 10]));
         stage.ok(mail(2, &[20, 50]));
         assert_eq!(stage.refused(mail(2, &[1])), Refusal::AlreadyDone);
-        assert_eq!(stage.ask(stage.store().next_due()), Some(Time(10)));
+        assert_eq!(stage.ask(stage.store().next_due(seconds(0))), Some(Time(10)));
         assert_eq!(leased(stage, 9, 100, 9), []);
         assert_eq!(leased(stage, 40, 100, 2), [(1, 1), (2, 0)]);
-        assert_eq!(stage.ask(stage.store().next_due()), Some(Time(30)));
+        assert_eq!(stage.ask(stage.store().next_due(seconds(40))), Some(Time(30)));
         assert_eq!(leased(stage, 40, 90, 9), [(1, 0)]);
         assert_eq!(leased(stage, 40, 90, 9), []);
-        assert_eq!(stage.ask(stage.store().next_due()), Some(Time(50)));
+        assert_eq!(stage.ask(stage.store().next_due(seconds(40))), Some(Time(50)));
         assert_eq!(leased(stage, 95, 200, 9), [(1, 0), (2, 1)], "the lease to 90 has ended");
         let states = stage.ask(stage.store().queued_recipients(queue(2)));
         let leases = states.iter().map(|recipient| recipient.state).collect::<Vec<_>>();
-        let until = |until| RecipientState::Leased { until: Time(until) };
+        let until = |until| RecipientState::Leased { until: seconds(until) };
         assert_eq!(leases, [until(100), until(200)]);
 
         stage.ok(settle(2, 0, again(300)));
@@ -980,6 +987,25 @@ fn the_queue_gives_out_what_is_due_oldest_first() {
         stage.restart();
         assert_eq!(stage.refused(settle(1, 0, delivered())), Refusal::Gone, "leases end with the process");
         assert_eq!(leased(stage, 40, 50, 9), [(1, 1), (1, 0)]);
+    });
+}
+
+#[test]
+fn whoever_sets_the_wall_clock_ends_no_lease() {
+    on_each(|stage| {
+        stage.ok(Command::Enqueue(Box::new(queued(1, nowhere(1), Purpose::Mail, &[10]))));
+        let lease = |now, running, until| {
+            let (running, until) = (seconds(running), seconds(until));
+            match stage.ok(Command::LeaseDue { now: Time(now), running, until, limit: 9 }) {
+                Outcome::Leased(all) => all.len(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(lease(10, 5, 65), 1);
+        assert_eq!(lease(1_000_000, 64, 100), 0);
+        assert_eq!(stage.ask(stage.store().next_due(seconds(64))), None);
+        assert_eq!(stage.ask(stage.store().next_due(seconds(65))), Some(Time(10)));
+        assert_eq!(lease(11, 65, 100), 1);
     });
 }
 
@@ -999,7 +1025,7 @@ fn a_message_leaves_the_queue_with_its_last_recipient() {
         assert!(stage.ask(stage.store().queued(queue(1))).is_none());
         assert!(stage.ask(stage.store().queued_recipients(queue(1))).is_empty());
         assert!(stage.ask(stage.store().shred_key(qk)).is_none());
-        assert_eq!(stage.ask(stage.store().next_due()), None);
+        assert_eq!(stage.ask(stage.store().next_due(seconds(20))), None);
         stage.settle();
         assert_eq!(stage.files(), 0);
         assert_eq!(stage.refused(settle(1, 0, delivered())), Refusal::Gone);

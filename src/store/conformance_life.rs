@@ -21,6 +21,7 @@ use crate::store::record::Uid;
 use crate::store::record::Warning;
 use crate::store::sample::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn record(stage: &Stage, n: u8) -> Arc<MailboxRecord> {
     stage.ask(stage.store().mailbox(mailbox(n))).unwrap()
@@ -44,7 +45,12 @@ fn enqueue(stage: &Stage, n: u8, purpose: Purpose) -> Command {
 
 /// Leases what is due, and settles the only recipient of `n`.
 fn settle(stage: &Stage, n: u8, outcome: Settlement) {
-    stage.ok(Command::LeaseDue { now: Time(1_000), until: Time(2_000), limit: 100 });
+    stage.ok(Command::LeaseDue {
+        now: Time(1_000),
+        running: Duration::ZERO,
+        until: Duration::from_secs(2_000),
+        limit: 100,
+    });
     stage.ok(Command::Settle { queue: queue(n), number: 0, outcome });
 }
 
@@ -384,7 +390,12 @@ fn warnings_settle_are_sent_again_or_begin_anew() {
         stage.ok(Command::CancelQueued { queue: queue(1) });
         assert_eq!(warnings(stage), [], "a cancelled warning goes out again");
         send(stage, 1, 14);
-        stage.ok(Command::LeaseDue { now: Time(5), until: Time(9), limit: 9 });
+        stage.ok(Command::LeaseDue {
+            now: Time(5),
+            running: Duration::ZERO,
+            until: Duration::from_secs(9),
+            limit: 9,
+        });
         let again = Settlement::Again { next: Time(1), reason: String::new(), delay_reported: false };
         stage.ok(Command::Settle { queue: queue(1), number: 0, outcome: again });
         assert_eq!(warnings(stage), [(14, 1, None)]);
@@ -416,7 +427,12 @@ fn activity_ends_warnings_and_their_mail() {
             (2, [false, true]),
             "not later than before"
         );
-        stage.ok(Command::LeaseDue { now: Time(5), until: Time(9), limit: 9 });
+        stage.ok(Command::LeaseDue {
+            now: Time(5),
+            running: Duration::ZERO,
+            until: Duration::from_secs(9),
+            limit: 9,
+        });
         stage.ok(activity(2, 2_001));
         assert_eq!((record(stage, 2).warnings.len(), there(stage)), (0, [false, false]));
         let outcome = delivered();

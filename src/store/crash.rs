@@ -87,7 +87,7 @@ const LIFE: Script = Script {
             let mail = queued(1, stage.file(&[1; 9_000]), Purpose::Warning(mailbox(14), 14), &[5]);
             vec![Command::Enqueue(Box::new(mail)), warning(14, 14, 1)]
         },
-        |_| vec![Command::LeaseDue { now: Time(5), until: Time(9), limit: 9 }, delivered(1)],
+        |_| vec![lease(), delivered(1)],
         |_| vec![close(14, 7_000)],
         |_| {
             let suspension = Suspension { at: Time(7_050), why: ClockTrouble::Forward, by: 9 };
@@ -128,7 +128,7 @@ fn invite(stage: &Stage, n: u8, of: u8) -> Command {
 }
 
 fn lease() -> Command {
-    Command::LeaseDue { now: Time(10), until: Time(20), limit: 1 }
+    Command::LeaseDue { now: Time(10), running: Duration::ZERO, until: Duration::from_secs(20), limit: 1 }
 }
 
 fn delivered(n: u8) -> Command {

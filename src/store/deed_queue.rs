@@ -22,6 +22,7 @@ use crate::store::key;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use crate::store::record::RecipientState;
+use std::time::Duration;
 
 impl Draft<'_> {
     pub(crate) fn enqueue(&mut self, new: NewQueued) -> Result<Outcome, Stop> {
@@ -49,7 +50,13 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
-    pub(crate) fn lease(&mut self, now: Time, until: Time, limit: usize) -> Result<Outcome, Stop> {
+    pub(crate) fn lease(
+        &mut self,
+        now: Time,
+        running: Duration,
+        until: Duration,
+        limit: usize,
+    ) -> Result<Outcome, Stop> {
         let limit = limit.min(PAGE);
         let mut leased = Vec::new();
         let mut after: Option<Vec<u8>> = None;
@@ -62,7 +69,7 @@ impl Draft<'_> {
                 if next > now || leased.len() == limit {
                     break 'pages;
                 }
-                if self.leases().get(&(queue, number)).is_some_and(|until| *until > now) {
+                if self.leases().get(&(queue, number)).is_some_and(|until| *until > running) {
                     continue;
                 }
                 let mut recipient = self.recipient(queue, number)?;
@@ -174,19 +181,21 @@ pub(crate) fn with_lease(mut recipient: QueuedRecipient, leases: &Leases) -> Que
     recipient
 }
 
-/// When the next recipient is due.
-pub(crate) fn next_due(source: &impl Source, leases: &Leases) -> Result<Option<Time>, StoreError> {
-    let mut soonest = leases.values().min().copied();
+/// When the next recipient is due that is not leased.
+pub(crate) fn next_due(
+    source: &impl Source,
+    leases: &Leases,
+    running: Duration,
+) -> Result<Option<Time>, StoreError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
         let page = source.page(&[key::DUE], after.as_deref(), 64)?;
-        let Some((last, _)) = page.last() else { return Ok(soonest) };
+        let Some((last, _)) = page.last() else { return Ok(None) };
         after = Some(last.clone());
         for (at, _) in page {
             let Some((next, queue, number)) = key::read_due(&at) else { continue };
-            if !leases.contains_key(&(queue, number)) {
-                soonest = Some(soonest.map_or(next, |soonest| soonest.min(next)));
-                return Ok(soonest);
+            if leases.get(&(queue, number)).is_none_or(|until| *until <= running) {
+                return Ok(Some(next));
             }
         }
     }

@@ -7,7 +7,6 @@ use crate::base::id::BodyId;
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::base::secret::Key;
-use crate::base::time::Time;
 use crate::store::body::Bodies;
 use crate::store::body::Body;
 use crate::store::codec;
@@ -28,9 +27,10 @@ use std::io::Read;
 use std::io::Write;
 use std::iter::Peekable;
 use std::ops::Bound;
+use std::time::Duration;
 
-/// Recipients that are leased, and until when. Leases lie in memory: a restart ends them all.
-pub(crate) type Leases = BTreeMap<(QueueId, u16), Time>;
+/// Recipients that are leased, and until when by the running clock. Leases lie in memory: a restart ends them all.
+pub(crate) type Leases = BTreeMap<(QueueId, u16), Duration>;
 
 /// What is to be done beside the rows.
 #[derive(Debug, Default)]

@@ -626,10 +626,10 @@ impl Store for Engine {
         })
     }
 
-    fn next_due(&self) -> Answer<'_, Option<Time>> {
-        self.now(|shared| {
+    fn next_due(&self, running: Duration) -> Answer<'_, Option<Time>> {
+        self.now(move |shared| {
             let leases = shared.leases.read().unwrap_or_else(PoisonError::into_inner);
-            deed_queue::next_due(&shared.disk, &leases)
+            deed_queue::next_due(&shared.disk, &leases, running)
         })
     }
 

@@ -384,7 +384,12 @@ fn a_filling_disk_takes_no_new_mail_and_then_nothing() {
     commit(&engine, vec![account(1), deliver(1, 1)]).unwrap();
     let mail = queued(1, nowhere(1), Purpose::Mail, &[1, 1]);
     commit(&engine, vec![Command::Enqueue(Box::new(mail))]).unwrap();
-    let lease = || Command::LeaseDue { now: Time(5), until: Time(9), limit: 9 };
+    let lease = || Command::LeaseDue {
+        now: Time(5),
+        running: Duration::ZERO,
+        until: Duration::from_secs(9),
+        limit: 9,
+    };
     commit(&engine, vec![lease()]).unwrap();
     let flag = || Command::SetFlags {
         mailbox: mailbox(1),

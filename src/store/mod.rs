@@ -85,6 +85,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What every question to the store answers with.
@@ -182,8 +183,8 @@ pub trait Store: Send + Sync {
     fn queued_recipients(&self, queue: QueueId) -> Answer<'_, Vec<QueuedRecipient>>;
     /// A page of queued messages in id order.
     fn queue(&self, after: Option<QueueId>, limit: usize) -> Answer<'_, Vec<Arc<QueueRecord>>>;
-    /// When the next recipient is due, if any waits.
-    fn next_due(&self) -> Answer<'_, Option<Time>>;
+    /// When the next recipient is due, if any waits that is not leased when the running clock says this.
+    fn next_due(&self, running: Duration) -> Answer<'_, Option<Time>>;
 
     /// The keys that sign for a domain, the current ones first.
     fn signing_keys(&self, domain: &Domain) -> Answer<'_, Vec<SigningKey>>;

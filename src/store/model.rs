@@ -74,6 +74,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// An engine in memory; only its bodies are files.
@@ -294,10 +295,10 @@ impl Store for Model {
         })
     }
 
-    fn next_due(&self) -> Answer<'_, Option<Time>> {
+    fn next_due(&self, running: Duration) -> Answer<'_, Option<Time>> {
         self.ask(|state| {
             let recipients = state.queue.values().flat_map(|queued| &queued.recipients);
-            recipients.filter_map(due).min()
+            recipients.filter(|recipient| is_free(recipient, running)).map(|recipient| recipient.next).min()
         })
     }
 
@@ -324,12 +325,12 @@ impl Store for Model {
     }
 }
 
-/// When a recipient is due, if it may still be tried.
-fn due(recipient: &QueuedRecipient) -> Option<Time> {
+/// Whether a recipient may be tried when it is due.
+fn is_free(recipient: &QueuedRecipient, running: Duration) -> bool {
     match recipient.state {
-        RecipientState::Waiting => Some(recipient.next),
-        RecipientState::Leased { until } => Some(until),
-        RecipientState::Delivered | RecipientState::Failed | RecipientState::Cancelled => None,
+        RecipientState::Waiting => true,
+        RecipientState::Leased { until } => until <= running,
+        RecipientState::Delivered | RecipientState::Failed | RecipientState::Cancelled => false,
     }
 }
 
@@ -549,13 +550,12 @@ impl State {
                 self.certificates.remove(&sha256(address.as_str().as_bytes()));
             }
             Command::Enqueue(new) => return self.enqueue(*new),
-            Command::LeaseDue { now, until, limit } => return Ok(self.lease(now, until, limit)),
+            Command::LeaseDue { now, running, until, limit } => {
+                return Ok(self.lease(now, running, until, limit));
+            }
             Command::Settle { queue, number, outcome } => return self.settle(queue, number, outcome),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
-            Command::CancelQueued { queue } => {
-                let mail = self.drop_queued(queue).ok_or(Refusal::Gone)?;
-                self.left_the_queue(&mail, false);
-            }
+            Command::CancelQueued { queue } => return self.cancel(queue),
             Command::ChangePassword(change) => {
                 let shred = self.place(change.slot.shred_key.expose());
                 return self
@@ -1055,11 +1055,10 @@ impl State {
         Ok(Outcome::Done)
     }
 
-    fn lease(&mut self, now: Time, until: Time, limit: usize) -> Outcome {
+    fn lease(&mut self, now: Time, running: Duration, until: Duration, limit: usize) -> Outcome {
         let all = self.queue.values().flat_map(|queued| &queued.recipients);
-        let free = |recipient: &&QueuedRecipient| due(recipient).is_some_and(|due| due <= now);
         let mut at: Vec<_> = all
-            .filter(free)
+            .filter(|recipient| is_free(recipient, running))
             .filter(|recipient| recipient.next <= now)
             .map(|recipient| (recipient.next, recipient.queue, recipient.number))
             .collect();
@@ -1106,6 +1105,12 @@ impl State {
             }
         }
         Outcome::Count(count)
+    }
+
+    fn cancel(&mut self, queue: QueueId) -> Result<Outcome, Stop> {
+        let mail = self.drop_queued(queue).ok_or(Refusal::Gone)?;
+        self.left_the_queue(&mail, false);
+        Ok(Outcome::Done)
     }
 
     fn drop_queued(&mut self, queue: QueueId) -> Option<QueueRecord> {

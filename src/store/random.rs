@@ -60,6 +60,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::io::Read;
+use std::time::Duration;
 
 /// A command as numbers, so that it can be made twice and shrunk.
 type Op = [u8; 5];
@@ -302,7 +303,9 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
         }
         2 | 3 => {
             let limit = usize::from(1 + d % 4);
-            Command::LeaseDue { now: Time(now), until: Time(now + i64::from(c % 9)), limit }
+            let running = Duration::from_secs(now.unsigned_abs());
+            let until = running + Duration::from_secs((c % 9).into());
+            Command::LeaseDue { now: Time(now), running, until, limit }
         }
         4 | 5 => {
             let outcome = match d % 3 {
@@ -420,7 +423,9 @@ pub(crate) fn everything(stage: &Stage) -> String {
     let _ = writeln!(out, "{}", stage.ask(store.certificates(None, PAGE)).len());
     let _ = writeln!(out, "{:?}", stage.ask(store.mailboxes(None, PAGE)).len());
     let _ = writeln!(out, "{:?}", stage.ask(store.queue(None, PAGE)).len());
-    let _ = writeln!(out, "{:?}", stage.ask(store.next_due()));
+    for running in [0, 5, 50, 500] {
+        let _ = writeln!(out, "{:?}", stage.ask(store.next_due(Duration::from_secs(running))));
+    }
     for domain in ["x.example", "y.example"] {
         let stored = stage.ask(store.stored_certificates(&Domain::parse(domain).unwrap()));
         let sts = stage.ask(store.sts(&Domain::parse(domain).unwrap()));

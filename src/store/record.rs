@@ -20,6 +20,7 @@ use crate::store::body::Body;
 pub use crate::vault::slot::SlotKind;
 use minicbor::Decode;
 use minicbor::Encode;
+use std::time::Duration;
 
 /// An OpenPGP fingerprint: 20 octets (v4) or 32 (v6).
 #[derive(Clone, Debug, Decode, Encode, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -807,9 +808,9 @@ pub enum RecipientState {
     /// A try is under way; it counts as waiting again after the lease or a restart.
     #[n(1)]
     Leased {
-        /// End of the lease.
+        /// End of the lease, by the running clock.
         #[n(0)]
-        until: Time,
+        until: Duration,
     },
     /// The peer said 250.
     #[n(2)]

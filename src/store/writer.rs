@@ -462,7 +462,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::PutCertificate { record, replace } => draft.put_certificate(*record, replace),
         Command::RemoveCertificate { address } => draft.remove_certificate(&address),
         Command::Enqueue(new) => draft.enqueue(*new),
-        Command::LeaseDue { now, until, limit } => draft.lease(now, until, limit),
+        Command::LeaseDue { now, running, until, limit } => draft.lease(now, running, until, limit),
         Command::Settle { queue, number, outcome } => draft.settle(queue, number, outcome),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::CancelQueued { queue } => draft.cancel(queue),

@@ -36,6 +36,7 @@ use crate::store::record::Uid;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The engine on disk, watched.
@@ -182,8 +183,8 @@ impl Store for Counted {
         self.engine.queue(after, limit)
     }
 
-    fn next_due(&self) -> Answer<'_, Option<Time>> {
-        self.engine.next_due()
+    fn next_due(&self, running: Duration) -> Answer<'_, Option<Time>> {
+        self.engine.next_due(running)
     }
 
     fn signing_keys(&self, domain: &Domain) -> Answer<'_, Vec<SigningKey>> {
