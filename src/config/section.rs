@@ -602,7 +602,7 @@ pub struct Limits {
     pub connects_per_minute: u32,
     /// From the limits for one address.
     pub exempt: Vec<Network>,
-    /// At once.
+    /// Worked on at once.
     pub handshakes: usize,
     /// Held in memory, all together.
     pub plaintext_memory: u64,

@@ -13,6 +13,8 @@ use crate::net::error::NetError;
 use crate::net::roots::Roots;
 use crate::net::stream::TlsFacts;
 use crate::threads;
+use futures_util::pending;
+use futures_util::poll;
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
 use rustls::client::Resumption;
@@ -36,10 +38,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::task::Poll;
 use std::time::Duration;
 use std::time::SystemTime;
 use tokio::net::TcpStream;
@@ -55,7 +59,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
-/// Handshakes under way at once where nothing else is said; more wait.
+/// Handshakes worked on at once where nothing else is said; more wait.
 pub const HANDSHAKES: usize = 32;
 /// How often certificate files are looked at.
 const WATCH: Duration = Duration::from_secs(60);
@@ -116,8 +120,8 @@ struct Pair {
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Certificates {
-    /// Reads all pairs; each must be whole, and each key must fit its certificate. At most `handshakes` are under
-    /// way at once, over all servers made of this.
+    /// Reads all pairs; each must be whole, and each key must fit its certificate. At most `handshakes` are worked on
+    /// at once, over all servers made of this.
     pub fn load(files: Vec<CertificateFiles>, handshakes: usize) -> Result<Arc<Self>, NetError> {
         let stamps = stamps(&files);
         let pairs = read_all(&files)?;
@@ -421,7 +425,8 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// One handshake: at most 10 seconds in all; once the client has said hello it takes one of the places.
+    /// One handshake: at most 10 seconds in all. What a client says is worked on in one of the places; while it says
+    /// nothing it has none, and keeps nobody out.
     pub(crate) async fn accept(
         &self,
         socket: TcpStream,
@@ -431,12 +436,27 @@ impl TlsServer {
             let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket)
                 .await
                 .map_err(NetError::Handshake)?;
-            let _permit = self.handshakes.acquire().await;
-            let stream = hello.into_stream(Arc::clone(&self.config)).await.map_err(NetError::Handshake)?;
+            let config = Arc::clone(&self.config);
+            // The key exchange and the signature are made by `into_stream` itself.
+            let handshake = async { hello.into_stream(config).await };
+            let stream = in_places(&self.handshakes, handshake).await.map_err(NetError::Handshake)?;
             let facts = server_facts(stream.get_ref().1);
             Ok((stream, facts))
         };
         timeout_at(deadline, work).await.unwrap_or(Err(NetError::TimedOut("the tls handshake")))
+    }
+}
+
+/// Does `work` in one of `places`, and gives the place back whenever it waits.
+async fn in_places<T>(places: &Semaphore, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        let place = places.acquire().await;
+        if let Poll::Ready(done) = poll!(work.as_mut()) {
+            return done;
+        }
+        drop(place);
+        pending!();
     }
 }
 

@@ -17,10 +17,16 @@ use crate::main_job::told_pin;
 use crate::peer::Plan;
 use guardpost::net::listen::Service;
 use guardpost::store::record::MailboxKind;
+use rustls::ClientConfig;
+use rustls::ClientConnection;
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 
 const ALICE: &str = "alice@house.example";
@@ -158,6 +164,43 @@ async fn what_is_smuggled_or_cut_off_is_not_taken() {
     drop(smtp);
     assert_eq!(house.alice_reads().await.select("INBOX").await, 0);
     nothing_happened(&house).await;
+}
+
+/// More of them than handshakes are worked on at once: each gets the server's answer, though none of them goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_hello_and_no_more_keeps_nobody_out() {
+    let house = House::new().await;
+    assert_eq!(house.flow().config().limits.handshakes, 32);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        let mut stream = dial(house.port(Service::Imaps), false).await;
+        stream.write_all(&client_hello()).await.unwrap();
+        silent.push(stream);
+    }
+    for (number, stream) in silent.iter_mut().enumerate() {
+        const HANDSHAKE: u8 = 22;
+        assert_eq!(
+            stream.read_u8().await.ok(),
+            Some(HANDSHAKE),
+            "client {number} was left without an answer"
+        );
+    }
+    let reply = house.alice_sends().await.send(ALICE, &[ALICE], &letter("Hi", "text", "")).await;
+    assert!(reply.is(250, "2.0.0"), "{reply:?}");
+}
+
+/// What a client says first (RFC 8446 §4.1.2).
+fn client_hello() -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = crate::harness::HOST.try_into().unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 #[tokio::test(flavor = "multi_thread")]
