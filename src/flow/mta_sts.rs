@@ -8,6 +8,7 @@ use crate::base::address::Domain;
 use crate::base::dns::Answer;
 use crate::base::time::Time;
 use crate::flow::Flow;
+use crate::flow::intake::RACES;
 use crate::net::http_client::FetchError;
 use crate::net::http_client::HttpsClient;
 use crate::policy::mta_sts;
@@ -15,6 +16,7 @@ use crate::policy::mta_sts::BadPolicy;
 use crate::policy::mta_sts::Policy;
 use crate::policy::mta_sts::PolicyId;
 use crate::store::command::Command;
+use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::StsRecord;
 use std::collections::HashMap;
@@ -121,12 +123,12 @@ async fn look_up(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Result<Opti
     let named = named(flow, domain).await;
     let (id, held) = match (named, held) {
         // RFC 8461 §3.1: a kept policy counts whatever DNS says now.
-        (None, held) => return used(flow, held).await,
-        (Some(id), Some(held)) if held.0.id == id.as_str() => return used(flow, Some(held)).await,
+        (None, held) => return Ok(used(flow, held).await),
+        (Some(id), Some(held)) if held.0.id == id.as_str() => return Ok(used(flow, Some(held)).await),
         (Some(id), held) => (id, held),
     };
     if flow.policies.failed_lately(domain, &id) {
-        return used(flow, held).await;
+        return Ok(used(flow, held).await);
     }
     let _alone = flow.policies.alone(domain).await;
     // Somebody else may have fetched it meanwhile, or found that it cannot be had.
@@ -134,7 +136,7 @@ async fn look_up(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Result<Opti
     if held.as_ref().is_some_and(|(record, _)| record.id == id.as_str())
         || flow.policies.failed_lately(domain, &id)
     {
-        return used(flow, held).await;
+        return Ok(used(flow, held).await);
     }
     // If this is cut off it has failed.
     flow.policies.note_failure(domain, &id);
@@ -147,7 +149,7 @@ async fn look_up(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Result<Opti
         Err(why) => {
             let kept = held.is_some();
             tracing::info!(%domain, id = id.as_str(), %why, kept, "MTA-STS policy not fetched");
-            used(flow, held).await
+            Ok(used(flow, held).await)
         }
     }
 }
@@ -160,14 +162,13 @@ async fn kept(flow: &Flow, domain: &Domain) -> Result<Option<(StsRecord, Policy)
 }
 
 /// Notes once a day that a kept policy is needed: others are not fetched anew.
-async fn used(flow: &Flow, held: Option<(StsRecord, Policy)>) -> Result<Option<Policy>, StoreError> {
-    let Some((mut record, policy)) = held else { return Ok(None) };
+async fn used(flow: &Flow, held: Option<(StsRecord, Policy)>) -> Option<Policy> {
+    let (record, policy) = held?;
     let now = flow.clock.now();
     if now.since(record.used) >= DAY {
-        record.used = now;
-        put(flow, record).await;
+        put(flow, &record.domain, |there| Some(StsRecord { used: now, ..there? })).await;
     }
-    Ok(Some(policy))
+    Some(policy)
 }
 
 /// The id that DNS names.
@@ -211,28 +212,37 @@ async fn keep(flow: &Flow, domain: &Domain, id: &PolicyId, policy: &Policy) {
         until: now + policy.max_age,
         used: now,
     };
-    put(flow, record).await;
+    put(flow, domain, |_| Some(record.clone())).await;
 }
 
-/// What cannot be kept counts this time all the same.
-async fn put(flow: &Flow, record: StsRecord) {
-    let domain = record.domain.clone();
-    let done = async {
-        let mut commands = make_room(flow, &domain).await?;
-        commands.push(Command::PutSts(Box::new(record)));
-        flow.store.commit(commands).await
-    };
-    if let Err(why) = done.await {
+/// Keeps what `change` makes of what is kept. What cannot be kept counts this time all the same.
+async fn put(flow: &Flow, domain: &Domain, change: impl Fn(Option<StsRecord>) -> Option<StsRecord>) {
+    if let Err(why) = put_or_say_why(flow, domain, change).await {
         tracing::warn!(%why, %domain, "an MTA-STS policy cannot be kept");
+    }
+}
+
+async fn put_or_say_why(
+    flow: &Flow,
+    domain: &Domain,
+    change: impl Fn(Option<StsRecord>) -> Option<StsRecord>,
+) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        let there = flow.store.sts(domain).await?;
+        let Some(record) = change(there.clone()) else { return Ok(()) };
+        let mut commands = if there.is_none() { make_room(flow).await? } else { Vec::new() };
+        commands.push(Command::PutSts { record: Box::new(record), expected: there.map(Box::new) });
+        match flow.store.commit(commands).await {
+            Err(StoreError::Refused { why: Refusal::NotCurrent, .. }) if tries < RACES => tries += 1,
+            result => return result.map(drop),
+        }
     }
 }
 
 /// Where there are as many as may be, those that have ended go, else an eighth, those first that were needed least
 /// lately.
-async fn make_room(flow: &Flow, domain: &Domain) -> Result<Vec<Command>, StoreError> {
-    if flow.store.sts(domain).await?.is_some() {
-        return Ok(Vec::new());
-    }
+async fn make_room(flow: &Flow) -> Result<Vec<Command>, StoreError> {
     let mut all = all(flow).await?;
     if all.len() < StsRecord::MOST {
         return Ok(Vec::new());
@@ -241,7 +251,12 @@ async fn make_room(flow: &Flow, domain: &Domain) -> Result<Vec<Command>, StoreEr
     all.sort_by_key(|record| (record.until > now, record.used));
     let ended = all.iter().filter(|record| record.until <= now).count();
     let go = ended.max(StsRecord::MOST / 8);
-    Ok(all.into_iter().take(go).map(|record| Command::RemoveSts { domain: record.domain }).collect())
+    Ok(all.into_iter().take(go).map(remove).collect())
+}
+
+/// Whoever fetches it meanwhile keeps it.
+fn remove(record: StsRecord) -> Command {
+    Command::RemoveSts { domain: record.domain, fetched: record.fetched }
 }
 
 /// Every policy that is kept, without its text: that may be long, and there may be many.
@@ -282,29 +297,43 @@ pub async fn refresh_all(flow: &Flow, web: &HttpsClient) -> Result<(), StoreErro
     let now = flow.clock.now();
     for record in all(flow).await? {
         if record.until <= now {
-            flow.store.commit(vec![Command::RemoveSts { domain: record.domain }]).await?;
-        } else if now.since(record.fetched) >= DAY && now.since(record.used) < IN_USE {
-            anew(flow, web, record, now).await;
+            flow.store.commit(vec![remove(record)]).await?;
+        } else if is_due(&record, now) {
+            anew(flow, web, &record.domain).await?;
         }
     }
     Ok(())
 }
 
-async fn anew(flow: &Flow, web: &HttpsClient, record: StsRecord, now: Time) {
-    let domain = record.domain.clone();
-    let _alone = flow.policies.alone(&domain).await;
-    let Some(id) = named(flow, &domain).await else { return };
-    match timeout(PATIENCE, fetch(flow, web, &domain)).await {
+fn is_due(record: &StsRecord, now: Time) -> bool {
+    now.since(record.fetched) >= DAY && now.since(record.used) < IN_USE
+}
+
+async fn anew(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Result<(), StoreError> {
+    let _alone = flow.policies.alone(domain).await;
+    let now = flow.clock.now();
+    // A delivery may have fetched it meanwhile.
+    let Some(record) = flow.store.sts(domain).await?.filter(|record| is_due(record, now)) else {
+        return Ok(());
+    };
+    let Some(id) = named(flow, domain).await else { return Ok(()) };
+    match timeout(PATIENCE, fetch(flow, web, domain)).await {
         Ok(Ok(policy)) => {
             let (fetched, until) = (now, now + policy.max_age);
             let (id, policy) = (id.as_str().to_owned(), policy.compact());
-            put(flow, StsRecord { id, policy, fetched, until, ..record }).await;
+            // What is noted meanwhile of its use stays.
+            let change = |there: Option<StsRecord>| {
+                let (id, policy) = (id.clone(), policy.clone());
+                Some(StsRecord { id, policy, fetched, until, ..there? })
+            };
+            put(flow, domain, change).await;
         }
         Ok(Err(why)) => {
             tracing::warn!(%domain, %why, ends = %record.until, "MTA-STS policy not fetched anew");
         }
         Err(_) => tracing::warn!(%domain, ends = %record.until, "MTA-STS policy host does not answer"),
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! How the certificates stored for a destination change: the same for every engine.
+//! How what is stored for a destination changes, certificates and its MTA-STS policy: the same for every engine.
 
 use crate::base::address::Domain;
 use crate::store::command::Refusal;
 use crate::store::record::SeenCertificate;
 use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
+use crate::store::record::StsRecord;
 
 /// One more of them.
 pub(crate) fn add(
@@ -29,4 +30,11 @@ pub(crate) fn note_seen(
     seen: SeenCertificate,
 ) -> Option<StoredCertificates> {
     before.map(|before| StoredCertificates { seen: Some(seen), ..before })
+}
+
+/// Whether what was read is still what is there; see [`crate::store::command::Command::PutSts`]. The text changes with
+/// the time at which it was fetched, and lies elsewhere.
+pub(crate) fn check_sts(there: Option<&StsRecord>, expected: Option<&StsRecord>) -> Result<(), Refusal> {
+    let mark = |record: &StsRecord| (record.id.clone(), record.fetched, record.until, record.used);
+    if there.map(mark) == expected.map(mark) { Ok(()) } else { Err(Refusal::NotCurrent) }
 }

@@ -16,6 +16,7 @@ use crate::store::record::Fingerprint;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
+use crate::store::record::StsRecord;
 use minicbor::Decode;
 use minicbor::Decoder;
 use minicbor::Encode;
@@ -225,6 +226,14 @@ pub(crate) struct StsRow {
     pub(crate) used: Time,
     #[n(6)]
     pub(crate) long: Option<Body>,
+}
+
+impl StsRow {
+    /// All of it but the text of a long policy.
+    pub(crate) fn outline(self) -> StsRecord {
+        let Self { domain, id, policy, fetched, until, used, long: _ } = self;
+        StsRecord { domain, id, policy, fetched, until, used }
+    }
 }
 
 /// A signing key as a row.

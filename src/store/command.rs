@@ -425,12 +425,22 @@ pub enum Command {
         /// Whose.
         domain: Domain,
     },
-    /// What a domain said by MTA-STS, in the place of what it said before.
-    PutSts(Box<StsRecord>),
-    /// Forgets that; [`Outcome::Done`] also when there is nothing.
+    /// What a domain said by MTA-STS, in the place of `expected`.
+    ///
+    /// Refused ([`Refusal::NotCurrent`]) if something else is there by now.
+    PutSts {
+        /// From now on.
+        record: Box<StsRecord>,
+        /// What was read.
+        expected: Option<Box<StsRecord>>,
+    },
+    /// Forgets what a domain said when it was asked at this time; [`Outcome::Done`] also when there is nothing, or what
+    /// it said at another.
     RemoveSts {
         /// Whose.
         domain: Domain,
+        /// When it was fetched.
+        fetched: Time,
     },
     /// Mail to be sent.
     Enqueue(Box<NewQueued>),

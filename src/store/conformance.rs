@@ -827,12 +827,21 @@ fn what_a_domain_says_by_mta_sts_is_kept_replaced_and_forgotten() {
             until: Time(10),
             used: Time(3),
         };
-        let put = |n, id, size| Command::PutSts(Box::new(of(n, id, size)));
-        stage.ok(put(1, "one", 64 << 10));
+        let put = |record: StsRecord, expected: Option<StsRecord>| Command::PutSts {
+            record: Box::new(record),
+            expected: expected.map(Box::new),
+        };
+        stage.ok(put(of(1, "one", 64 << 10), None));
         assert_eq!(stage.ask(stage.store().sts(&domain(1))), Some(of(1, "one", 64 << 10)));
-        stage.ok(put(1, "again", 15 << 10));
-        stage.ok(put(2, "two", 9));
-        stage.ok(put(1, "three", 7));
+        stage.ok(put(of(2, "two", 9), None));
+        // Of two who read the same, one wins.
+        let first = Some(of(1, "one", 64 << 10));
+        stage.ok(put(of(1, "again", 15 << 10), first.clone()));
+        stage.ok(put(of(1, "three", 7), Some(of(1, "again", 15 << 10))));
+        for expected in [None, first, Some(of(2, "two", 9))] {
+            assert_eq!(stage.refused(put(of(1, "four", 7), expected)), Refusal::NotCurrent);
+        }
+        assert_eq!(stage.refused(put(of(3, "five", 7), Some(of(3, "four", 7)))), Refusal::NotCurrent);
         stage.restart();
         assert_eq!(stage.ask(stage.store().sts(&domain(1))), Some(of(1, "three", 7)));
         assert_eq!(stage.ask(stage.store().sts(&domain(3))), None);
@@ -846,8 +855,11 @@ fn what_a_domain_says_by_mta_sts_is_kept_replaced_and_forgotten() {
         }
         seen.sort();
         assert_eq!(seen, [domain(1), domain(2)]);
-        stage.ok(Command::RemoveSts { domain: domain(1) });
-        stage.ok(Command::RemoveSts { domain: domain(1) });
+        let remove = |fetched| Command::RemoveSts { domain: domain(1), fetched: Time(fetched) };
+        stage.ok(remove(2));
+        assert!(stage.ask(stage.store().sts(&domain(1))).is_some(), "it was fetched at another time");
+        stage.ok(remove(1));
+        stage.ok(remove(1));
         assert_eq!(stage.ask(stage.store().sts(&domain(1))), None);
         assert_eq!(stage.ask(stage.store().all_sts(None, 9)).len(), 1);
     });

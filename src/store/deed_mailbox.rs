@@ -439,8 +439,14 @@ impl Draft<'_> {
         Outcome::Done
     }
 
-    pub(crate) fn put_sts(&mut self, record: StsRecord) -> Result<Outcome, Stop> {
+    pub(crate) fn put_sts(
+        &mut self,
+        record: StsRecord,
+        expected: Option<&StsRecord>,
+    ) -> Result<Outcome, Stop> {
         let at = sts(self.disk().index(), record.domain.as_str());
+        let before = self.row::<StsRow>(&at)?;
+        change_stored::check_sts(before.map(StsRow::outline).as_ref(), expected)?;
         self.drop_policy(&at)?;
         let (policy, long) = match record.policy.len() > BODY_INLINE {
             true => (String::new(), Some(self.spill(record.policy.into_bytes(), BODY_INLINE)?)),
@@ -451,10 +457,13 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
-    pub(crate) fn remove_sts(&mut self, domain: &Domain) -> Result<Outcome, Stop> {
+    pub(crate) fn remove_sts(&mut self, domain: &Domain, fetched: Time) -> Result<Outcome, Stop> {
         let at = sts(self.disk().index(), domain.as_str());
-        self.drop_policy(&at)?;
-        self.remove(at);
+        let there = self.row::<StsRow>(&at)?;
+        if there.is_some_and(|there| there.fetched == fetched) {
+            self.drop_policy(&at)?;
+            self.remove(at);
+        }
         Ok(Outcome::Done)
     }
 

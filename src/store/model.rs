@@ -636,11 +636,16 @@ impl State {
             Command::RemoveStoredCertificates { domain } => {
                 self.stored.remove(&sha256(domain.as_str().as_bytes()));
             }
-            Command::PutSts(record) => {
-                self.sts.insert(sha256(record.domain.as_str().as_bytes()), *record);
+            Command::PutSts { record, expected } => {
+                let at = sha256(record.domain.as_str().as_bytes());
+                change_stored::check_sts(self.sts.get(&at), expected.as_deref())?;
+                self.sts.insert(at, *record);
             }
-            Command::RemoveSts { domain } => {
-                self.sts.remove(&sha256(domain.as_str().as_bytes()));
+            Command::RemoveSts { domain, fetched } => {
+                let at = sha256(domain.as_str().as_bytes());
+                if self.sts.get(&at).is_some_and(|there| there.fetched == fetched) {
+                    self.sts.remove(&at);
+                }
             }
             Command::PutSigningKey(key) => {
                 self.signing.insert((key.domain.clone(), key.selector.clone()), Arc::from(key));

@@ -104,14 +104,22 @@ fn stored(b: u8, c: u8, d: u8, now: i64) -> Command {
     }
 }
 
-fn sts(b: u8, c: u8, d: u8, now: i64) -> Command {
+fn sts(b: u8, c: u8, d: u8) -> Command {
     let domain = Domain::parse(["x.example", "y.example"][usize::from(b % 2)]).unwrap();
     if d.is_multiple_of(4) {
-        return Command::RemoveSts { domain };
+        return Command::RemoveSts { domain, fetched: Time(i64::from(c % 2)) };
     }
-    let (fetched, used) = (Time(now), Time(now - i64::from(c)));
-    let (id, policy) = (format!("id{}", c % 4), "version: STSv1\r\n".repeat(4 * usize::from(d)));
-    Command::PutSts(Box::new(StsRecord { domain, id, policy, fetched, until: Time(now + 60), used }))
+    // Few of them, so that some are what is expected.
+    let record = |n: u8| StsRecord {
+        domain: domain.clone(),
+        id: format!("id{n}"),
+        policy: "version: STSv1\r\n".repeat(usize::from(n) * 300),
+        fetched: Time(i64::from(n % 2)),
+        until: Time(i64::from(n) + 60),
+        used: Time(i64::from(n)),
+    };
+    let expected = (d % 4 > 1).then(|| Box::new(record(c / 4 % 4)));
+    Command::PutSts { record: Box::new(record(c % 4)), expected }
 }
 
 fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
@@ -191,7 +199,7 @@ fn key_command([kind, a, b, c, d]: Op, now: i64) -> Command {
             Command::PutCertificate { record, replace: d % 2 == 0 }
         }
         28 if a % 5 == 0 => stored(b, c, d, now),
-        28 if a % 7 == 0 => sts(b, c, d, now),
+        28 if a % 7 == 0 => sts(b, c, d),
         28 if a % 2 == 0 => Command::RemoveCertificate { address: address(70 + b % 3).key() },
         _ => Command::PutSigningKey(Box::new(SigningKey {
             domain: Domain::parse("example.org").unwrap(),

@@ -469,8 +469,8 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),
         Command::NoteSeenCertificate { domain, seen } => draft.note_seen_certificate(&domain, *seen),
         Command::RemoveStoredCertificates { domain } => Ok(draft.remove_stored(&domain)),
-        Command::PutSts(record) => draft.put_sts(*record),
-        Command::RemoveSts { domain } => draft.remove_sts(&domain),
+        Command::PutSts { record, expected } => draft.put_sts(*record, expected.as_deref()),
+        Command::RemoveSts { domain, fetched } => draft.remove_sts(&domain, fetched),
         Command::PutSigningKey(key) => draft.put_signing_key(&key),
         Command::RememberSubmission { account, digest, now, until } => {
             draft.remember_submission(account, &digest, now, until)
