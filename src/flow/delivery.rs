@@ -7,6 +7,7 @@ use crate::flow::Flow;
 use crate::flow::connections::Connections;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
+use crate::flow::hosts::own_place;
 use crate::flow::mta_sts;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
@@ -33,7 +34,6 @@ use crate::store::record::QueuedRecipient;
 use crate::vault::frames::FrameFile;
 use crate::vault::frames::FrameKey;
 use crate::vault::frames::FrameReader;
-use futures_util::future::join_all;
 use rustls::pki_types::TrustAnchor;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl Courier {
         };
         let policy = self.policy(flow, job).await;
         for equals in hosts.chunk_by(|host, next| host.preference == next.preference) {
-            if let Some(trouble) = self.own_place(flow, equals).await {
+            if let Some(trouble) = own_place(flow, &self.dialer, equals).await {
                 return progress.found(trouble);
             }
             for host in equals {
@@ -182,15 +182,6 @@ impl Courier {
                 }
             }
         }
-    }
-
-    /// RFC 5321 §5.1: at our own place in the list, neither what stands beside us nor what stands behind us is for us to
-    /// try; at its head the mail would run in a circle.
-    async fn own_place(&self, flow: &Flow, equals: &[Host]) -> Option<Trouble> {
-        let asked = equals.iter().map(|host| host.is_ourselves(flow, &self.dialer));
-        let ours = join_all(asked).await.iter().position(|ours| *ours)?;
-        let text = "is this server itself, which takes no mail for this domain";
-        Some(Trouble::new((5, 4, 6), text).at(&equals.get(ours)?.name))
     }
 
     /// What the recipients' domain says by MTA-STS, where that can make a difference.

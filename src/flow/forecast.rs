@@ -10,6 +10,7 @@ use crate::base::requirement::Unmet;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
+use crate::flow::delivery::Unreached;
 use crate::flow::probe::Known;
 use crate::flow::probe::Met;
 use crate::flow::probe::Probes;
@@ -60,6 +61,9 @@ pub struct Forecast {
 /// How a message would travel.
 #[derive(Clone, Debug)]
 pub struct WayThere {
+    /// In two words, as people see it beside an address before they send: `DANE ok`, `TLS`, `no TLS`, `unknown`; of a
+    /// message that asks for nothing.
+    pub transport: &'static str,
     /// What is asked of the way.
     pub demand: Demand,
     /// It goes by the smarthost.
@@ -68,7 +72,7 @@ pub struct WayThere {
     pub mta_sts: Option<Option<Mode>>,
     /// The hosts, in the order in which they are tried.
     pub hosts: Vec<HostThere>,
-    /// What becomes of it under each level.
+    /// What becomes of it under each level that its sender may ask for.
     pub levels: Vec<LevelThere>,
     /// Everything was known in time.
     pub complete: bool,
@@ -122,21 +126,15 @@ pub enum Outcome {
     Unknown,
 }
 
-impl WayThere {
-    /// In two words, as people see it beside an address before they send: `DANE ok`, `TLS`, `no TLS`, `unknown`.
-    pub fn in_words(&self) -> &'static str {
-        let plainest = self.levels.iter().find(|one| one.level == Requirement::Opportunistic);
-        match plainest.map(|one| &one.outcome) {
-            Some(Outcome::Deliver { proof: Proof::Dane | Proof::DaneAndStored, .. }) => "DANE ok",
-            Some(Outcome::Deliver { proof: Proof::None, .. }) => "no TLS",
-            Some(Outcome::Deliver {
-                proof: Proof::Unauthenticated | Proof::MtaSts | Proof::Stored { .. },
-                ..
-            }) => "TLS",
-            // Whoever asks for encryption and is offered none.
-            Some(Outcome::Defer(Trouble { status: (_, 7, 4), .. })) => "no TLS",
-            Some(Outcome::Bounce(Trouble { status: (_, 7, 4), .. })) => "no TLS",
-            Some(Outcome::Defer(_) | Outcome::Bounce(_) | Outcome::Unknown) | None => "unknown",
+impl Outcome {
+    fn in_two_words(&self) -> &'static str {
+        match self {
+            Self::Deliver { proof: Proof::Dane | Proof::DaneAndStored, .. } => "DANE ok",
+            Self::Deliver { proof: Proof::None, .. } => "no TLS",
+            Self::Deliver { proof: Proof::Unauthenticated | Proof::MtaSts | Proof::Stored { .. }, .. } => {
+                "TLS"
+            }
+            Self::Defer(_) | Self::Bounce(_) | Self::Unknown => "unknown",
         }
     }
 }
@@ -178,14 +176,16 @@ impl Forecasts {
         let levels = Requirement::ALL
             .into_iter()
             .filter(|level| *level != Requirement::DaneOnlyAndVerify || demand.requirement() == *level)
+            .filter(|level| Demand::new(*level, sender).requirement() == *level)
             .map(|level| LevelThere { level, outcome: judging.outcome(Demand::new(level, sender)) })
             .collect();
         let hosts = match &known.hosts {
             Some(Ok(met)) => met.iter().map(|met| shown(met, &known)).collect(),
             Some(Err(_)) | None => Vec::new(),
         };
+        let transport = judging.outcome(Demand::default()).in_two_words();
         let mta_sts = known.policy.as_ref().map(|policy| policy.as_ref().map(|policy| policy.mode));
-        let way = WayThere { demand, smarthost, mta_sts, hosts, levels, complete: known.done };
+        let way = WayThere { transport, demand, smarthost, mta_sts, hosts, levels, complete: known.done };
         Ok(Forecast { marked, unmarked, way: Some(way) })
     }
 }
@@ -263,16 +263,22 @@ impl Judging<'_> {
         if self.known.policy.is_none() && !asked.wants_dane() && !asked.wants_stored() {
             return Outcome::Unknown;
         }
-        let (mut trouble, mut unknown) = (None::<Trouble>, false);
+        let (mut troubles, mut unknown) = (Vec::new(), false);
+        let mut end = self.known.own_place.clone();
         for met in hosts {
             match self.at(met, demand) {
                 Some(Ok(proof)) => return Outcome::Deliver { host: met.host.name.clone(), proof },
                 None => unknown = true,
-                Some(Err(found)) if trouble.as_ref().is_some_and(|known| known.outweighs(&found)) => {}
-                Some(Err(found)) => trouble = Some(found.at(&met.host.name)),
+                Some(Err(Unreached::Trouble(trouble))) => troubles.push(trouble.at(&met.host.name)),
+                Some(Err(Unreached::Ourselves(trouble))) => {
+                    end = Some(trouble.at(&met.host.name));
+                    break;
+                }
             }
         }
-        match trouble {
+        troubles.extend(end);
+        let told = troubles.into_iter().reduce(|known, later| if known.outweighs(&later) { known } else { later });
+        match told {
             _ if unknown => Outcome::Unknown,
             Some(trouble) => ended(trouble),
             None => Outcome::Unknown,
@@ -280,10 +286,10 @@ impl Judging<'_> {
     }
 
     /// One host; nothing where it is not known in time.
-    fn at(&self, met: &Met, demand: Demand) -> Option<Result<Proof, Trouble>> {
+    fn at(&self, met: &Met, demand: Demand) -> Option<Result<Proof, Unreached>> {
         let survey = match met.survey.as_ref()? {
             Ok(survey) => survey,
-            Err(trouble) => return Some(Err(trouble.clone())),
+            Err(trouble) => return Some(Err(trouble.clone().into())),
         };
         let policy = self.known.policy.as_ref().and_then(Option::as_ref);
         let facts = Facts {
@@ -301,12 +307,15 @@ impl Judging<'_> {
         let refused = |refusal: Refusal| {
             let unmet = Unmet { requirement: demand.requirement(), reason: refusal.reason.clone() };
             Trouble { unmet: Some(Box::new(unmet)), ..Trouble::new(refusal.status(), refusal.to_string()) }
+                .into()
         };
         if let Err(refusal) = before(demand, &facts) {
             return Some(Err(refused(refusal)));
         }
-        if let Seen::Nobody(trouble) = met.seen.as_ref()? {
-            return Some(Err(trouble.clone()));
+        match met.seen.as_ref()? {
+            Seen::Nobody(trouble) => return Some(Err(trouble.clone().into())),
+            Seen::Ourselves(trouble) => return Some(Err(Unreached::Ourselves(trouble.clone()))),
+            Seen::Peer(_) => {}
         }
         let now = self.flow.clock.now();
         let verdict = match judge(demand, &facts, &met.link()?, now) {
@@ -342,7 +351,7 @@ fn shown(met: &Met, known: &Known) -> HostThere {
         },
     };
     let (starttls, facts) = match &met.seen {
-        None | Some(Seen::Nobody(_)) => ("unknown", None),
+        None | Some(Seen::Nobody(_) | Seen::Ourselves(_)) => ("unknown", None),
         Some(Seen::Peer(Glimpse::NotOffered)) => ("not-offered", None),
         Some(Seen::Peer(Glimpse::Refused)) => ("refused", None),
         Some(Seen::Peer(Glimpse::Failed | Glimpse::Hung)) => ("fails", None),
@@ -350,7 +359,9 @@ fn shown(met: &Met, known: &Known) -> HostThere {
     };
     let own = facts.and_then(|facts| facts.peer.as_ref()).and_then(|peer| peer.chain.first());
     let trouble = match (&met.survey, &met.seen) {
-        (Some(Err(trouble)), _) | (_, Some(Seen::Nobody(trouble))) => Some(trouble.to_string()),
+        (Some(Err(trouble)), _) | (_, Some(Seen::Nobody(trouble) | Seen::Ourselves(trouble))) => {
+            Some(trouble.to_string())
+        }
         _ => None,
     };
     HostThere {

@@ -19,6 +19,7 @@ use crate::policy::dane::Question;
 use crate::policy::route::Route;
 use crate::policy::tls::Demand;
 use crate::smtp::client::Trouble;
+use futures_util::future::join_all;
 use std::net::IpAddr;
 
 /// A host to be tried.
@@ -117,6 +118,15 @@ fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<(u16, Domain)> {
     drawn.into_iter().map(|(preference, _, host)| (preference, host)).collect()
 }
 
+/// RFC 5321 §5.1: at our own place in the list, neither what stands beside us nor what stands behind us is for us to
+/// try; at its head the mail would run in a circle.
+pub(in crate::flow) async fn own_place(flow: &Flow, dialer: &Dialer, equals: &[Host]) -> Option<Trouble> {
+    let asked = equals.iter().map(|host| host.is_ourselves(flow, dialer));
+    let ours = join_all(asked).await.iter().position(|ours| *ours)?;
+    let text = "is this server itself, which takes no mail for this domain";
+    Some(Trouble::new((5, 4, 6), text).at(&equals.get(ours)?.name))
+}
+
 impl Host {
     /// How far the records that name it are proven.
     pub(in crate::flow) const fn security(&self) -> Security {
@@ -132,7 +142,7 @@ impl Host {
     }
 
     /// It is this server: by its name, or by one of its addresses as far as DNS says any.
-    pub(in crate::flow) async fn is_ourselves(&self, flow: &Flow, dialer: &Dialer) -> bool {
+    async fn is_ourselves(&self, flow: &Flow, dialer: &Dialer) -> bool {
         let Some(name) = self.domain().filter(|_| self.named_by == NamedBy::Stranger) else { return false };
         if *name == flow.config().hostname {
             return true;

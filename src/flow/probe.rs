@@ -1,7 +1,7 @@
 //! What the hosts of a destination are like now: looked up, met, greeted, and left before anything of a message.
 //!
-//! A probe goes where a delivery would go and no further, all hosts at once; what it finds is kept for a minute, and an
-//! answer that cannot wait takes what is known by then.
+//! A probe goes where a delivery would go and no further, and waits for no host before it meets the next; what it finds is
+//! kept for a minute, and an answer that cannot wait takes what is known by then.
 
 use crate::base::dns::Security;
 use crate::flow::Flow;
@@ -9,10 +9,12 @@ use crate::flow::delivery::Courier;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::Survey;
 use crate::flow::hosts::hosts;
+use crate::flow::hosts::own_place;
 use crate::flow::mta_sts;
 use crate::flow::queue::Destination;
 use crate::flow::session::Glimpse;
 use crate::flow::session::glimpse;
+use crate::net::dial::DialError;
 use crate::policy::dane::Dane;
 use crate::policy::mta_sts::Policy;
 use crate::policy::tls::Attempt;
@@ -47,6 +49,8 @@ const PROBE: Duration = Duration::from_secs(40);
 pub(in crate::flow) struct Known {
     /// Its hosts in the order in which they are tried; or why there are none.
     pub(in crate::flow) hosts: Option<Result<Vec<Met>, Trouble>>,
+    /// Why none is tried behind these: the place is our own.
+    pub(in crate::flow) own_place: Option<Trouble>,
     /// Its MTA-STS policy, if it has one.
     pub(in crate::flow) policy: Option<Option<Policy>>,
     /// Nothing more will come.
@@ -68,6 +72,8 @@ pub(in crate::flow) struct Met {
 pub(in crate::flow) enum Seen {
     /// Nobody, or nobody who speaks SMTP.
     Nobody(Trouble),
+    /// This server itself: whoever stands behind is not tried.
+    Ourselves(Trouble),
     /// Somebody.
     Peer(Glimpse),
 }
@@ -165,7 +171,7 @@ impl Probes {
     }
 }
 
-/// All hosts at once, and the policy beside them.
+/// All hosts that a delivery would try, those of one preference at once, and the policy beside them.
 async fn probe(
     flow: Arc<Flow>,
     courier: Courier,
@@ -186,9 +192,22 @@ async fn probe(
             found.map(|hosts| hosts.into_iter().map(|host| Met { host, survey: None, seen: None }).collect());
         known.send_modify(|known| known.hosts = Some(hosts));
         let mut tasks = JoinSet::new();
-        for (at, host) in list.into_iter().enumerate() {
-            let (flow, courier, known) = (flow.clone(), courier.clone(), known.clone());
-            tasks.spawn(async move { meet(&flow, &courier, &host, at, &known).await });
+        let mut tried = 0;
+        for equals in list.chunk_by(|host, next| host.preference == next.preference) {
+            if let Some(trouble) = own_place(&flow, &courier.dialer, equals).await {
+                known.send_modify(|known| {
+                    if let Some(Ok(hosts)) = &mut known.hosts {
+                        hosts.truncate(tried);
+                    }
+                    known.own_place = Some(trouble.clone());
+                });
+                break;
+            }
+            for (at, host) in (tried..).zip(equals.iter().cloned()) {
+                let (flow, courier, known) = (flow.clone(), courier.clone(), known.clone());
+                tasks.spawn(async move { meet(&flow, &courier, &host, at, &known).await });
+            }
+            tried += equals.len();
         }
         while tasks.join_next().await.is_some() {}
     };
@@ -225,7 +244,8 @@ async fn meet(flow: &Flow, courier: &Courier, host: &Host, at: usize, known: &wa
 async fn greet(flow: &Flow, courier: &Courier, host: &Host, survey: &Survey, name: &str) -> Seen {
     let stream = match courier.dialer.connect(&survey.addresses, host.port, host.named_by).await {
         Ok(stream) => stream,
-        Err(why) => return Seen::Nobody(why.into()),
+        Err(why @ DialError::Ourselves(_)) => return Seen::Ourselves(why.into()),
+        Err(why @ DialError::Unreachable(_)) => return Seen::Nobody(why.into()),
     };
     match glimpse(stream, &courier.tls, name, flow.config().hostname.to_string()).await {
         Ok(glimpse) => Seen::Peer(glimpse),

@@ -1,5 +1,9 @@
 //! What would happen to a message, asked before it is sent: encryption, hosts, and the verdict of each level.
 
+use crate::alias::ALIAS;
+use crate::alias::ALICE;
+use crate::alias::switch;
+use crate::harness::HOST;
 use crate::harness::House;
 use crate::harness::LOOPBACK;
 use crate::harness::PASSWORD;
@@ -252,7 +256,9 @@ async fn it_leads_nowhere_that_mail_would_not_go() {
     let peer = Peer::good().await;
     let table = Table::signed()
         .with_mx("inside.example", &[(10, "mx.inside.example")])
-        .with_addresses("mx.inside.example", &[LOOPBACK, "169.254.169.254".parse().unwrap()]);
+        .with_addresses("mx.inside.example", &[LOOPBACK, "169.254.169.254".parse().unwrap()])
+        .with_mx("nobodys.example", &[(10, "nobodys.mx.example"), (20, "nowhere.mx.example")])
+        .with_addresses("nobodys.mx.example", &["169.254.169.254".parse().unwrap()]);
     let house = House::among(peer, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
     // As a server on the Internet dials.
     let dispatcher = Dispatcher::new(house.flow().clone(), Courier::default());
@@ -260,5 +266,65 @@ async fn it_leads_nowhere_that_mail_would_not_go() {
     let answer = dispatcher.answer(request).await.unwrap();
     assert_eq!(verdict(&answer, "opportunistic"), "bounce 5.4.6");
     assert_eq!(answer["transport"], "unknown");
+    let request = Request::Recipient { address: "bob@nobodys.example".into(), from: None };
+    let answer = dispatcher.answer(request).await.unwrap();
+    assert_eq!(
+        verdict(&answer, "opportunistic"),
+        "bounce 5.4.6",
+        "the host behind it is not tried: {answer}"
+    );
     assert!(house.world.sessions().is_empty());
+}
+
+/// RFC 5321 §5.1: a delivery tries what stands before its own place, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_our_own_place_in_the_list_it_ends() {
+    let peer = Peer::good().await;
+    let table = Table::signed()
+        .with_mx("ours.example", &[(10, HOST), (20, "good.mx.example")])
+        .with_mx("beside.example", &[(10, "good.mx.example"), (10, HOST)])
+        .with_mx("before.example", &[(10, "good.mx.example"), (20, HOST)])
+        .with_mx("between.example", &[(10, "nobody.mx.example"), (20, HOST), (30, "good.mx.example")])
+        .with_addresses("good.mx.example", &[peer.address.ip()])
+        .with_addresses("nobody.mx.example", &["127.0.0.99".parse().unwrap()]);
+    let house = House::among(peer, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
+    for (domain, want, hosts) in [
+        ("ours.example", "bounce 5.4.6", 0),
+        ("beside.example", "bounce 5.4.6", 0),
+        ("before.example", "deliver tls=unauthenticated", 1),
+        ("between.example", "defer 4.4.1", 1),
+    ] {
+        let answer = ask(&house, &format!("bob@{domain}"), None).await;
+        assert_eq!(verdict(&answer, "encrypt"), want, "{domain}: {answer}");
+        assert_eq!(answer["hosts"].as_array().unwrap().len(), hosts, "{domain}: {answer}");
+        assert_eq!(answer["complete"], true, "{domain}");
+    }
+    assert_eq!(house.world.sessions().len(), 1, "only before.example's host was met");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_of_a_secure_alias_is_told_in_the_same_words() {
+    let good = Peer::good().await;
+    let port = good.address.port();
+    let plain = Plan::default().start_tls(StartTls::NotOffered).at("127.0.0.2", port).open().await;
+    let table = Table::signed()
+        .with_mx("tls.example", &[(10, "good.mx.example")])
+        .with_mx("plain.example", &[(10, "plain.mx.example")])
+        .with_addresses("plain.mx.example", &[plain.address.ip()])
+        .with_addresses("good.mx.example", &[good.address.ip()]);
+    let house = House::with_aliases(good, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
+    switch(&house, ALICE, true).await;
+    for (address, transport, encrypt) in [
+        ("bob@tls.example", "TLS", "deliver tls=unauthenticated"),
+        ("bob@plain.example", "no TLS", "bounce 5.7.4"),
+    ] {
+        for from in [ALICE, ALIAS] {
+            let answer = ask(&house, address, Some(from)).await;
+            assert_eq!(answer["transport"], transport, "{from}: {answer}");
+            assert_eq!(verdict(&answer, "encrypt"), encrypt, "{from}: {answer}");
+            // An alias asks for encryption at least: there is nothing to say of less.
+            let least = answer["levels"][0]["level"].as_str().unwrap();
+            assert_eq!(least, if from == ALIAS { "encrypt" } else { "opportunistic" }, "{answer}");
+        }
+    }
 }

@@ -109,7 +109,7 @@ pub(super) fn forecast(address: &Address, from: &Address, forecast: Forecast) ->
         marked: marked.unwrap_or("refused").into(),
         unmarked: unmarked.unwrap_or("refused").into(),
         reason,
-        transport: way.as_ref().map(|way| way.in_words().into()),
+        transport: way.as_ref().map(|way| way.transport.into()),
         tls_policy: way.as_ref().map(|way| way.demand.to_string()),
         smarthost: way.as_ref().is_some_and(|way| way.smarthost),
         mta_sts: mta_sts.map(str::to_owned),
