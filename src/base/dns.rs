@@ -5,7 +5,9 @@ use crate::base::address::Domain;
 /// How far an answer can be trusted (RFC 4033 §5). Ordered: the worst of a chain is its minimum.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Security {
-    /// Nothing proves it: an unsigned zone, or nobody validated.
+    /// Nobody validated.
+    Indeterminate,
+    /// Nothing proves it, and nothing should: an unsigned zone.
     Insecure,
     /// DNSSEC proves it.
     Secure,

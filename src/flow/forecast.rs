@@ -83,7 +83,7 @@ pub struct WayThere {
 pub struct HostThere {
     /// Its name.
     pub name: String,
-    /// `secure` or `insecure`: the records that name it.
+    /// `secure`, `insecure`, or `indeterminate` where nobody validates: the records that name it.
     pub dnssec: &'static str,
     /// `usable`, `unusable`, `none` or `unknown`.
     pub tlsa: &'static str,
@@ -131,9 +131,9 @@ impl Outcome {
         match self {
             Self::Deliver { proof: Proof::Dane | Proof::DaneAndStored, .. } => "DANE ok",
             Self::Deliver { proof: Proof::None, .. } => "no TLS",
-            Self::Deliver { proof: Proof::Unauthenticated | Proof::MtaSts | Proof::Stored { .. }, .. } => {
-                "TLS"
-            }
+            Self::Deliver {
+                proof: Proof::Unauthenticated | Proof::MtaSts | Proof::Stored { .. }, ..
+            } => "TLS",
             Self::Defer(_) | Self::Bounce(_) | Self::Unknown => "unknown",
         }
     }

@@ -177,7 +177,8 @@ impl Host {
     }
 
     async fn dane(&self, flow: &Flow, name: &Domain, demand: Demand, located: &Located<IpAddr>) -> Dane {
-        // Who validates is asked only where it makes a difference: without, nothing is secure anyway.
+        // Who validates is asked only where it makes a difference: without, nothing is secure anyway. What was asked for
+        // before anybody did says so itself.
         if demand.requirement().wants_dane() && !matches!(flow.dns.validation().await, Validation::By(_)) {
             return Dane::None(NoDane::Off);
         }

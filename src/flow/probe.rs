@@ -84,6 +84,7 @@ impl Met {
         match self.host.security() {
             Security::Secure => "secure",
             Security::Insecure => "insecure",
+            Security::Indeterminate => "indeterminate",
         }
     }
 

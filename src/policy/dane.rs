@@ -29,7 +29,7 @@ pub enum Dane {
 /// Why there is no DANE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NoDane {
-    /// The configuration says that nobody validates.
+    /// Nobody validates, or nobody did when this was asked for.
     Off,
     /// The MX records of the domain are not signed.
     InsecureMx,
@@ -68,6 +68,10 @@ pub enum Question {
 /// What to ask about `host`, found by MX records of this status, at these addresses (RFC 7672 §2.2.1, §2.2.2).
 pub fn question<T>(mx: Security, host: &Domain, located: &Located<T>) -> Question {
     match (mx, &located.addresses, &located.expanded) {
+        (Security::Indeterminate, ..)
+        | (Security::Secure, Answer::Records(Security::Indeterminate, _), _) => {
+            Question::Nothing(Dane::None(NoDane::Off))
+        }
         (Security::Insecure, ..) => Question::Nothing(Dane::None(NoDane::InsecureMx)),
         (Security::Secure, Answer::Records(Security::Secure, _), Some(end)) => {
             Question::Tlsa(vec![end.clone(), host.clone()])
@@ -87,8 +91,9 @@ pub fn question<T>(mx: Security, host: &Domain, located: &Located<T>) -> Questio
 /// What to ask about a host whose addresses are not signed: it may be a signed alias of a name that is not.
 pub fn behind_alias(host: &Domain, alias: &Answer<Domain>) -> Question {
     match alias {
+        _ if alias.security() == Some(Security::Indeterminate) => Question::Nothing(Dane::None(NoDane::Off)),
         Answer::Records(Security::Secure, _) => Question::Tlsa(vec![host.clone()]),
-        Answer::Records(Security::Insecure, _) | Answer::NoData(_) | Answer::NxDomain(_) => {
+        Answer::Records(..) | Answer::NoData(_) | Answer::NxDomain(_) => {
             Question::Nothing(Dane::None(NoDane::InsecureHost))
         }
         Answer::Bogus => {
@@ -102,6 +107,7 @@ pub fn behind_alias(host: &Domain, alias: &Answer<Domain>) -> Question {
 /// [`NoDane::NoRecords`].
 pub fn found(base: &Domain, answer: Answer<Tlsa>) -> Option<Dane> {
     match answer {
+        _ if answer.security() == Some(Security::Indeterminate) => Some(Dane::None(NoDane::Off)),
         Answer::Records(Security::Secure, records) => {
             let records = usable(records);
             if records.is_empty() {
@@ -109,7 +115,7 @@ pub fn found(base: &Domain, answer: Answer<Tlsa>) -> Option<Dane> {
             }
             Some(Dane::Usable { base: base.clone(), records })
         }
-        Answer::Records(Security::Insecure, _) | Answer::NoData(_) | Answer::NxDomain(_) => None,
+        Answer::Records(..) | Answer::NoData(_) | Answer::NxDomain(_) => None,
         Answer::Bogus => {
             Some(Dane::Unknown("the DNSSEC signatures of its TLSA records are not valid".into()))
         }
@@ -187,6 +193,7 @@ mod tests {
         vec![
             ("secure", Answer::Records(Security::Secure, vec![one.clone()])),
             ("insecure", Answer::Records(Security::Insecure, vec![one.clone()])),
+            ("unproven", Answer::Records(Security::Indeterminate, vec![one.clone()])),
             ("none", Answer::NoData(Security::Secure)),
             ("bogus", Answer::Bogus),
             ("error", Answer::Error("no answer".into())),
@@ -198,6 +205,7 @@ mod tests {
             ("usable", Answer::Records(Security::Secure, vec![tlsa(3, 1, 1, 32)])),
             ("unusable", Answer::Records(Security::Secure, vec![tlsa(1, 1, 1, 32)])),
             ("insecure", Answer::Records(Security::Insecure, vec![tlsa(3, 1, 1, 32)])),
+            ("unproven", Answer::Records(Security::Indeterminate, vec![tlsa(3, 1, 1, 32)])),
             ("none", Answer::NoData(Security::Secure)),
             ("nxdomain", Answer::NxDomain(Security::Secure)),
             ("bogus", Answer::Bogus),
@@ -247,7 +255,8 @@ mod tests {
                 lines.push([mx, address, alias, published[0], published[1], &outcome].map(str::to_owned));
             }
         };
-        for (mx_word, mx) in [("secure", Security::Secure), ("insecure", Security::Insecure)] {
+        let every = [Security::Secure, Security::Insecure, Security::Indeterminate];
+        for (mx_word, mx) in ["secure", "insecure", "unproven"].into_iter().zip(every) {
             let places = answers(&()).into_iter();
             let places = places.flat_map(|place| [(place.clone(), None), (place, Some(end.clone()))]);
             for ((address, addresses), expanded) in places {

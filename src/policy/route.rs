@@ -49,7 +49,7 @@ mod tests {
     fn decisions() {
         let host = |preference, name: &str| Exchange { preference, host: Domain::parse(name).ok() };
         let (a, b, root) = (host(10, "a.example"), host(20, "b.example"), host(0, "."));
-        for security in [Security::Secure, Security::Insecure] {
+        for security in [Security::Secure, Security::Insecure, Security::Indeterminate] {
             for (answer, want) in [
                 (
                     Answer::Records(security, vec![b.clone(), root.clone(), a.clone()]),

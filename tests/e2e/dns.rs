@@ -49,6 +49,7 @@ fn word<T: Debug>(answer: &Answer<T>) -> String {
     let security = match answer.security() {
         Some(Security::Secure) => "secure",
         Some(Security::Insecure) => "insecure",
+        Some(Security::Indeterminate) => "indeterminate",
         None => "",
     };
     match answer {
@@ -179,7 +180,7 @@ async fn what_is_proven_is_told_from_what_is_not() {
     let stripping = Forger::between(zones.address, |seen| vec![seen.wire(seen.forged(strip))]).await;
     let nobody_can = open(stripping.address, Trust::Auto, Some(&anchor));
     assert!(matches!(nobody_can.validation().await, Validation::Broken(_)));
-    assert_eq!(ask(&*nobody_can, "MX", "signed.example").await, "insecure 1");
+    assert_eq!(ask(&*nobody_can, "MX", "signed.example").await, "indeterminate 1");
     // They come and prove nothing: nothing is taken for unsigned.
     let lied_to = open(zones.address, Trust::Auto, None);
     assert!(matches!(lied_to.validation().await, Validation::Broken(_)));

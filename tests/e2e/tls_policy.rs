@@ -630,23 +630,38 @@ async fn a_smarthost_is_met_as_every_level_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_validation_dane_only_waits_and_says_so() {
-    let peer = Peer::good().await;
-    let table = Table::default()
-        .with_validation(Validation::Off)
-        .with_mx("far.example", &[(10, "mx.far.example")])
-        .with_addresses("mx.far.example", &[peer.address.ip()]);
-    let house = House::among(peer, Some(Arc::new(table)), "tls = \"dane-only\"\n").await;
-    house.add_account("alice@house.example", crate::harness::PASSWORD).await;
-    let reply = house
-        .alice_sends()
-        .await
-        .send("alice@house.example", &["bob@far.example"], &letter("Offer", "x", ""))
-        .await;
-    assert!(reply.is(250, "2.0.0"), "{reply:?}");
-    all_tried(&house).await;
-    let why = waiting(&house, "far").await.unwrap();
-    assert!(why.starts_with("4.7.5") && why.contains("DANE cannot be checked on this server"), "{why}");
-    assert!(house.world.sessions().is_empty(), "no connection was made");
+    for since in ["never", "the hosts were known", "their addresses were known"] {
+        let peer = Peer::good().await;
+        let mx = Exchange { preference: 10, host: Domain::parse("mx.far.example").ok() };
+        let address = peer.address.ip();
+        let table = Table::signed()
+            .with_mx_answer("far.example", Answer::Records(Security::Secure, vec![mx.clone()]))
+            .with_addresses("mx.far.example", &[address]);
+        let table = match since {
+            "never" => table
+                .with_validation(Validation::Off)
+                .with_mx_answer("far.example", Answer::Records(Security::Insecure, vec![mx])),
+            "the hosts were known" => {
+                table.with_mx_answer("far.example", Answer::Records(Security::Indeterminate, vec![mx]))
+            }
+            _ => table.with_addresses_answer(
+                "mx.far.example",
+                Answer::Records(Security::Indeterminate, vec![address]),
+            ),
+        };
+        let house = House::among(peer, Some(Arc::new(table)), "tls = \"dane-only\"\n").await;
+        house.add_account("alice@house.example", crate::harness::PASSWORD).await;
+        let reply = house
+            .alice_sends()
+            .await
+            .send("alice@house.example", &["bob@far.example"], &letter("Offer", "x", ""))
+            .await;
+        assert!(reply.is(250, "2.0.0"), "{reply:?}");
+        all_tried(&house).await;
+        let why = waiting(&house, "far").await.unwrap_or_else(|| panic!("{since}: it came back"));
+        assert!(why.starts_with("4.7.5") && why.contains("DANE cannot be checked on this server"), "{why}");
+        assert!(house.world.sessions().is_empty(), "no connection was made");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,6 +196,7 @@ fn denial(authorities: &[Record], name: &Name) -> Option<Security> {
     }
     let mut others = authorities.iter().filter(|record| !is_signature(record));
     match origin? {
+        Security::Indeterminate => None,
         Security::Insecure => Some(Security::Insecure),
         Security::Secure => {
             let carried = authorities.iter().any(is_denial);

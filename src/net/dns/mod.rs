@@ -12,6 +12,8 @@ mod names;
 mod plain;
 mod stub;
 mod table;
+#[cfg(test)]
+mod test_server;
 
 pub use crate::net::dns::table::OnePeer;
 pub use crate::net::dns::table::Table;

@@ -4,9 +4,9 @@ use super::*;
 use crate::net::dns::OnePeer;
 use crate::net::dns::Table;
 use crate::net::dns::plain::Plain;
+use crate::net::dns::test_server::TestServer;
 use crate::policy::route::Route;
 use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::MessageType;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Record;
 use hickory_resolver::proto::rr::rdata;
@@ -20,22 +20,9 @@ fn domain(text: &str) -> Domain {
 /// A server on loopback that answers by a rule.
 async fn server(
     answer: impl Fn(&str, RecordType, &mut Message) + Send + Sync + 'static,
-) -> (Names, Arc<UdpSocket>) {
-    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    let plain = Names::new(Arc::new(Plain::new(&[socket.local_addr().unwrap()]).unwrap()));
-    let serving = Arc::clone(&socket);
-    tokio::spawn(async move {
-        let mut bytes = [0; 4096];
-        while let Ok((length, peer)) = serving.recv_from(&mut bytes).await {
-            let Ok(mut message) = Message::from_vec(&bytes[..length]) else { continue };
-            let query = message.queries[0].clone();
-            message.metadata.message_type = MessageType::Response;
-            message.metadata.recursion_available = true;
-            answer(&query.name().to_ascii().to_lowercase(), query.query_type(), &mut message);
-            let _ = serving.send_to(&message.to_vec().unwrap(), peer).await;
-        }
-    });
-    (plain, socket)
+) -> (Names, TestServer) {
+    let server = TestServer::open(answer).await;
+    (Names::new(Arc::new(Plain::new(&[server.address]).unwrap())), server)
 }
 
 fn record(name: &str, data: RData) -> Record {
@@ -101,23 +88,23 @@ async fn asks_a_server_and_tells_no_from_trouble() {
         let hosts = names
             .iter()
             .map(|(preference, name)| Exchange { preference: *preference, host: Domain::parse(name).ok() });
-        Route::Hosts(Security::Insecure, hosts.collect())
+        Route::Hosts(Security::Indeterminate, hosts.collect())
     };
     let route = async |name: &str| Route::of(plain.mx(&domain(name)).await);
     assert_eq!(route("two.example").await, hosts(&[(10, "a.two.example"), (20, "b.two.example")]));
     assert_eq!(route("null.example").await, Route::NullMx);
-    assert_eq!(route("empty.example").await, Route::Implicit(Security::Insecure));
+    assert_eq!(route("empty.example").await, Route::Implicit(Security::Indeterminate));
     assert_eq!(route("nothing.example").await, Route::NoSuchDomain);
     assert!(matches!(route("broken.example").await, Route::Unclear(_)));
     assert!(matches!(route("refused.example").await, Route::Unclear(_)));
     let Route::Hosts(_, many) = route("many.example").await else { panic!("no hosts") };
     assert_eq!(many.len(), EXCHANGES);
     let addresses = async |name: &str| plain.addresses(&domain(name)).await.addresses;
-    let one = Answer::Records(Security::Insecure, vec![IpAddr::from([192, 0, 2, 1])]);
+    let one = Answer::Records(Security::Indeterminate, vec![IpAddr::from([192, 0, 2, 1])]);
     assert_eq!(addresses("host.example").await, one);
     assert_eq!(addresses("alias.example").await, one);
-    assert_eq!(addresses("empty.example").await, Answer::NoData(Security::Insecure));
-    assert_eq!(addresses("nothing.example").await, Answer::NxDomain(Security::Insecure));
+    assert_eq!(addresses("empty.example").await, Answer::NoData(Security::Indeterminate));
+    assert_eq!(addresses("nothing.example").await, Answer::NxDomain(Security::Indeterminate));
     assert!(matches!(addresses("half.example").await, Answer::Error(_)));
     assert!(matches!(addresses("localhost").await, Answer::Records(_, found) if found.len() == 2));
 }

@@ -1,4 +1,4 @@
-//! No validation: every answer is insecure, and there is no DANE.
+//! No validation: every answer is indeterminate, and there is no DANE.
 
 use crate::base::dns::Answer;
 use crate::base::dns::Security;
@@ -52,12 +52,6 @@ impl Plain {
         })?;
         Ok(Self { resolver, patience })
     }
-
-    /// Somebody answers, whatever it says.
-    pub(super) async fn answers(&self) -> bool {
-        let asked = timeout(self.patience, self.resolver.lookup(Name::root(), RecordType::SOA)).await;
-        matches!(asked, Ok(Ok(_) | Err(ResolverError::Dns(_))))
-    }
 }
 
 /// A hickory resolver that asks these servers, and no file.
@@ -95,8 +89,8 @@ impl Ask for Plain {
                     let chain = Chain::follow(lookup.answers(), &name, kind);
                     let (data, keep) = (chain.data(), chain.keep());
                     let answer = match data.is_empty() {
-                        true => Answer::NoData(Security::Insecure),
-                        false => Answer::Records(Security::Insecure, data),
+                        true => Answer::NoData(Security::Indeterminate),
+                        false => Answer::Records(Security::Indeterminate, data),
                     };
                     Reply { answer, end: chain.end, keep }
                 }
@@ -113,11 +107,11 @@ impl Ask for Plain {
 fn refusal(why: &ResolverError, name: Name) -> Reply {
     match why {
         ResolverError::Dns(DnsError::NoRecordsFound(none)) => {
-            let answer = no(none.response_code, Security::Insecure);
+            let answer = no(none.response_code, Security::Indeterminate);
             Reply { answer, end: name, keep: keep_no(none.authorities.as_deref().unwrap_or_default()) }
         }
         ResolverError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => {
-            Reply::none(name, Answer::NxDomain(Security::Insecure))
+            Reply::none(name, Answer::NxDomain(Security::Indeterminate))
         }
         why => Reply::error(name, why.to_string()),
     }

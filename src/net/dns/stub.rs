@@ -53,7 +53,7 @@ impl Stub {
         Self { servers, random, trusted: true }
     }
 
-    /// Of resolvers whose AD bit does not count: everything is insecure.
+    /// Of resolvers whose AD bit does not count: everything is indeterminate.
     pub(super) fn untrusted(servers: Vec<SocketAddr>, random: Arc<dyn Random>) -> Self {
         Self { trusted: false, ..Self::new(servers, random) }
     }
@@ -83,8 +83,11 @@ impl Stub {
     }
 
     fn judge(&self, message: &Message, name: Name, kind: RecordType) -> Reply {
-        let secure = self.trusted && message.metadata.authentic_data;
-        let security = if secure { Security::Secure } else { Security::Insecure };
+        let security = match (self.trusted, message.metadata.authentic_data) {
+            (false, _) => Security::Indeterminate,
+            (true, false) => Security::Insecure,
+            (true, true) => Security::Secure,
+        };
         let chain = Chain::follow(&message.answers, &name, kind);
         let code = message.metadata.response_code;
         if chain.found.is_empty() {
@@ -97,11 +100,15 @@ impl Stub {
         Reply { answer: Answer::Records(security, chain.data()), keep: chain.keep(), end: chain.end }
     }
 
-    /// Whether answers come with their DNSSEC records, good or not; nothing where nobody answers.
+    /// Whether answers come with their DNSSEC records, good or not; nothing where nobody answers, or only to say that it
+    /// could not or would not.
     pub(super) async fn hands_on_signatures(&self) -> Option<bool> {
         for server in &self.servers {
             let asked = timeout(LOOKUP, self.converse(*server, &Name::root(), RecordType::SOA)).await;
-            if let Ok(Ok(message)) = asked {
+            let silent = [ResponseCode::ServFail, ResponseCode::Refused];
+            if let Ok(Ok(message)) = asked
+                && !silent.contains(&message.metadata.response_code)
+            {
                 return Some(message.answers.iter().any(|found| found.record_type() == RecordType::RRSIG));
             }
         }

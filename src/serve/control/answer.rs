@@ -521,7 +521,7 @@ pub struct Recipient {
 pub struct HostThere {
     /// Its name.
     pub host: String,
-    /// The records that name it: `secure` or `insecure`.
+    /// The records that name it: `secure`, `insecure`, or `indeterminate` where nobody validates.
     pub dnssec: String,
     /// `usable`, `unusable`, `none` or `unknown`.
     pub tlsa: String,
