@@ -872,9 +872,7 @@ async fn what_was_leased_is_sent_after_a_restart() {
     ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(ours.worker.run(stop.clone()));
-    while peer.sessions().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    peer.wait_for_session().await;
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
     ours.model.restart();

@@ -2,13 +2,13 @@
 //! complained about is read from its own log.
 
 use crate::driver::Driver;
+use crate::patience::PATIENCE;
 use data_encoding::BASE64;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 use tempfile::TempDir;
 use thirtyfour::By;
 use thirtyfour::CapabilitiesHelper;
@@ -16,9 +16,6 @@ use thirtyfour::WebDriver;
 use thirtyfour::WebElement;
 use thirtyfour::error::WebDriverResult;
 use tokio::time::timeout;
-
-/// Nothing in a browser takes longer on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chromium and its driver; both end with it.
 pub struct Chromium {

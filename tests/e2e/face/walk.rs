@@ -9,6 +9,7 @@ use crate::face::town::CHOSEN;
 use crate::face::town::Invited;
 use crate::face::town::SITE;
 use crate::face::town::Town;
+use crate::patience::PATIENCE;
 use guardpost::base::language::Language;
 use guardpost::serve::portal::route::ROUTES;
 use guardpost::serve::portal::route::Verb;
@@ -18,7 +19,6 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::time::Instant;
 
 /// Somebody who goes past every page, and what is noticed on the way.
@@ -136,7 +136,7 @@ impl Walk {
 
     /// Waits until the server has answered what a script of the page sent there.
     pub async fn answered(&mut self, end: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             assert!(Instant::now() < deadline, "nothing was sent to {end}");
             let traffic = self.browser.traffic().await;
