@@ -785,7 +785,7 @@ fn templates_are_shown_as_they_would_go_out() {
     let first = format!("### example.org, auto-answer, en: {file}\nSubject: Your answer was not delivered\n");
     assert!(shown.out().starts_with(&first), "{}", shown.out());
     for want in [
-        "our <i>front desk</i> reads no mail sent to\nsecure-mail@example.org.",
+        "our <i>front desk</i> reads no mail sent to secure-mail@example.org.",
         "https://mail.example.org/login",
         "Sent by example.org",
     ] {
