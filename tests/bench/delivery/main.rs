@@ -29,13 +29,13 @@ mod sink;
 use guardpost_house::House;
 use postfix::Postfix;
 use sink::Sink;
-use std::alloc::System;
 use std::time::Duration;
+use tikv_jemallocator::Jemalloc;
 use zeroizing_alloc::ZeroAlloc;
 
 /// As in the binary.
 #[global_allocator]
-static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
+static MEMORY: ZeroAlloc<Jemalloc> = ZeroAlloc(Jemalloc);
 
 /// Messages of one run.
 const MESSAGES: usize = 2_000;
