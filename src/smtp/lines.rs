@@ -2,6 +2,7 @@
 
 use crate::base::limits;
 use crate::base::secret::Secret;
+use zeroize::Zeroize;
 use zeroize::Zeroizing;
 
 /// Octets of one overlong line that are passed over before the session ends.
@@ -78,7 +79,8 @@ impl Lines {
     }
 
     fn finish(&mut self) -> Line {
-        let line = std::mem::take(&mut *std::mem::replace(&mut self.line, room()));
+        let line = self.line.to_vec();
+        self.line.zeroize();
         let length = std::mem::take(&mut self.length);
         let control = std::mem::take(&mut self.control);
         self.after_cr = false;
