@@ -5,7 +5,6 @@
 //! the same but for the lengths, which are written as one here.
 
 use sequoia_openpgp::Result;
-use sequoia_openpgp::crypto;
 use sequoia_openpgp::crypto::SessionKey;
 use sequoia_openpgp::crypto::symmetric::BlockCipherMode;
 use sequoia_openpgp::crypto::symmetric::Encryptor;
@@ -34,7 +33,8 @@ pub(in crate::openpgp) fn write(key: &SessionKey, plaintext: &[u8], sink: &mut d
     let room = BLOCK + 2 + 6 + LITERAL.len() + plaintext.len() + 2 + DIGEST;
     let mut content = Zeroizing::new(Vec::with_capacity(room));
     let mut prefix = [0; BLOCK];
-    crypto::random(&mut prefix)?;
+    // The library would make a generator anew for these few octets.
+    aws_lc_rs::rand::fill(&mut prefix)?;
     content.extend_from_slice(&prefix);
     content.extend_from_slice(prefix.last_chunk::<2>().map_or(&[], |last| last));
     head(Tag::Literal, LITERAL.len() + plaintext.len(), &mut *content)?;
