@@ -8,6 +8,7 @@ use crate::store::body::make_dir;
 use crate::store::body::sync_dir;
 use crate::store::codec;
 use crate::store::error::StoreError;
+use crate::store::kept::Kept;
 use crate::store::poison::Poison;
 use crate::vault::keyring::Keys;
 use crate::vault::os_random;
@@ -93,6 +94,7 @@ pub(crate) struct Disk {
     broken: AtomicBool,
     /// Odd while a flush is under way.
     flushing: AtomicU64,
+    kept: Kept,
     /// Octets read since the cache was settled.
     unsettled: AtomicUsize,
     /// Taken to write by each batch, to read by readings of more than one row.
@@ -142,6 +144,7 @@ impl Disk {
             poison,
             broken: AtomicBool::new(false),
             flushing: AtomicU64::new(0),
+            kept: Kept::default(),
             unsettled: AtomicUsize::new(0),
             still: RwLock::new(()),
         };
@@ -175,21 +178,23 @@ impl Disk {
     /// Writes `rows` as one, durably: when this returns they survive a power cut.
     pub(crate) fn write(&self, rows: Rows) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        for (key, value) in rows {
+        for (key, value) in &rows {
             match value {
                 Some(value) => {
-                    let sealed = self.seal.seal(&key, &value, os_random());
+                    let sealed = self.seal.seal(key, value, os_random());
                     if sealed.len() > VALUE {
                         return Err(StoreError::TooLarge { size: value.len() });
                     }
-                    batch.insert(key, sealed);
+                    batch.insert(key.as_slice(), sealed);
                 }
-                None => batch.remove(key),
+                None => batch.remove(key.as_slice()),
             }
         }
         let moving = self.still.write().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| self.db.apply_batch(batch))?;
+        let applied = self.guarded(|| self.db.apply_batch(batch));
+        self.kept.forget(rows.keys());
         drop(moving);
+        applied?;
         self.flushing.fetch_add(1, Ordering::SeqCst);
         let flushed = self.guarded(|| self.db.flush().map(drop));
         self.flushing.fetch_add(1, Ordering::SeqCst);
@@ -291,11 +296,17 @@ impl Drop for Disk {
 
 impl Source for Disk {
     fn fetch(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let since = match self.kept.find(key) {
+            Ok(row) => return Ok(Some(row)),
+            Err(since) => since,
+        };
         let Some(sealed) = self.guarded(|| self.db.get(key))? else { return Ok(None) };
         if sealed.len() >= LARGE {
             self.settle(key, sealed.len() * NEIGHBOURS)?;
         }
-        self.opened(key, &sealed).map(Some)
+        let row = self.opened(key, &sealed)?;
+        self.kept.keep(key, &row, &since);
+        Ok(Some(row))
     }
 
     fn holds(&self, key: &[u8]) -> Result<bool, StoreError> {

@@ -31,6 +31,7 @@ pub mod engine;
 pub mod error;
 #[cfg(test)]
 mod faults;
+mod kept;
 mod key;
 pub mod model;
 pub mod place;
