@@ -10,8 +10,10 @@ use crate::flow::Flow;
 use crate::flow::assembled::Assembled;
 use crate::flow::assembled::Piece;
 use crate::flow::refusal::TakeError;
+use crate::mime::problem::Problem;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
+use crate::mime::structure::Structure;
 use crate::mime::summary::Summary;
 use crate::openpgp::certificate::Certificate;
 use crate::openpgp::encrypt::Addressed;
@@ -29,8 +31,12 @@ use crate::store::spool::SpoolReader;
 use crate::store::spool::Spooled;
 use crate::threads;
 use std::io;
+use std::io::Cursor;
 use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A message as it is to be stored or sent: what came, with a header of our making.
 #[derive(Clone)]
@@ -207,21 +213,43 @@ impl Flow {
     }
 }
 
-/// One pass: the bytes are scanned and encrypted while they are read.
+/// Scans and encrypts: what is small in memory, the rest in one pass while it is read.
 fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time) -> Result<Laid, TakeError> {
-    let mut scanned =
-        Scanned { source: message.reader(), scanner: Scanner::new(own_limits()), trouble: None };
-    let writer = bodies.begin()?;
+    let mut writer = bodies.begin()?;
     let addressed = Addressed::to(&[certificate], now).map_err(TakeError::internal)?;
+    let mut source = message.reader();
+    if message.is_small() {
+        let mut text = Zeroizing::new(Vec::with_capacity(BODY_INLINE));
+        source.read_to_end(&mut text).map_err(TakeError::internal)?;
+        let structure = Scanner::scan(&text, own_limits()).map_err(malformed)?;
+        let sealed = addressed.encrypt_bytes(&text).map_err(TakeError::internal)?;
+        writer.write_all(sealed.inner()).map_err(TakeError::internal)?;
+        return laid(&addressed, writer.finish()?, &structure, &mut Cursor::new(text.as_slice()));
+    }
+    let mut scanned = Scanned { source, scanner: Scanner::new(own_limits()), trouble: None };
     let sealed = addressed.encrypt(&mut scanned, writer, Form::Binary);
     if let Some(problem) = scanned.trouble.take() {
-        return Err(TakeError::Malformed(problem));
+        return Err(malformed(problem));
     }
     let body = sealed.map_err(TakeError::internal)?.into_inner().finish()?;
-    let structure = scanned.scanner.finish().map_err(|problem| TakeError::Malformed(problem.to_string()))?;
-    let summary = Summary::gather(&mut message.reader(), &structure).map_err(TakeError::internal)?;
+    let structure = scanned.scanner.finish().map_err(malformed)?;
+    laid(&addressed, body, &structure, &mut scanned.source.rewound())
+}
+
+/// With the summary of the message, which is sealed as it is.
+fn laid(
+    addressed: &Addressed,
+    body: Body,
+    structure: &Structure,
+    message: &mut (impl Read + Seek),
+) -> Result<Laid, TakeError> {
+    let summary = Summary::gather(message, structure).map_err(TakeError::internal)?;
     let summary = addressed.encrypt_bytes(&summary.write()).map_err(TakeError::internal)?;
     Ok(Laid { body, summary: summary.into_inner(), size: structure.size })
+}
+
+fn malformed(problem: Problem) -> TakeError {
+    TakeError::Malformed(problem.to_string())
 }
 
 /// What we add to a message that was within the limits never makes it one that is not.
@@ -240,14 +268,14 @@ pub(in crate::flow) fn own_limits() -> Limits {
 struct Scanned<R> {
     source: R,
     scanner: Scanner,
-    trouble: Option<String>,
+    trouble: Option<Problem>,
 }
 
 impl<R: Read> Read for Scanned<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.source.read(buffer)?;
         if let Err(problem) = self.scanner.feed(buffer.get(..got).unwrap_or_default()) {
-            self.trouble = Some(problem.to_string());
+            self.trouble = Some(problem);
             return Err(io::ErrorKind::InvalidData.into());
         }
         Ok(got)

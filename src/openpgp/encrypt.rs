@@ -166,8 +166,13 @@ impl Addressed {
 
     /// One whole message of something small, for the store.
     pub fn encrypt_bytes(&self, plaintext: &[u8]) -> Result<Sealed<Vec<u8>>, EncryptError> {
-        let room = Vec::with_capacity(plaintext.len() + self.packets.len() + 256);
-        self.encrypt(plaintext, room, Form::Binary)
+        let mut room = Vec::with_capacity(plaintext.len() + self.packets.len() + 256);
+        if self.aead.is_some() || plaintext.len() >= PIECE {
+            return self.encrypt(plaintext, room, Form::Binary);
+        }
+        room.extend_from_slice(&self.packets);
+        container::write(&self.session_key, plaintext, &mut room).map_err(|_| EncryptError::Failed)?;
+        Ok(Sealed(room))
     }
 
     fn write_message(
