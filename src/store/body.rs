@@ -62,6 +62,14 @@ impl Body {
         }
     }
 
+    /// Its octets, if they lie in the record.
+    pub fn inline(&self) -> Option<&[u8]> {
+        match self {
+            Self::Inline(bytes) => Some(bytes),
+            Self::File { .. } => None,
+        }
+    }
+
     /// The file's name, if it is one.
     pub fn file(&self) -> Option<BodyId> {
         match self {

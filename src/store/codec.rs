@@ -30,7 +30,12 @@ pub(crate) const FORMAT: u8 = 1;
 
 /// A value as it is sealed.
 pub(crate) fn write<T: Encode<()>>(value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::with_capacity(128);
+    write_about(0, value)
+}
+
+/// The same where so many octets of it are known beforehand: the buffer does not grow with them.
+pub(crate) fn write_about<T: Encode<()>>(octets: usize, value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(octets + 256);
     bytes.push(FORMAT);
     minicbor::encode(value, &mut bytes).map_err(|_| StoreError::Misused { what: "a value encodes" })?;
     Ok(bytes)

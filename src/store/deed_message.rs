@@ -130,8 +130,9 @@ impl Draft<'_> {
     ) -> Result<Uid, Stop> {
         let uid = change::count_in(folder, message)?;
         let at = folder.folder;
-        self.put(key::message(key::MESSAGE, mailbox, at, uid), &message.record)?;
-        self.put(key::message(key::SUMMARY, mailbox, at, uid), summary)?;
+        let inline = message.record.body.inline().map_or(0, <[u8]>::len);
+        self.put_about(inline, key::message(key::MESSAGE, mailbox, at, uid), &message.record)?;
+        self.put_about(summary.0.len(), key::message(key::SUMMARY, mailbox, at, uid), summary)?;
         if message.flags != Flags::default() {
             self.put(key::message(key::FLAGS, mailbox, at, uid), &message.flags)?;
         }

@@ -137,6 +137,16 @@ impl<'w> Draft<'w> {
         self.put_bytes(key, codec::write(row)?)
     }
 
+    /// [`Draft::put`] of a row that is known to have so many octets at least.
+    pub(crate) fn put_about<T: Encode<()>>(
+        &mut self,
+        octets: usize,
+        key: Vec<u8>,
+        row: &T,
+    ) -> Result<(), StoreError> {
+        self.put_bytes(key, codec::write_about(octets, row)?)
+    }
+
     fn put_bytes(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StoreError> {
         Disk::check_size(&value)?;
         self.list.size += key.len() + value.len();

@@ -41,6 +41,7 @@ impl Incoming {
     /// Trouble with its content is kept until the end, where the client expects the answer.
     pub fn take(&mut self, input: &[u8]) -> (usize, Option<Option<Fault>>) {
         self.decoded.clear();
+        self.decoded.reserve(input.len());
         let progress = self.decoder.decode(input, &mut self.decoded);
         if self.trouble.is_none() {
             let kept = self.scanner.feed(&self.decoded);
