@@ -12,6 +12,8 @@ use crate::mime::structure::Encoding;
 use crate::mime::structure::Part;
 use crate::mime::structure::Shape;
 use crate::mime::structure::Structure;
+use memchr::memchr;
+use memchr::memchr_iter;
 
 /// The limits of a scan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -199,23 +201,24 @@ impl Scanner {
         if self.at.saturating_add(length) > self.limits.size {
             return Err(Problem::Size(self.limits.size));
         }
-        for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
-            self.take(piece)?;
-            if piece.last() == Some(&b'\n') {
-                self.end_line(true)?;
-            }
+        self.structure.nul |= memchr(0, chunk).is_some();
+        let ascii = chunk.is_ascii();
+        let mut start = 0;
+        for end in memchr_iter(b'\n', chunk) {
+            self.take(chunk.get(start..=end).unwrap_or_default(), ascii)?;
+            self.end_line(true)?;
+            start = end + 1;
         }
-        Ok(())
+        self.take(chunk.get(start..).unwrap_or_default(), ascii)
     }
 
-    /// Takes octets of one line.
-    fn take(&mut self, piece: &[u8]) -> Result<(), Problem> {
+    /// Takes octets of one line; `ascii` when there are none above 127 anywhere near.
+    fn take(&mut self, piece: &[u8], ascii: bool) -> Result<(), Problem> {
         let length = piece.len() as u64;
         self.at += length;
         self.steps += length;
         self.line.length += length;
-        self.line.eight_bit |= !piece.is_ascii();
-        self.structure.nul |= piece.contains(&0);
+        self.line.eight_bit |= !ascii && !piece.is_ascii();
         self.line.returns += piece.iter().filter(|&&byte| byte == b'\r').count() as u64;
         let body = piece.strip_suffix(b"\n").unwrap_or(piece);
         if let Some(&last) = body.last() {

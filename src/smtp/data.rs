@@ -4,6 +4,7 @@
 //! else, so that no second envelope can hide in a message.
 
 use crate::base::limits;
+use memchr::memchr2;
 
 /// Why a message is refused after, or in the middle of, its text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -209,7 +210,7 @@ impl Encoder {
 
 /// Octets up to the next CR or LF.
 fn run_of_text(octets: &[u8]) -> usize {
-    octets.iter().position(|octet| matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len())
+    memchr2(b'\r', b'\n', octets).unwrap_or(octets.len())
 }
 
 #[cfg(test)]
