@@ -277,7 +277,8 @@ impl Judging<'_> {
             }
         }
         troubles.extend(end);
-        let told = troubles.into_iter().reduce(|known, later| if known.outweighs(&later) { known } else { later });
+        let told =
+            troubles.into_iter().reduce(|known, later| if known.outweighs(&later) { known } else { later });
         match told {
             _ if unknown => Outcome::Unknown,
             Some(trouble) => ended(trouble),

@@ -533,19 +533,22 @@ impl State {
         self.boxes.contains_key(&mailbox) || self.removed.contains(&mailbox)
     }
 
+    fn put_certificate(&mut self, mut record: Box<CertificateRecord>, replace: bool) -> Result<(), Stop> {
+        let at = sha256(record.address.key().as_str().as_bytes());
+        let there = self.certificates.get(&at);
+        if !replace && there.is_some_and(|there| there.fingerprint != record.fingerprint) {
+            return Err(Refusal::AddressTaken.into());
+        }
+        if let Some(there) = there.filter(|_| !replace) {
+            record.chosen_by = there.chosen_by.and(record.chosen_by);
+        }
+        self.certificates.insert(at, Arc::from(record));
+        Ok(())
+    }
+
     fn apply_other(&mut self, command: Command) -> Result<Outcome, Stop> {
         match command {
-            Command::PutCertificate { mut record, replace } => {
-                let at = sha256(record.address.key().as_str().as_bytes());
-                let there = self.certificates.get(&at);
-                if !replace && there.is_some_and(|there| there.fingerprint != record.fingerprint) {
-                    return Err(Refusal::AddressTaken.into());
-                }
-                if let Some(there) = there.filter(|_| !replace) {
-                    record.chosen_by = there.chosen_by.and(record.chosen_by);
-                }
-                self.certificates.insert(at, Arc::from(record));
-            }
+            Command::PutCertificate { record, replace } => self.put_certificate(record, replace)?,
             Command::RemoveCertificate { address } => {
                 self.certificates.remove(&sha256(address.as_str().as_bytes()));
             }

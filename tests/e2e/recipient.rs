@@ -32,9 +32,6 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 
-const ALICE: &str = "alice@house.example";
-const ALIAS: &str = "alice@secure.house.example";
-
 /// What the appliance says of a message to `address`.
 pub async fn ask(house: &House, address: &str, from: Option<&str>) -> Value {
     let request = Request::Recipient { address: address.into(), from: from.map(str::to_owned) };

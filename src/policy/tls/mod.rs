@@ -135,7 +135,7 @@ impl Facts<'_> {
     fn names(&self) -> Vec<&Domain> {
         let host = match self.host_security {
             Security::Secure => self.host,
-            Security::Insecure => None,
+            Security::Insecure | Security::Indeterminate => None,
         };
         host.into_iter().chain(self.next_hop).collect()
     }
