@@ -386,7 +386,7 @@ fn name(folder: &str, arrived: Time, uid: Uid, subject: &str) -> String {
     let levels: Vec<String> = folder.split('/').map(display::file_name).collect();
     let date = arrived.timestamp().strftime("%Y-%m-%d %H.%M").to_string();
     let subject: String =
-        subject.chars().map(|c| if matches!(c, '/' | '\\') { '-' } else { c }).take(SUBJECT).collect();
+        subject.chars().map(|c| if display::is_separator(c) { '-' } else { c }).take(SUBJECT).collect();
     let file =
         display::file_name(&format!("{date} ({}) {}.eml", uid.0, subject.trim_end_matches(['.', ' '])));
     format!("{}/{file}", levels.join("/"))
@@ -406,6 +406,7 @@ mod tests {
             ("Offer", "INBOX/2026-11-22 09.12 (7) Offer.eml"),
             ("Re: a/b\\c", "INBOX/2026-11-22 09.12 (7) Re_ a-b-c.eml"),
             ("../../etc/passwd", "INBOX/2026-11-22 09.12 (7) ..-..-etc-passwd.eml"),
+            ("1\u{2044}2\u{ff0f}3", "INBOX/2026-11-22 09.12 (7) 1-2-3.eml"),
             ("Grüße…", "INBOX/2026-11-22 09.12 (7) Grüße….eml"),
             ("x.exe\u{202e}lme.", "INBOX/2026-11-22 09.12 (7) x.exelme.eml"),
         ] {

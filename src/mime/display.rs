@@ -200,7 +200,7 @@ pub fn file_name(name: &str) -> String {
 }
 
 /// What stands between the names of a path, or looks like it.
-const fn is_separator(c: char) -> bool {
+pub const fn is_separator(c: char) -> bool {
     matches!(c, '/' | '\\' | '\u{2044}' | '\u{2215}' | '\u{29f5}' | '\u{29f8}' | '\u{ff0f}' | '\u{ff3c}')
 }
 

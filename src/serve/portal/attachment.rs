@@ -43,7 +43,8 @@ pub async fn raw(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 fn name(message: &Plain) -> String {
     let view = view::view(message, view::Need::Outline).unwrap_or_default();
     let subject = if view.subject.is_empty() { "message".to_owned() } else { view.subject };
-    let stem: String = subject.chars().map(|c| if "/\\:.".contains(c) { '-' } else { c }).take(60).collect();
+    let parts = |c| display::is_separator(c) || ":.".contains(c);
+    let stem: String = subject.chars().map(|c| if parts(c) { '-' } else { c }).take(60).collect();
     display::file_name(&format!("{}.eml", stem.trim()))
 }
 
