@@ -35,7 +35,7 @@ for (const brand of colours) {
   const accent = of(".button", "backgroundColor");
   seen.add(accent);
   const pairs = {
-    "link on sheet": [of("a.language", "color"), of(".sheet", "backgroundColor")],
+    "link on sheet": [of(".language", "color"), of(".sheet", "backgroundColor")],
     "link on page": [of(".bottom a", "color"), of("body", "backgroundColor")],
     "link on tint": [of(".note a", "color"), of(".note", "backgroundColor")],
     "text on tint": [of(".note .host", "color"), of(".note", "backgroundColor")],

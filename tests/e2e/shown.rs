@@ -112,7 +112,7 @@ async fn texts_are_joined_quotations_folded_and_all_parts_found() {
         --m\r\n\r\nA list's footer\r\n--m--\r\n";
     sends(&house, 3, mixed).await;
 
-    let text = page(&mut browser, "2").await.text();
+    let text = page(&mut browser, "2").await.text().replace('\u{a0}', " ");
     assert!(text.contains("This line goes on."), "{text}");
     assert!(
         text.contains("<a href=\"https://house.example/a\" rel=\"noopener noreferrer\" target=\"_blank\">")
