@@ -10,7 +10,7 @@ use crate::mail_client::Smtp;
 use crate::mail_client::field;
 use crate::main_job::BOB;
 use crate::main_job::letter;
-use crate::main_job::link;
+use crate::main_job::link_in;
 use crate::main_job::path_and_token;
 use crate::peer::Taken;
 use guardpost::base::address::Address;
@@ -156,7 +156,7 @@ impl Stage {
     async fn mail(&mut self, from: &str, subject: &str, more: &str, cell: &Cell) -> String {
         // What was told before is ten minutes ago: nothing waits for company.
         self.house.clock.pass(Duration::from_secs(11 * 60));
-        let waiting: Vec<String> = self.house.world.taken().iter().filter_map(link_of).collect();
+        let waiting: Vec<String> = self.house.world.taken().iter().filter_map(link_in).collect();
         let (before, kept) = (self.now().await, self.kept().await);
         let mut told = Vec::new();
         if self.submit(from, subject, more).await == 554 {
@@ -292,14 +292,10 @@ fn subject(note: &str) -> String {
     field(note, "Subject").unwrap()
 }
 
-fn link_of(mail: &Taken) -> Option<String> {
-    String::from_utf8_lossy(&mail.text).contains("/i/").then(|| link(mail))
-}
-
 /// What a mail tells its recipient, in the words of the table.
 fn recipient_told(mail: &Taken, waiting: &[String], asked: &str) -> String {
     let text = String::from_utf8_lossy(&mail.text).replace("=\r\n", "").replace("\r\n", " ");
-    let told = match link_of(mail) {
+    let told = match link_in(mail) {
         Some(link) if waiting.contains(&link) => "the same invitation",
         Some(_) if asked.contains("renew") => {
             assert!(text.contains("takes the place of an earlier one"), "{text}");
