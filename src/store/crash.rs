@@ -302,7 +302,7 @@ fn check(dir: &Path, acknowledged: usize, script: &Script, expected: &[String], 
     for key in gone(script, steps) {
         assert!(!there.contains(&key), "the key {key} survives the start after a crash: {what}");
     }
-    check_rows(stage.disk_rows());
+    check_rows(&stage);
     sweep(&stage);
     stage.ok(Command::PutCertificate { record: certificate(61, 71, 10), replace: true });
     assert!(stage.ask(stage.store().certificate(&address(71).key())).is_some(), "{what}");
