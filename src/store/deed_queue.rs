@@ -61,20 +61,22 @@ impl Draft<'_> {
         let mut leased = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         'pages: while leased.len() < limit {
-            let page = self.page(&[key::DUE], after.as_deref(), PAGE)?;
-            let Some((last, _)) = page.last() else { break };
+            let page = self.keys(&[key::DUE], after.as_deref(), PAGE)?;
+            let Some(last) = page.last() else { break };
             after = Some(last.clone());
-            for (at, _) in page {
+            for at in page {
                 let Some((next, queue, number)) = key::read_due(&at) else { continue };
                 if next > now || leased.len() == limit {
                     break 'pages;
                 }
-                if self.leases().get(&(queue, number)).is_some_and(|until| *until > running) {
+                if self.leased(queue, number).is_some_and(|until| until > running) {
                     continue;
                 }
+                // What is taken is opened; what only lies on the way to it is not.
+                self.row::<Mark>(&at)?;
                 let mut recipient = self.recipient(queue, number)?;
                 recipient.state = RecipientState::Leased { until };
-                self.leases_mut().insert((queue, number), until);
+                self.set_lease(queue, number, Some(until));
                 leased.push(recipient);
             }
         }
@@ -93,10 +95,10 @@ impl Draft<'_> {
         number: u16,
         outcome: Settlement,
     ) -> Result<Outcome, Stop> {
-        if !self.leases().contains_key(&(queue, number)) {
+        if self.leased(queue, number).is_none() {
             return Err(Refusal::Gone.into());
         }
-        self.leases_mut().remove(&(queue, number));
+        self.set_lease(queue, number, None);
         let mut recipient = self.recipient(queue, number)?;
         self.remove(key::due(recipient.next, queue, number));
         change::settle(&mut recipient, outcome);
@@ -129,7 +131,7 @@ impl Draft<'_> {
             after = Some(last.clone());
             for (at, mut recipient) in page {
                 let place = (recipient.queue, recipient.number);
-                if recipient.state != RecipientState::Waiting || self.leases().contains_key(&place) {
+                if recipient.state != RecipientState::Waiting || self.leased(place.0, place.1).is_some() {
                     continue;
                 }
                 count += 1;
@@ -158,8 +160,8 @@ impl Draft<'_> {
         {
             self.remove(key::due(recipient.next, queue, recipient.number));
             self.remove(at);
-            if self.leases().contains_key(&(queue, recipient.number)) {
-                self.leases_mut().remove(&(queue, recipient.number));
+            if self.leased(queue, recipient.number).is_some() {
+                self.set_lease(queue, recipient.number, None);
             }
         }
         if let Some(mailbox) = record.purpose.about() {
@@ -189,10 +191,10 @@ pub(crate) fn next_due(
 ) -> Result<Option<Time>, StoreError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let page = source.page(&[key::DUE], after.as_deref(), 64)?;
-        let Some((last, _)) = page.last() else { return Ok(None) };
+        let page = source.keys(&[key::DUE], after.as_deref(), 64)?;
+        let Some(last) = page.last() else { return Ok(None) };
         after = Some(last.clone());
-        for (at, _) in page {
+        for at in page {
             let Some((next, queue, number)) = key::read_due(&at) else { continue };
             if leases.get(&(queue, number)).is_none_or(|until| *until <= running) {
                 return Ok(Some(next));

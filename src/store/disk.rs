@@ -65,6 +65,9 @@ pub(crate) trait Source {
     /// At most `limit` rows whose keys begin with `prefix` and are above `after`, ascending.
     fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StoreError>;
 
+    /// The keys of such a page; no row is opened.
+    fn keys(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+
     /// The row under `key`, read.
     fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.fetch(key)?.map(|bytes| codec::read(&bytes)).transpose()
@@ -315,6 +318,10 @@ impl Source for Disk {
 
     fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StoreError> {
         self.range(prefix, after).take(limit).map(|row| self.pair(row?)).collect()
+    }
+
+    fn keys(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.range(prefix, after).take(limit).map(|row| row.map(|(key, _)| key.to_vec())).collect()
     }
 }
 

@@ -49,8 +49,8 @@ pub(crate) struct Effects {
     pub(crate) ended: BTreeSet<MailboxId>,
     /// Mailboxes that are gone with it.
     pub(crate) gone: BTreeSet<MailboxId>,
-    /// The leases, where they changed.
-    pub(crate) leases: Option<Leases>,
+    /// The leases that changed: until when now, or ended.
+    pub(crate) leases: BTreeMap<(QueueId, u16), Option<Time>>,
 }
 
 impl Effects {
@@ -62,7 +62,7 @@ impl Effects {
         self.changed.extend(other.changed);
         self.ended.extend(other.ended);
         self.gone.extend(other.gone);
-        self.leases = other.leases.or(self.leases.take());
+        self.leases.extend(other.leases);
     }
 }
 
@@ -159,17 +159,17 @@ impl<'w> Draft<'w> {
         self.list.rows.insert(key, None);
     }
 
-    pub(crate) fn leases(&self) -> &Leases {
-        let changed = self.list.effects.leases.as_ref().or(self.batch.effects.leases.as_ref());
-        changed.unwrap_or(self.leases)
+    /// Until when a recipient is leased.
+    pub(crate) fn leased(&self, queue: QueueId, number: u16) -> Option<Time> {
+        let place = (queue, number);
+        let changed =
+            [&self.list, &self.batch].into_iter().find_map(|layer| layer.effects.leases.get(&place));
+        changed.copied().unwrap_or_else(|| self.leases.get(&place).copied())
     }
 
-    pub(crate) fn leases_mut(&mut self) -> &mut Leases {
-        let now = match &self.list.effects.leases {
-            Some(_) => None,
-            None => Some(self.leases().clone()),
-        };
-        self.list.effects.leases.get_or_insert_with(|| now.unwrap_or_default())
+    /// Leases a recipient, or ends its lease.
+    pub(crate) fn set_lease(&mut self, queue: QueueId, number: u16, until: Option<Time>) {
+        self.list.effects.leases.insert((queue, number), until);
     }
 
     /// Gives a shred key a place.
@@ -254,6 +254,24 @@ impl Source for Draft<'_> {
     }
 
     fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        self.merged(prefix, after, limit, |row| self.disk.pair(row), |key, value| (key, value))
+    }
+
+    fn keys(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.merged(prefix, after, limit, |(key, _)| Ok(key.to_vec()), |key, _| key)
+    }
+}
+
+impl Draft<'_> {
+    /// A page of what is on disk and of what was changed above it, each row made by one of the two.
+    fn merged<T>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+        on_disk: impl Fn((sled::IVec, sled::IVec)) -> Result<T, StoreError>,
+        changed_row: impl Fn(Vec<u8>, Vec<u8>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
         let changed = |layer: &'_ Rows| -> Rows {
             let rows = layer.range::<[u8], _>((from, Bound::Unbounded));
@@ -268,13 +286,13 @@ impl Source for Draft<'_> {
         while page.len() < limit {
             if above_first(&mut above, &mut below) {
                 match above.next() {
-                    Some((key, Some(value))) => page.push((key, value)),
+                    Some((key, Some(value))) => page.push(changed_row(key, value)),
                     Some((_, None)) => {}
                     None => break,
                 }
             } else {
                 match below.next() {
-                    Some(row) => page.push(self.disk.pair(row?)?),
+                    Some(row) => page.push(on_disk(row?)?),
                     None => break,
                 }
             }

@@ -8,6 +8,8 @@
 //! After an error nothing is written any more: an fsync that failed once is not tried again.
 
 use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
+use crate::base::time::Time;
 use crate::store::Health;
 use crate::store::change::Stop;
 use crate::store::codec;
@@ -26,6 +28,7 @@ use crate::store::key;
 use crate::store::place::CommitMark;
 use crate::store::shred::Book;
 use crate::store::shred::LEFTOVERS;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -235,9 +238,11 @@ impl Writer {
     fn answer(&mut self, answers: Vec<Answered>, done: Result<(), StoreError>, effects: Effects) {
         match done {
             Ok(()) => {
-                if let Some(leases) = effects.leases {
-                    *self.shared.leases.write().unwrap_or_else(PoisonError::into_inner) = leases.clone();
-                    self.leases = leases;
+                if !effects.leases.is_empty() {
+                    let mut shared = self.shared.leases.write().unwrap_or_else(PoisonError::into_inner);
+                    for leases in [&mut self.leases, &mut shared] {
+                        change_leases(leases, &effects.leases);
+                    }
                 }
                 let ended = &effects.ended | &effects.gone;
                 for mailbox in effects.changed.union(&ended) {
@@ -316,6 +321,15 @@ impl Writer {
         self.write(rows, &effects)?;
         self.answer(Vec::new(), Ok(()), effects);
         Ok(())
+    }
+}
+
+fn change_leases(leases: &mut Leases, changed: &BTreeMap<(QueueId, u16), Option<Time>>) {
+    for (place, until) in changed {
+        match until {
+            Some(until) => leases.insert(*place, *until),
+            None => leases.remove(place),
+        };
     }
 }
 
