@@ -142,6 +142,11 @@ impl Connections {
         }
     }
 
+    /// One waits whose last message was for this place.
+    pub(in crate::flow) fn wait_for(&self, destination: &Destination) -> bool {
+        self.held().idle.iter().any(|(_, connection)| connection.destination == *destination)
+    }
+
     /// Before a new connection: one that waits at the same place ends, and whatever would be too much in all.
     pub(in crate::flow) fn make_room(&self, host: &Host, destination: &Destination, limits: &Limits) {
         let mut held = self.held();

@@ -174,6 +174,38 @@ async fn at_most_five_connections_to_a_domain_those_that_wait_included() {
 }
 
 #[tokio::test]
+async fn destinations_by_turns_do_not_end_each_others_connections() {
+    const EACH: usize = 10;
+    let names: Vec<String> = (0..4).map(|n| format!("d{n}.example")).collect();
+    let table = names.iter().fold(Table::default(), |table, name| table.with_addresses(name, &[ip(1)]));
+    let peer = Peer::good().await;
+    let extra = "[limits]\nremote_connections = 2\nremote_connections_per_domain = 1\n";
+    let mut ours = Ours::new(table, peer.address.port(), extra).await;
+    for n in 0..EACH {
+        for name in &names {
+            ours.queue(ours.item(&[&format!("b{n}@{name}")]), MESSAGE.as_bytes()).await;
+        }
+    }
+    ours.worker.until_idle().await;
+    assert_eq!((peer.taken().len(), ours.waiting().await), (EACH * names.len(), 0));
+    let made = by_connection(&peer);
+    assert!(made.len() <= 2 * names.len(), "{made:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_answer_quit_has_taken_it_all_the_same() {
+    let rule = |asked: &Asked<'_>| if asked.line == "QUIT" { Act::Hang } else { Act::Usual };
+    let peer = Plan::default().rule(rule).open().await;
+    let extra = format!("{ONE}messages_per_connection = 1\n");
+    let mut ours = Ours::new(world(), peer.address.port(), &extra).await;
+    for _ in 0..2 {
+        ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
+    }
+    ours.worker.until_idle().await;
+    assert_eq!((by_connection(&peer), ours.waiting().await), (vec![1, 1], 0));
+}
+
+#[tokio::test]
 async fn what_passes_goes_over_it_and_what_does_not_never() {
     let peer = Plan::default().names(&["mx.x.example"]).open().await;
     let dane = Tlsa { usage: 3, selector: 0, matching: 0, data: peer.certificate.clone() };

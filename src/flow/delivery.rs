@@ -5,6 +5,7 @@
 
 use crate::flow::Flow;
 use crate::flow::connections::Connections;
+use crate::flow::connections::Try;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
 use crate::flow::hosts::own_place;
@@ -14,6 +15,9 @@ use crate::flow::queue::Job;
 use crate::flow::queue::TRY;
 use crate::flow::session::Broken;
 use crate::flow::session::Session;
+use crate::flow::unrecorded::Held;
+use crate::flow::unrecorded::Room;
+use crate::flow::wire::Wire;
 use crate::net::dial::DialError;
 use crate::net::dial::Dialer;
 use crate::net::http_client::HttpsClient;
@@ -37,6 +41,7 @@ use crate::vault::frames::FrameReader;
 use rustls::pki_types::TrustAnchor;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Failed connections of one try: whatever a stranger's DNS lists, a try ends.
@@ -96,12 +101,36 @@ pub(in crate::flow) struct Progress {
     dials: usize,
     /// The TLS policy has passed somewhere: from then on what is left to wait for is a peer, whatever other hosts do.
     pub(in crate::flow) passed: bool,
+    leaving: JoinSet<()>,
+    room: Room,
+    held: Option<Held>,
+}
+
+/// A try that ended.
+pub(in crate::flow) struct Tried<'c> {
+    /// One for each recipient.
+    pub(in crate::flow) outcomes: Vec<(u16, Outcome)>,
+    /// Connections over which QUIT was said; they are there until these end.
+    pub(in crate::flow) leaving: JoinSet<()>,
+    /// It counts until then.
+    pub(in crate::flow) under_way: Try<'c>,
+    /// Until the outcomes are noted.
+    pub(in crate::flow) held: Option<Held>,
 }
 
 impl Progress {
-    fn new(recipients: &[QueuedRecipient]) -> Self {
-        let (done, waiting) = (Vec::new(), Vec::new());
-        Self { open: recipients.to_vec(), done, waiting, trouble: None, dials: DIALS, passed: false }
+    fn new(recipients: &[QueuedRecipient], room: Room) -> Self {
+        Self {
+            open: recipients.to_vec(),
+            done: Vec::new(),
+            waiting: Vec::new(),
+            trouble: None,
+            dials: DIALS,
+            passed: false,
+            leaving: JoinSet::new(),
+            room,
+            held: None,
+        }
     }
 
     /// A final answer for one recipient.
@@ -123,6 +152,18 @@ impl Progress {
         }
     }
 
+    /// Leaves a connection: what was decided over it counts from now on.
+    pub(in crate::flow) fn leave(&mut self, wire: Wire) {
+        self.leaving.spawn(wire.quit());
+    }
+
+    /// Waits until the peer may take one more message.
+    pub(in crate::flow) async fn hold(&mut self) {
+        if self.held.is_none() {
+            self.held = Some(self.room.hold().await);
+        }
+    }
+
     /// Nothing can be done for whoever is open.
     fn end_all(&mut self, trouble: &Trouble) {
         for recipient in std::mem::take(&mut self.open) {
@@ -140,24 +181,24 @@ impl Progress {
     }
 
     /// The end of the try.
-    fn outcomes(mut self) -> Vec<(u16, Outcome)> {
+    fn ended(mut self, under_way: Try<'_>) -> Tried<'_> {
         for recipient in std::mem::take(&mut self.open) {
             let outcome = self.unanswered(recipient.number);
             self.done.push((recipient.number, outcome));
         }
-        self.done
+        Tried { outcomes: self.done, leaving: self.leaving, under_way, held: self.held }
     }
 }
 
 impl Courier {
     /// Makes the try; every recipient of the job gets an outcome.
-    pub async fn deliver(&self, flow: &Flow, job: &Job) -> Vec<(u16, Outcome)> {
-        let mut progress = Progress::new(&job.recipients);
-        let _try = self.connections.begin();
+    pub(in crate::flow) async fn deliver(&self, flow: &Flow, job: &Job, room: Room) -> Tried<'_> {
+        let mut progress = Progress::new(&job.recipients, room);
+        let under_way = self.connections.begin();
         if timeout(TRY, self.try_hosts(flow, job, &mut progress)).await.is_err() {
             progress.found(Trouble::new((4, 4, 2), "the try took too long"));
         }
-        progress.outcomes()
+        progress.ended(under_way)
     }
 
     async fn try_hosts(&self, flow: &Flow, job: &Job, progress: &mut Progress) {
@@ -180,6 +221,8 @@ impl Courier {
                 if progress.open.is_empty() {
                     return;
                 }
+                // A try has one connection at a time.
+                while progress.leaving.join_next().await.is_some() {}
             }
         }
     }
@@ -347,7 +390,7 @@ mod tests {
     fn what_is_found_after_the_policy_has_passed_does_not_undo_that() {
         let cut = || Trouble::new((4, 4, 2), "the try took too long");
         for passed in [false, true] {
-            let mut progress = Progress::new(&[]);
+            let mut progress = Progress::new(&[], Room::none());
             progress.passed = passed;
             progress.found(Trouble { passed, ..Trouble::new((4, 3, 2), "not now") });
             progress.found(cut());

@@ -1,14 +1,18 @@
 //! Who waits for which destination, and who is next: destinations take turns, each with no more tries at once than it
-//! has earned.
+//! has earned. A place with an open connection stays with its destination for a moment: turns that were taken message by
+//! message would end a connection for each.
 
 use crate::flow::queue::Destination;
 use std::collections::HashMap;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Destinations remembered.
 const LANES: usize = 1_000;
 /// Tries at once to a destination that nothing is known of.
 const FIRST: usize = 2;
+/// So long a place stays with a destination while others wait for their turn.
+const STAY: Duration = Duration::from_secs(1);
 
 /// The destinations, with what waits for them.
 #[derive(Debug)]
@@ -16,7 +20,18 @@ pub(in crate::flow) struct Lanes<Job> {
     lanes: HashMap<Destination, Lane<Job>>,
     /// Each of those with something to do and room for it, once.
     turns: VecDeque<Destination>,
+    /// Places that stay where they are.
+    staying: VecDeque<Place>,
     waiting: usize,
+}
+
+/// Room for one try, and whose it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::flow) struct Place {
+    /// Where the try goes.
+    pub(in crate::flow) destination: Destination,
+    /// Since when the destination has it, by the running clock.
+    since: Duration,
 }
 
 #[derive(Debug)]
@@ -34,6 +49,8 @@ pub(in crate::flow) enum Lesson {
     Reached {
         /// At most.
         most: usize,
+        /// The connection waits for the next message.
+        open: bool,
     },
     /// Nobody did: one at a time until it is better.
     Missed,
@@ -43,7 +60,7 @@ pub(in crate::flow) enum Lesson {
 
 impl<Job> Default for Lanes<Job> {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), turns: VecDeque::new(), waiting: 0 }
+        Self { lanes: HashMap::new(), turns: VecDeque::new(), staying: VecDeque::new(), waiting: 0 }
     }
 }
 
@@ -63,46 +80,66 @@ impl<Job> Lanes<Job> {
         });
         lane.waiting.push_back(job);
         self.waiting += 1;
-        self.turn(destination);
+        self.turn(&destination);
     }
 
-    /// The job whose turn it is; it has a place at its destination until [`Lanes::ended`].
-    pub(in crate::flow) fn next(&mut self) -> Option<(Destination, Job)> {
+    /// The job whose turn it is; it has its place until [`Lanes::ended`]. `now` is by the running clock.
+    pub(in crate::flow) fn next(&mut self, now: Duration) -> Option<(Place, Job)> {
         loop {
-            let destination = self.turns.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&destination) else { continue };
-            lane.in_turn = false;
-            let Some(job) = lane.waiting.pop_front() else { continue };
-            lane.running += 1;
-            self.waiting = self.waiting.saturating_sub(1);
-            self.turn(destination.clone());
-            return Some((destination, job));
+            let place = self.staying.pop_front().or_else(|| {
+                let destination = self.turns.pop_front()?;
+                if let Some(lane) = self.lanes.get_mut(&destination) {
+                    lane.in_turn = false;
+                }
+                Some(Place { destination, since: now })
+            })?;
+            let job =
+                self.lanes.get_mut(&place.destination).filter(|lane| lane.has_room()).and_then(|lane| {
+                    lane.running += 1;
+                    lane.waiting.pop_front()
+                });
+            self.turn(&place.destination);
+            if let Some(job) = job {
+                self.waiting = self.waiting.saturating_sub(1);
+                return Some((place, job));
+            }
         }
     }
 
-    /// A place is free again.
-    pub(in crate::flow) fn ended(&mut self, destination: Destination, lesson: Lesson) {
-        if let Some(lane) = self.lanes.get_mut(&destination) {
+    /// A place is free again, or stays with its destination. `now` is by the running clock.
+    pub(in crate::flow) fn ended(&mut self, place: Place, lesson: Lesson, now: Duration) {
+        if let Some(lane) = self.lanes.get_mut(&place.destination) {
             lane.running = lane.running.saturating_sub(1);
             lane.allowed = match lesson {
-                Lesson::Reached { most } => (lane.allowed + 1).min(most),
+                Lesson::Reached { most, .. } => (lane.allowed + 1).min(most),
                 Lesson::Missed => 1,
                 Lesson::Nothing => lane.allowed,
             };
         }
-        self.turn(destination);
+        self.turn(&place.destination);
+        let open = matches!(lesson, Lesson::Reached { open: true, .. });
+        if open && now.saturating_sub(place.since) < STAY {
+            self.staying.push_back(place);
+        }
         if self.lanes.len() > LANES {
             self.lanes.retain(|_, lane| lane.running > 0 || !lane.waiting.is_empty());
         }
     }
 
     /// It gets its turn if it can use it.
-    fn turn(&mut self, destination: Destination) {
-        let Some(lane) = self.lanes.get_mut(&destination) else { return };
-        if !lane.in_turn && !lane.waiting.is_empty() && lane.running < lane.allowed {
+    fn turn(&mut self, destination: &Destination) {
+        let Some(lane) = self.lanes.get_mut(destination) else { return };
+        if !lane.in_turn && lane.has_room() {
             lane.in_turn = true;
-            self.turns.push_back(destination);
+            self.turns.push_back(destination.clone());
         }
+    }
+}
+
+impl<Job> Lane<Job> {
+    /// Something waits that may be tried now.
+    fn has_room(&self) -> bool {
+        !self.waiting.is_empty() && self.running < self.allowed
     }
 }
 
@@ -115,6 +152,17 @@ mod tests {
         Destination::Domain(Domain::parse(name).unwrap())
     }
 
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn reached(most: usize) -> Lesson {
+        Lesson::Reached { most, open: false }
+    }
+
+    /// What may be tried now, and on which places.
+    fn drawn(lanes: &mut Lanes<i32>, now: Duration) -> (Vec<i32>, Vec<Place>) {
+        std::iter::from_fn(|| lanes.next(now)).map(|(place, job)| (job, place)).unzip()
+    }
+
     #[test]
     fn destinations_take_turns_and_earn_their_places() {
         let mut lanes = Lanes::default();
@@ -123,30 +171,70 @@ mod tests {
             lanes.wait(a.clone(), job, 4);
         }
         lanes.wait(b.clone(), 10, 4);
-        let drawn = |lanes: &mut Lanes<i32>| -> Vec<i32> {
-            std::iter::from_fn(|| lanes.next().map(|(_, job)| job)).collect()
-        };
+        let place = |destination: &Destination| Place { destination: destination.clone(), since: NOW };
+        let drawn = |lanes: &mut Lanes<i32>| drawn(lanes, NOW).0;
         assert_eq!(drawn(&mut lanes), [1, 10, 2], "by turns, two to begin with");
         assert_eq!(lanes.waiting(), 7);
-        lanes.ended(a.clone(), Lesson::Nothing);
+        lanes.ended(place(&a), Lesson::Nothing, NOW);
         assert_eq!(drawn(&mut lanes), [3]);
-        lanes.ended(a.clone(), Lesson::Reached { most: 4 });
+        lanes.ended(place(&a), reached(4), NOW);
         assert_eq!(drawn(&mut lanes), [4, 5], "it has earned a third");
         for _ in 0..3 {
-            lanes.ended(a.clone(), Lesson::Reached { most: 4 });
+            lanes.ended(place(&a), reached(4), NOW);
         }
         assert_eq!(drawn(&mut lanes), [6, 7, 8, 9], "and a fourth, no more");
         for job in 11..=13 {
             lanes.wait(a.clone(), job, 4);
         }
-        lanes.ended(a.clone(), Lesson::Missed);
+        lanes.ended(place(&a), Lesson::Missed, NOW);
         assert!(drawn(&mut lanes).is_empty(), "back to one, and three are still at work");
         for _ in 0..3 {
-            lanes.ended(a.clone(), Lesson::Missed);
+            lanes.ended(place(&a), Lesson::Missed, NOW);
         }
         assert_eq!(drawn(&mut lanes), [11]);
-        lanes.ended(b, Lesson::Missed);
+        lanes.ended(place(&b), Lesson::Missed, NOW);
         assert_eq!((drawn(&mut lanes), lanes.waiting()), (vec![], 2));
+    }
+
+    #[test]
+    fn a_place_with_an_open_connection_stays_for_a_moment() {
+        let mut lanes = Lanes::default();
+        let (a, b) = (to("a.example"), to("b.example"));
+        for job in 1..=9 {
+            lanes.wait(a.clone(), job, 1);
+            lanes.wait(b.clone(), -job, 1);
+        }
+        // There is one place in all.
+        let (place, job) = lanes.next(NOW).unwrap();
+        assert_eq!((&place.destination, job), (&a, 1));
+        let open = Lesson::Reached { most: 1, open: true };
+        let soon = NOW + STAY / 2;
+        lanes.ended(place, open, soon);
+        let (place, job) = lanes.next(soon).unwrap();
+        assert_eq!((&place.destination, job), (&a, 2), "it stays");
+        lanes.ended(place, open, NOW + STAY);
+        let (place, job) = lanes.next(NOW + STAY).unwrap();
+        assert_eq!((&place.destination, job), (&b, -1), "for a moment, whatever is open");
+        lanes.ended(place, reached(1), NOW + STAY);
+        let (place, job) = lanes.next(NOW + STAY).unwrap();
+        assert_eq!((&place.destination, job), (&a, 3), "without a connection there is no reason to");
+        lanes.ended(place, Lesson::Missed, NOW + STAY);
+        let (place, job) = lanes.next(NOW + STAY).unwrap();
+        assert_eq!((&place.destination, job), (&b, -2));
+        lanes.ended(place, open, NOW + STAY);
+        let (jobs, _) = drawn(&mut lanes, NOW + STAY);
+        assert_eq!(jobs, [-3, 4], "one at a time for each, as before");
+    }
+
+    #[test]
+    fn a_place_that_has_nothing_to_do_goes_to_another() {
+        let mut lanes = Lanes::default();
+        let (a, b) = (to("a.example"), to("b.example"));
+        lanes.wait(a, 1, 1);
+        lanes.wait(b, 2, 1);
+        let (place, _) = lanes.next(NOW).unwrap();
+        lanes.ended(place, Lesson::Reached { most: 1, open: true }, NOW);
+        assert_eq!(drawn(&mut lanes, NOW).0, [2]);
     }
 
     #[test]
@@ -154,15 +242,15 @@ mod tests {
         let mut lanes = Lanes::default();
         lanes.wait(to("busy.example"), 0, 1);
         lanes.wait(to("busy.example"), 1, 1);
-        assert_eq!(lanes.next(), Some((to("busy.example"), 0)));
+        let (busy, job) = lanes.next(NOW).unwrap();
+        assert_eq!((&busy.destination, job), (&to("busy.example"), 0));
         for job in 0..3 * LANES {
-            let destination = to(&format!("d{job}.example"));
-            lanes.wait(destination.clone(), 2, 2);
-            assert_eq!(lanes.next(), Some((destination.clone(), 2)));
-            lanes.ended(destination, Lesson::Reached { most: 2 });
+            lanes.wait(to(&format!("d{job}.example")), 2, 2);
+            let (place, _) = lanes.next(NOW).unwrap();
+            lanes.ended(place, reached(2), NOW);
             assert!(lanes.lanes.len() <= LANES + 1);
         }
-        lanes.ended(to("busy.example"), Lesson::Reached { most: 1 });
-        assert_eq!(lanes.next(), Some((to("busy.example"), 1)));
+        lanes.ended(busy, reached(1), NOW);
+        assert_eq!(drawn(&mut lanes, NOW).0, [1]);
     }
 }

@@ -5,18 +5,21 @@
 
 use crate::base::address::Domain;
 use crate::base::id::QueueId;
-use crate::base::requirement::Requirement;
-use crate::base::time::Time;
-use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
+use crate::flow::delivery::Tried;
+use crate::flow::due::BATCH;
+use crate::flow::due::Taken;
+use crate::flow::due::take;
 use crate::flow::gauge::Full;
 use crate::flow::lanes::Lanes;
 use crate::flow::lanes::Lesson;
+use crate::flow::lanes::Place;
 use crate::flow::refusal::TakeError;
-use crate::flow::stored_certificates;
+use crate::flow::unrecorded::Room;
+use crate::flow::unrecorded::Unrecorded;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Stored;
 use crate::policy::tls::UnknownLevel;
@@ -27,19 +30,21 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
-use std::collections::BTreeMap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 /// What one try may take in all; a peer that needs longer is tried again another time.
 pub const TRY: Duration = Duration::from_secs(30 * 60);
-/// What is leased is ours for this long, by the running clock.
-const LEASE: Duration = Duration::from_secs(60 * 60);
-/// Recipients leased at once.
-const BATCH: usize = 200;
 /// Tries that wait for room at their destination; a full queue behind one slow domain stops nobody else.
 const BACKLOG: usize = 2_000;
 /// The queue is looked at this often, whatever the clock and the bell say; and counted anew.
@@ -134,13 +139,14 @@ pub struct Job {
     /// The certificates stored for the destination, if it is to be compared with them.
     pub stored: Vec<Stored>,
     /// Not begun after this, by the running clock.
-    begin_by: Duration,
+    pub(in crate::flow) begin_by: Duration,
 }
+
+/// Tries that need their place no more, and whether somebody took something.
+type Freed = mpsc::UnboundedSender<(task::Id, bool)>;
 
 /// What a finished try leaves to be noted.
 struct Ended {
-    /// Somebody took something.
-    reached: bool,
     /// Somebody waits for another try.
     again: bool,
     /// When everything was settled; an error is the store's.
@@ -152,12 +158,19 @@ pub struct Worker {
     flow: Arc<Flow>,
     courier: Arc<Courier>,
     lanes: Lanes<Job>,
+    unrecorded: Unrecorded,
+    /// Tries, until their outcomes are written.
     running: JoinSet<Ended>,
-    places: HashMap<tokio::task::Id, Destination>,
+    /// Those of them that are not through with their connections.
+    places: HashMap<task::Id, Place>,
+    free: Freed,
+    freed: mpsc::UnboundedReceiver<(task::Id, bool)>,
+    /// What is due is being taken; tries go on meanwhile.
+    taking: Option<BoxFuture<'static, Result<Taken, StoreError>>>,
     /// More may be due than what was taken.
     more: bool,
-    /// If not, when the next will be.
-    due: Option<Time>,
+    /// When the queue is looked at again by itself.
+    wake: Instant,
     /// When the queue was counted, by the running clock.
     measured: Option<Duration>,
 }
@@ -165,14 +178,19 @@ pub struct Worker {
 impl Worker {
     /// A worker that sends with `courier`.
     pub fn new(flow: Arc<Flow>, courier: Courier) -> Self {
+        let (free, freed) = mpsc::unbounded_channel();
         Self {
             flow,
             courier: Arc::new(courier),
             lanes: Lanes::default(),
+            unrecorded: Unrecorded::default(),
             running: JoinSet::new(),
             places: HashMap::new(),
+            free,
+            freed,
+            taking: None,
             more: true,
-            due: None,
+            wake: Instant::now(),
             measured: None,
         }
     }
@@ -183,19 +201,20 @@ impl Worker {
         let connections = courier.connections.look_after(|| flow.config());
         tokio::pin!(connections);
         while !stop.is_cancelled() {
-            let wait = match self.look().await {
-                Ok(wait) => wait,
-                Err(why) => {
-                    tracing::error!(%why, "the queue cannot be worked on");
-                    TROUBLE
-                }
-            };
+            self.start();
+            self.taking = self.taking.take().or_else(|| self.take());
+            let taken = async { Some(self.taking.as_mut()?.await) };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = &mut connections => {}
+                Some((task, reached)) = self.freed.recv() => self.freed(task, reached),
                 Some(ended) = self.running.join_next_with_id() => self.note(ended),
+                Some(taken) = taken => self.taken(taken),
                 () = self.flow.queue_bell.notified() => self.more = true,
-                () = tokio::time::sleep(wait) => self.more = true,
+                () = sleep_until(self.wake) => {
+                    self.more = true;
+                    self.wake = Instant::now() + LOOK;
+                }
             }
         }
         let drained = async { while self.running.join_next().await.is_some() {} };
@@ -210,159 +229,122 @@ impl Worker {
     pub(in crate::flow) async fn until_idle(&mut self) {
         loop {
             (self.more, self.measured) = (true, None);
-            self.look().await.unwrap();
+            while let Some(taking) = self.take() {
+                let taken = taking.await.unwrap();
+                self.taken(Ok(taken));
+            }
+            self.start();
             let Some(ended) = self.running.join_next_with_id().await else { return };
+            while let Ok((task, reached)) = self.freed.try_recv() {
+                self.freed(task, reached);
+            }
             self.note(ended);
         }
     }
 
-    /// Starts what can be started; answers how long nothing more will be due.
-    async fn look(&mut self) -> Result<Duration, StoreError> {
-        let flow = Arc::clone(&self.flow);
-        let running = flow.clock.running();
-        if self.measured.is_none_or(|at| running.saturating_sub(at) >= LOOK) {
-            flow.queue.measure(&*flow.store).await?;
+    /// Begins to take what is due, where there is room for it.
+    fn take(&mut self) -> Option<BoxFuture<'static, Result<Taken, StoreError>>> {
+        // With a full backlog the end of some tries is what to wait for: what is taken is taken by the batch.
+        if !self.more || self.lanes.waiting() + BATCH > BACKLOG {
+            return None;
+        }
+        self.more = false;
+        let running = self.flow.clock.running();
+        let measure = self.measured.is_none_or(|at| running.saturating_sub(at) >= LOOK);
+        if measure {
             self.measured = Some(running);
         }
-        self.start();
-        // With a full backlog the end of some tries is what to wait for: what is taken is taken by the batch.
-        while self.more && self.lanes.waiting() + BATCH <= BACKLOG {
-            // Asking costs a read; taking is a turn of the store's writer.
-            self.due = flow.store.next_due(flow.clock.running()).await?;
-            self.more = self.due.is_some_and(|due| due <= flow.clock.now());
-            if self.more {
-                self.more = self.lease().await? > 0;
-                self.start();
-            }
-        }
-        let wait = self.due.map_or(LOOK, |due| due.since(flow.clock.now()));
-        Ok(wait.clamp(Duration::from_millis(100), LOOK))
+        Some(take(Arc::clone(&self.flow), measure).boxed())
     }
 
-    /// Takes what is due into the backlog, a job for each message and destination.
-    async fn lease(&mut self) -> Result<usize, StoreError> {
-        let (now, running) = (self.flow.clock.now(), self.flow.clock.running());
-        let lease = Command::LeaseDue { now, running, until: running + LEASE, limit: BATCH };
-        let outcomes = self.flow.store.commit(vec![lease]).await?;
-        let leased: Vec<QueuedRecipient> = outcomes
-            .into_iter()
-            .flat_map(|outcome| match outcome {
-                command::Outcome::Leased(recipients) => recipients,
-                _ => Vec::new(),
-            })
-            .collect();
-        let count = leased.len();
-        let config = self.flow.config();
-        let smarthost = config.outbound.smarthost.is_some();
-        let mut jobs: BTreeMap<Together, Vec<QueuedRecipient>> = BTreeMap::new();
-        let mut order = Vec::new();
-        for recipient in leased {
-            let destination = match smarthost {
-                true => Destination::Smarthost,
-                false => Destination::Domain(recipient.address.domain().clone()),
-            };
-            // What was in force when it was taken, and what is now: neither weakens the other.
-            let level = destination_level(&config, &recipient);
-            let key = (recipient.queue, destination, level);
-            if !jobs.contains_key(&key) {
-                order.push(key.clone());
+    /// What was taken waits for its turn.
+    fn taken(&mut self, taken: Result<Taken, StoreError>) {
+        self.taking = None;
+        let wait = match taken {
+            Ok(taken) => {
+                let most = self.flow.config().limits.remote_connections_per_domain;
+                for job in taken.jobs {
+                    self.lanes.wait(job.destination.clone(), job, most);
+                }
+                self.more |= taken.more;
+                let wait = taken.due.map_or(LOOK, |due| due.since(self.flow.clock.now()));
+                wait.clamp(Duration::from_millis(100), LOOK)
             }
-            jobs.entry(key).or_default().push(recipient);
-        }
-        for key in order {
-            let (Some(recipients), Some(record)) = (jobs.remove(&key), self.flow.store.queued(key.0).await?)
-            else {
-                continue;
-            };
-            let begin_by = running + (LEASE - TRY);
-            let (_, destination, level) = key;
-            let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
-            let stored = stored(&self.flow, &destination, demand).await?;
-            let most = config.limits.remote_connections_per_domain;
-            let job = Job { record, destination: destination.clone(), recipients, demand, stored, begin_by };
-            self.lanes.wait(destination, job, most);
-        }
-        Ok(count)
+            Err(why) => {
+                tracing::error!(%why, "the queue cannot be worked on");
+                self.measured = None;
+                TROUBLE
+            }
+        };
+        self.wake = Instant::now() + wait;
     }
 
     /// Begins the jobs whose turn it is, as long as there may be one more try.
     fn start(&mut self) {
         let running = self.flow.clock.running();
-        let most = self.flow.config().limits.remote_connections;
-        while self.running.len() < most {
-            let Some((destination, job)) = self.lanes.next() else { return };
+        let limits = &self.flow.config().limits;
+        let most = limits.remote_connections;
+        // Outcomes that are being written may be as many again, no more.
+        while self.places.len() < most && self.running.len() < 2 * most {
+            let Some((place, job)) = self.lanes.next(running) else { return };
             if running > job.begin_by {
                 // The lease is used up by waiting; it will be leased anew.
-                self.lanes.ended(destination, Lesson::Nothing);
+                self.lanes.ended(place, Lesson::Nothing, running);
                 self.more = true;
                 continue;
             }
-            let (flow, courier) = (Arc::clone(&self.flow), Arc::clone(&self.courier));
-            let task = self.running.spawn(async move { attempt(&flow, &courier, job).await });
-            self.places.insert(task.id(), destination);
+            let room = self.unrecorded.room(&place.destination, limits);
+            let (flow, courier, free) =
+                (Arc::clone(&self.flow), Arc::clone(&self.courier), self.free.clone());
+            let task = self.running.spawn(async move { attempt(&flow, &courier, job, room, free).await });
+            self.places.insert(task.id(), place);
         }
     }
 
-    /// Learns from a try that ended.
-    fn note(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
-        let (task, reached) = match ended {
-            Ok((task, ended)) => {
+    /// Learns from a try that is through with its connection.
+    fn freed(&mut self, task: task::Id, reached: bool) {
+        let most = self.flow.config().limits.remote_connections_per_domain;
+        if let Some(place) = self.places.remove(&task) {
+            let open = self.courier.connections.wait_for(&place.destination);
+            let lesson = if reached { Lesson::Reached { most, open } } else { Lesson::Missed };
+            self.lanes.ended(place, lesson, self.flow.clock.running());
+        }
+    }
+
+    /// Notes how a try ended.
+    fn note(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
+        match ended {
+            Ok((_, ended)) => {
                 if let Err(why) = ended.settled {
                     tracing::error!(%why, "how a delivery ended could not be noted; it may be made twice");
                 }
                 self.more |= ended.again;
-                (task, ended.reached)
             }
             Err(why) => {
                 tracing::error!(%why, "a delivery broke down; it is made again after its lease");
-                (why.id(), false)
+                self.freed(why.id(), false);
             }
-        };
-        let most = self.flow.config().limits.remote_connections_per_domain;
-        if let Some(destination) = self.places.remove(&task) {
-            self.lanes.ended(destination, if reached { Lesson::Reached { most } } else { Lesson::Missed });
         }
     }
 }
 
-/// What is asked of the way to a recipient's domain: since the message was taken, and now.
-fn destination_level(config: &Config, recipient: &QueuedRecipient) -> Result<Requirement, UnknownLevel> {
-    let now = config.outbound.requirement(recipient.address.domain());
-    let then = recipient.tls_policy.as_deref().map_or(Ok(Requirement::Opportunistic), Requirement::parse);
-    Ok(now.and(then?))
-}
-
-/// What the recipients of one try have in common.
-type Together = (QueueId, Destination, Result<Requirement, UnknownLevel>);
-
-/// What is stored for a destination, where that matters.
-async fn stored(
-    flow: &Flow,
-    destination: &Destination,
-    demand: Result<Demand, UnknownLevel>,
-) -> Result<Vec<Stored>, StoreError> {
-    if !demand.is_ok_and(|demand| demand.requirement().wants_stored()) {
-        return Ok(Vec::new());
-    }
-    let smarthost = flow.config().outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
-    let domain = match destination {
-        Destination::Domain(domain) => Some(domain.clone()),
-        Destination::Smarthost => smarthost,
-    };
-    match domain {
-        Some(domain) => stored_certificates::of(flow, &domain).await,
-        None => Ok(Vec::new()),
-    }
-}
-
-/// One try and its settlement.
-async fn attempt(flow: &Flow, courier: &Courier, job: Job) -> Ended {
-    let outcomes = courier.deliver(flow, &job).await;
+/// A try, and its settlement. The place is free again when the connection is; the outcome may be written after that.
+async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, free: Freed) -> Ended {
+    let Tried { outcomes, mut leaving, under_way, held } = courier.deliver(flow, &job, room).await;
     let reached = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered(_)));
     let again = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
-    let settled = bounce::settle(flow, &job.record, &job.recipients, outcomes).await;
+    // The peer may take its time over a QUIT: what it took is noted meanwhile.
+    let left = async {
+        while leaving.join_next().await.is_some() {}
+        drop(under_way);
+        if let Some(task) = tokio::task::try_id() {
+            let _ = free.send((task, reached));
+        }
+    };
+    let (settled, ()) = tokio::join!(bounce::settle(flow, &job.record, &job.recipients, outcomes), left);
+    drop(held);
     if matches!(flow.store.queued(job.record.id).await, Ok(None)) {
         flow.queue.left(job.record.id);
     }
-    Ended { reached, again, settled }
+    Ended { again, settled }
 }

@@ -229,6 +229,29 @@ async fn hands_over_inside_tls_and_forgets() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_whole_is_never_ended() {
+    // One that is read ahead, and one that is read as it goes.
+    for lines in [1, 10_000] {
+        let peer = Peer::good().await;
+        let mut ours = Ours::facing(&peer).await;
+        let message = format!("Subject: damaged\r\n\r\n{}", "a line of the text\r\n".repeat(lines));
+        let id = ours.queue(ours.item(&["bob@x.example"]), message.as_bytes()).await;
+        let dirs = fs::read_dir(ours.dir.path().join("bodies")).unwrap();
+        let mut files = dirs.flat_map(|dir| fs::read_dir(dir.unwrap().path()).unwrap());
+        let file = files.next().unwrap().unwrap().path();
+        assert!(files.next().is_none());
+        let mut sealed = fs::read(&file).unwrap();
+        *sealed.last_mut().unwrap() ^= 1;
+        fs::write(&file, sealed).unwrap();
+        ours.worker.until_idle().await;
+        assert!(peer.taken().is_empty(), "{lines} lines");
+        let item = queue::show(&*ours.flow.store, id).await.unwrap().unwrap();
+        let reason = &item.recipients[0].reason;
+        assert!(reason.contains("4.3.0") && reason.contains("cannot be read"), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn goes_in_clear_only_where_tls_is_not_to_be_had() {
     for (start_tls, connections) in
         [(StartTls::NotOffered, 1), (StartTls::Refused, 1), (StartTls::Garbage, 2), (StartTls::Closes, 2)]

@@ -124,6 +124,7 @@ impl Session<'_> {
         self.passed(&cleared, &link, connection.wire.stream.tls());
         let Connection { mut wire, mut conversation, .. } = connection;
         wire.proof = Some(cleared.proof());
+        wire.text = self.read_ahead().await;
         Some(match conversation.next(plan, cleared) {
             Ok(effect) => self.talk(wire, conversation, effect, tls, progress).await,
             Err(trouble) => {
@@ -159,15 +160,18 @@ impl Session<'_> {
         loop {
             progress.passed |= wire.proof.is_some();
             let in_text = matches!(effect, Effect::Text { .. });
+            if in_text {
+                progress.hold().await;
+            }
             let step = match effect {
                 Effect::Done => {
                     self.note(&wire, &mut conversation, progress);
-                    self.leave_open(wire, conversation, tls).await;
+                    self.leave_open(wire, conversation, tls, progress);
                     return Ok(());
                 }
                 Effect::Quit => {
                     self.note(&wire, &mut conversation, progress);
-                    wire.quit().await;
+                    progress.leave(wire);
                     return Ok(());
                 }
                 Effect::Leave => {
@@ -210,7 +214,7 @@ impl Session<'_> {
     /// Leaves the connection to the next message, where there can be one.
     ///
     /// One that went without TLS although the peer offers it is not left open: the next message has its own chance.
-    async fn leave_open(&self, wire: Wire, conversation: Conversation<Cleared>, tls: Tls) {
+    fn leave_open(&self, wire: Wire, conversation: Conversation<Cleared>, tls: Tls, progress: &mut Progress) {
         let as_usual = match (wire.stream.tls(), tls) {
             (Some(_), _) => true,
             (None, Tls::Wanted(_)) => !conversation.tls_refused(),
@@ -222,7 +226,7 @@ impl Session<'_> {
             false => Some(connection),
         };
         if let Some(connection) = refused {
-            connection.wire.quit().await;
+            progress.leave(connection.wire);
         }
     }
 
@@ -240,7 +244,8 @@ impl Session<'_> {
                 limit
             }
             Effect::Text { seven_bit } => {
-                self.send_text(wire, seven_bit).await?;
+                let text = wire.text.take();
+                self.send_text(wire, seven_bit, text).await?;
                 client::END
             }
             Effect::AskPolicy => {
@@ -249,6 +254,7 @@ impl Session<'_> {
                     .ask_policy(&self.link(wire, tls, refused), wire.stream.tls())
                     .map_err(Broken::Refused)?;
                 wire.proof = Some(cleared.proof());
+                wire.text = self.read_ahead().await;
                 return Ok(conversation.cleared(cleared)?);
             }
             Effect::StartTls | Effect::Done | Effect::Quit | Effect::Leave => return Ok(effect),
@@ -461,7 +467,10 @@ impl Session<'_> {
     }
 
     /// Sends the message and its end. If it cannot be read whole, the end is never said.
-    async fn send_text(&self, wire: &mut Wire, seven_bit: bool) -> Result<(), Trouble> {
+    async fn send_text(&self, wire: &mut Wire, seven_bit: bool, text: Option<Text>) -> Result<(), Trouble> {
+        if let Some(text) = text.filter(|_| !seven_bit) {
+            return wire.say(&text.whole().await.map_err(unreadable)?).await;
+        }
         let mut reader: Box<dyn Read + Send> = if seven_bit {
             Box::new(self.in_seven_bits().await?)
         } else {
@@ -506,6 +515,15 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
+    /// Begins to read a short message while the peer hears its envelope. Trouble is found when it is needed.
+    async fn read_ahead(&self) -> Option<Text> {
+        let record = &self.job.record;
+        if record.size > FRAME as u64 {
+            return None;
+        }
+        Some(Text::begin(message_reader(self.flow, record).await.ok()?, record.size))
+    }
+
     /// The message written anew for a peer that takes 7 bits only.
     async fn in_seven_bits(&self) -> Result<SpoolReader, Trouble> {
         let mut whole = message_file(self.flow, &self.job.record).await.map_err(unreadable)?;
@@ -533,6 +551,26 @@ impl Session<'_> {
                 Err(Trouble::new((5, 6, 3), text))
             }
         }
+    }
+}
+
+/// A short message, as it is sent, with its end; read beside the conversation.
+pub(in crate::flow) struct Text(threads::Blocking<io::Result<Vec<u8>>>);
+
+impl Text {
+    fn begin(mut reader: impl Read + Send + 'static, size: u64) -> Self {
+        Self(threads::blocking(move || {
+            let mut whole = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+            reader.read_to_end(&mut whole)?;
+            let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+            encoder.encode(&whole, &mut out);
+            encoder.finish(&mut out);
+            Ok(out)
+        }))
+    }
+
+    async fn whole(self) -> io::Result<Vec<u8>> {
+        self.0.await.map_err(io::Error::other)?
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection to a peer: lines out, replies in, each in its time.
 
+use crate::flow::session::Text;
 use crate::net::error::NetError;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
@@ -21,6 +22,8 @@ pub(in crate::flow) struct Wire {
     ear: Ear,
     /// What the policy found for the message under way, once it has passed.
     pub(in crate::flow) proof: Option<Proof>,
+    /// The message under way, where it is read ahead.
+    pub(in crate::flow) text: Option<Text>,
     /// When it was made, by the running clock.
     pub(in crate::flow) opened: Duration,
     /// Messages that it was used for.
@@ -30,7 +33,7 @@ pub(in crate::flow) struct Wire {
 impl Wire {
     /// Nothing has come yet.
     pub(in crate::flow) fn new(stream: Stream, opened: Duration) -> Self {
-        Self { stream, ear: Ear::default(), proof: None, opened, messages: 0 }
+        Self { stream, ear: Ear::default(), proof: None, text: None, opened, messages: 0 }
     }
 
     /// The peer neither has said anything that nobody asked for, such as a 421, nor has closed.

@@ -50,7 +50,7 @@ pub(crate) struct Effects {
     /// Mailboxes that are gone with it.
     pub(crate) gone: BTreeSet<MailboxId>,
     /// The leases that changed: until when now, or ended.
-    pub(crate) leases: BTreeMap<(QueueId, u16), Option<Time>>,
+    pub(crate) leases: BTreeMap<(QueueId, u16), Option<Duration>>,
 }
 
 impl Effects {
@@ -160,7 +160,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Until when a recipient is leased.
-    pub(crate) fn leased(&self, queue: QueueId, number: u16) -> Option<Time> {
+    pub(crate) fn leased(&self, queue: QueueId, number: u16) -> Option<Duration> {
         let place = (queue, number);
         let changed =
             [&self.list, &self.batch].into_iter().find_map(|layer| layer.effects.leases.get(&place));
@@ -168,7 +168,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Leases a recipient, or ends its lease.
-    pub(crate) fn set_lease(&mut self, queue: QueueId, number: u16, until: Option<Time>) {
+    pub(crate) fn set_lease(&mut self, queue: QueueId, number: u16, until: Option<Duration>) {
         self.list.effects.leases.insert((queue, number), until);
     }
 

@@ -9,7 +9,6 @@
 
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
-use crate::base::time::Time;
 use crate::store::Health;
 use crate::store::change::Stop;
 use crate::store::codec;
@@ -324,7 +323,7 @@ impl Writer {
     }
 }
 
-fn change_leases(leases: &mut Leases, changed: &BTreeMap<(QueueId, u16), Option<Time>>) {
+fn change_leases(leases: &mut Leases, changed: &BTreeMap<(QueueId, u16), Option<Duration>>) {
     for (place, until) in changed {
         match until {
             Some(until) => leases.insert(*place, *until),

@@ -1,0 +1,127 @@
+//! Takes what is due out of the queue: so many at once, as jobs for the worker.
+
+use crate::base::address::Domain;
+use crate::base::id::QueueId;
+use crate::base::requirement::Requirement;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::queue::Destination;
+use crate::flow::queue::Job;
+use crate::flow::queue::TRY;
+use crate::flow::stored_certificates;
+use crate::policy::tls::Demand;
+use crate::policy::tls::Stored;
+use crate::policy::tls::UnknownLevel;
+use crate::store::command;
+use crate::store::command::Command;
+use crate::store::error::StoreError;
+use crate::store::record::QueuedRecipient;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is leased is ours for this long, by the running clock.
+const LEASE: Duration = Duration::from_secs(60 * 60);
+/// Recipients leased at once.
+pub(in crate::flow) const BATCH: usize = 200;
+
+/// What was due, or when something will be.
+#[derive(Default)]
+pub(in crate::flow) struct Taken {
+    /// In the order of their times.
+    pub(in crate::flow) jobs: Vec<Job>,
+    /// More may be due than what was taken.
+    pub(in crate::flow) more: bool,
+    /// When the next will be.
+    pub(in crate::flow) due: Option<Time>,
+}
+
+/// Counts the queue if it is time to, and takes some of what is due, a job for each message and destination.
+pub(in crate::flow) async fn take(flow: Arc<Flow>, measure: bool) -> Result<Taken, StoreError> {
+    if measure {
+        flow.queue.measure(&*flow.store).await?;
+    }
+    // Asking costs a read; taking is a turn of the store's writer.
+    let due = flow.store.next_due(flow.clock.running()).await?;
+    let (now, running) = (flow.clock.now(), flow.clock.running());
+    if due.is_none_or(|due| due > now) {
+        return Ok(Taken { due, ..Taken::default() });
+    }
+    let lease = Command::LeaseDue { now, running, until: running + LEASE, limit: BATCH };
+    let outcomes = flow.store.commit(vec![lease]).await?;
+    let leased: Vec<QueuedRecipient> = outcomes
+        .into_iter()
+        .flat_map(|outcome| match outcome {
+            command::Outcome::Leased(recipients) => recipients,
+            _ => Vec::new(),
+        })
+        .collect();
+    let more = !leased.is_empty();
+    let jobs = jobs(&flow, leased, running).await?;
+    Ok(Taken { jobs, more, due })
+}
+
+/// A job for each message, destination and level.
+async fn jobs(flow: &Flow, leased: Vec<QueuedRecipient>, running: Duration) -> Result<Vec<Job>, StoreError> {
+    let config = flow.config();
+    let smarthost = config.outbound.smarthost.is_some();
+    let mut together: BTreeMap<Together, Vec<QueuedRecipient>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for recipient in leased {
+        let destination = match smarthost {
+            true => Destination::Smarthost,
+            false => Destination::Domain(recipient.address.domain().clone()),
+        };
+        // What was in force when it was taken, and what is now: neither weakens the other.
+        let level = destination_level(&config, &recipient);
+        let key = (recipient.queue, destination, level);
+        if !together.contains_key(&key) {
+            order.push(key.clone());
+        }
+        together.entry(key).or_default().push(recipient);
+    }
+    let mut jobs = Vec::with_capacity(order.len());
+    for key in order {
+        let (Some(recipients), Some(record)) = (together.remove(&key), flow.store.queued(key.0).await?)
+        else {
+            continue;
+        };
+        let begin_by = running + (LEASE - TRY);
+        let (_, destination, level) = key;
+        let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
+        let stored = stored(flow, &destination, demand).await?;
+        jobs.push(Job { record, destination, recipients, demand, stored, begin_by });
+    }
+    Ok(jobs)
+}
+
+/// What is asked of the way to a recipient's domain: since the message was taken, and now.
+fn destination_level(config: &Config, recipient: &QueuedRecipient) -> Result<Requirement, UnknownLevel> {
+    let now = config.outbound.requirement(recipient.address.domain());
+    let then = recipient.tls_policy.as_deref().map_or(Ok(Requirement::Opportunistic), Requirement::parse);
+    Ok(now.and(then?))
+}
+
+/// What the recipients of one try have in common.
+type Together = (QueueId, Destination, Result<Requirement, UnknownLevel>);
+
+/// What is stored for a destination, where that matters.
+async fn stored(
+    flow: &Flow,
+    destination: &Destination,
+    demand: Result<Demand, UnknownLevel>,
+) -> Result<Vec<Stored>, StoreError> {
+    if !demand.is_ok_and(|demand| demand.requirement().wants_stored()) {
+        return Ok(Vec::new());
+    }
+    let smarthost = flow.config().outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
+    let domain = match destination {
+        Destination::Domain(domain) => Some(domain.clone()),
+        Destination::Smarthost => smarthost,
+    };
+    match domain {
+        Some(domain) => stored_certificates::of(flow, &domain).await,
+        None => Ok(Vec::new()),
+    }
+}
