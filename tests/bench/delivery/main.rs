@@ -7,7 +7,9 @@
 //!
 //! Guardpost is the library as the binary runs it (its memory wiped, its log written), in a process of its own, with a
 //! table in place of DNS, because it does not send to this machine otherwise. Postfix has routes by address, and asks
-//! no DNS at all. Guardpost syncs the outcome of each message to the disk; Postfix does not.
+//! no DNS at all. Guardpost syncs the outcome of each message to the disk; Postfix does not. Both have the same number of
+//! connections at once: to several destinations too, where Postfix by itself would have 100 processes
+//! (`--postfix-processes 100`).
 //!
 //! On a machine that does other work too, the rates say more of that work than of the two; the CPU time of a message is
 //! then the better measure.
@@ -74,7 +76,8 @@ fn main() {
     if has("--only-full") {
         return;
     }
-    println!("settings of Postfix: {}", postfix::SETTINGS.trim().replace('\n', ", "));
+    let settings = postfix::SETTINGS.trim().replace('\n', ", ");
+    println!("settings of Postfix: {settings}, {} processes that send", postfix::senders());
     println!("settings of Guardpost: {}", guardpost_house::settings(true).trim().replace('\n', ", "));
     let rounds = if has("--once") { 1 } else { ROUNDS };
     let sink = Sink::start();

@@ -1,5 +1,6 @@
 //! Postfix as it comes, as an instance of its own with a full queue.
 
+use crate::CONNECTIONS;
 use crate::SIZE;
 use crate::Way;
 use std::fs;
@@ -66,7 +67,8 @@ impl Postfix {
             home = home.path().display(),
         );
         fs::write(at("main.cf"), main).expect("written");
-        fs::write(at("master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd\n{SERVICES}"))
+        let senders = format!("smtp unix - - n - {} smtp\n", senders());
+        fs::write(at("master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd\n{senders}{SERVICES}"))
             .expect("written");
         let postfix = Self { home };
         postfix.run("postfix", &["start"]);
@@ -139,6 +141,13 @@ impl Drop for Postfix {
     }
 }
 
+/// Its processes that send, at once: as many as there may be connections, or as many as is said behind
+/// `--postfix-processes`. By itself it would have 100.
+pub fn senders() -> usize {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--postfix-processes").skip(1);
+    arguments.next().map_or(CONNECTIONS, |number| number.parse().expect("a number"))
+}
+
 fn files(dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     let count = |entry: fs::DirEntry| match entry.file_type() {
@@ -176,7 +185,6 @@ trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
 relay unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
