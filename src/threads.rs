@@ -2,6 +2,8 @@
 
 use crate::base::wipe;
 use std::future::Future;
+use std::io;
+use std::io::Read;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -30,6 +32,19 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 #[inline(never)]
 fn finished<T>(work: Box<dyn FnOnce() -> T + Send>) -> Box<T> {
     Box::new(work())
+}
+
+/// Reads one piece of at most `most` octets and gives the reader back; an empty piece is the end.
+///
+/// Whoever passes on what is read piece by piece holds no thread while nobody takes it.
+pub async fn piece<R: Read + Send + 'static>(mut reader: R, most: usize) -> io::Result<(Vec<u8>, R)> {
+    let read = blocking(move || {
+        let mut piece = vec![0; most];
+        let length = reader.read(&mut piece)?;
+        piece.truncate(length);
+        Ok((piece, reader))
+    });
+    read.await.unwrap_or_else(|why| Err(io::Error::other(why)))
 }
 
 impl<T> Future for Blocking<T> {

@@ -62,7 +62,6 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// One conversation about one message with one host.
 pub(in crate::flow) struct Session<'a> {
@@ -476,29 +475,13 @@ impl Session<'_> {
         } else {
             Box::new(message_reader(self.flow, &self.job.record).await.map_err(unreadable)?)
         };
-        let (sender, mut chunks) = mpsc::channel::<io::Result<Vec<u8>>>(2);
         // Memory is wiped when it is given back: none is taken that a small message does not need.
         let most = usize::try_from(self.job.record.size).unwrap_or(FRAME).clamp(1 << 10, FRAME);
-        threads::blocking(move || {
-            loop {
-                let mut chunk = vec![0; most];
-                let read = reader.read(&mut chunk).map(|length| {
-                    chunk.truncate(length);
-                    chunk
-                });
-                let ended = read.as_ref().map_or(true, Vec::is_empty);
-                // The receiver is gone when the connection broke: nobody needs the rest.
-                if sender.blocking_send(read).is_err() || ended {
-                    return;
-                }
-            }
-        });
         let mut encoder = Encoder::default();
         let mut out = Vec::new();
         loop {
-            // No chunk at all is a reader that broke down, not the end of the message.
-            let chunk = chunks.recv().await.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()));
-            let chunk = chunk.map_err(unreadable)?;
+            let (chunk, rest) = threads::piece(reader, most).await.map_err(unreadable)?;
+            reader = rest;
             if chunk.is_empty() {
                 break;
             }

@@ -19,7 +19,6 @@ use axum::http::StatusCode;
 use axum::http::header;
 use bytes::Bytes;
 use futures_util::stream;
-use std::io;
 use std::io::Read;
 
 /// `GET /mailbox/<folder>/<uid>/attachment/<n>`.
@@ -70,16 +69,9 @@ pub fn call(answer: &mut Response<Body>, name: &str) -> Result<(), Trouble> {
 /// Read piece by piece, as fast as it is taken: whoever takes nothing holds no thread.
 fn streamed(reader: impl Read + Send + 'static) -> Body {
     Body::from_stream(stream::unfold(Some(reader), |reader| async {
-        let mut reader = reader?;
-        let read = threads::blocking(move || {
-            let mut piece = vec![0; PIECE];
-            let count = reader.read(&mut piece)?;
-            piece.truncate(count);
-            Ok((Bytes::from(piece), reader))
-        });
-        match read.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe))) {
+        match threads::piece(reader?, PIECE).await {
             Ok((piece, _)) if piece.is_empty() => None,
-            Ok((piece, reader)) => Some((Ok(piece), Some(reader))),
+            Ok((piece, reader)) => Some((Ok(Bytes::from(piece)), Some(reader))),
             Err(why) => Some((Err(why), None)),
         }
     }))
@@ -110,6 +102,7 @@ mod tests {
     use super::*;
     use futures_util::StreamExt;
     use proptest::prelude::*;
+    use std::io;
 
     #[test]
     fn dispositions_are_one_safe_line() {
