@@ -13,6 +13,7 @@ use crate::mail_client::field;
 use crate::main_job::first_use;
 use crate::main_job::link;
 use crate::main_job::told_pin;
+use crate::patience::until;
 use crate::peer::Act;
 use crate::peer::Peer;
 use crate::peer::Plan;
@@ -173,8 +174,13 @@ async fn what_does_not_meet_the_level_comes_back_at_once_and_not_an_octet_of_it_
             continue;
         };
         bounced[at] += 1;
-        let inbox = folder(&house, &account, "INBOX", bounced[at]).await;
-        let bounce = inbox.last().unwrap().replace("=\r\n", "");
+        // Alarms about certificates come there too.
+        let about = format!("your message to {to}");
+        let bounce = until(&to, async || {
+            let inbox = folder(&house, &account, "INBOX", 1).await;
+            inbox.into_iter().find(|mail| field(mail, "Subject").is_some_and(|line| line.ends_with(&about)))
+        });
+        let bounce = bounce.await.replace("=\r\n", "");
         let folded = bounce.replace("\r\n", " ");
         for words in [
             "Action: failed",
