@@ -219,7 +219,7 @@ impl Scanner {
         self.steps += length;
         self.line.length += length;
         self.line.eight_bit |= !ascii && !piece.is_ascii();
-        self.line.returns += piece.iter().filter(|&&byte| byte == b'\r').count() as u64;
+        self.line.returns += memchr_iter(b'\r', piece).count() as u64;
         let body = piece.strip_suffix(b"\n").unwrap_or(piece);
         if let Some(&last) = body.last() {
             self.line.ends_with_return = last == b'\r';
@@ -229,11 +229,19 @@ impl Scanner {
                 return Err(Problem::HeaderField(self.limits.header_field));
             }
             self.line.head.extend_from_slice(piece);
-        } else {
+        } else if !self.is_text(piece) {
             let room = LINE_HEAD.saturating_sub(self.line.head.len()).min(piece.len());
             self.line.head.extend_from_slice(piece.get(..room).unwrap_or_default());
         }
         Ok(())
+    }
+
+    /// Nothing of a line of a body is kept that begins like no delimiter; `piece` is counted already.
+    fn is_text(&self, piece: &[u8]) -> bool {
+        match self.line.length > piece.len() as u64 {
+            true => self.line.head.is_empty(),
+            false => piece.len() > 1 && !piece.starts_with(b"--"),
+        }
     }
 
     /// A line is complete.
