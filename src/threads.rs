@@ -1,6 +1,7 @@
 //! Threads for work that blocks, and what such work leaves on them.
 
 use crate::base::wipe;
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::io::Read;
@@ -8,8 +9,18 @@ use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
+use std::time::Duration;
+use std::time::Instant;
 use tokio::task::JoinError;
 use tokio::task::JoinHandle;
+
+/// A thread that never rests is wiped this often. After each small message it would cost more than to scan it twice,
+/// and take the place of what is near in the caches.
+const BUSY: Duration = Duration::from_millis(10);
+
+thread_local! {
+    static WIPED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// What work that blocks will come to. It goes on when nobody waits for it any more.
 pub struct Blocking<T>(JoinHandle<Box<T>>);
@@ -45,6 +56,15 @@ pub async fn piece<R: Read + Send + 'static>(mut reader: R, most: usize) -> io::
         Ok((piece, reader))
     });
     read.await.unwrap_or_else(|why| Err(io::Error::other(why)))
+}
+
+/// Wipes the stack below here, at most every 10 ms: behind short work on a thread that is wiped whenever it rests.
+pub fn wipe_while_busy() {
+    let now = Instant::now();
+    if WIPED.get().is_none_or(|last| now.duration_since(last) >= BUSY) {
+        wipe::stack();
+        WIPED.set(Some(now));
+    }
 }
 
 impl<T> Future for Blocking<T> {

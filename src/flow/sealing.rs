@@ -5,7 +5,6 @@ use crate::base::id::MessageId;
 use crate::base::limits::BODY_INLINE;
 use crate::base::random::bytes;
 use crate::base::time::Time;
-use crate::base::wipe;
 use crate::flow::Flow;
 use crate::flow::assembled::Assembled;
 use crate::flow::assembled::Piece;
@@ -36,7 +35,6 @@ use std::io::Read;
 use std::io::Seek;
 use std::io::Write;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// A message as it is to be stored or sent: what came, with a header of our making.
 #[derive(Clone)]
@@ -174,7 +172,7 @@ impl Flow {
         let certificate = receiver.lies_under().clone();
         let laid = if message.is_small() {
             let laid = lay(&bodies, &certificate, &message, now);
-            wipe::stack();
+            threads::wipe_while_busy();
             laid?
         } else {
             blocking(move || lay(&bodies, &certificate, &message, now)).await?
@@ -219,7 +217,7 @@ fn lay(bodies: &Bodies, certificate: &Certificate, message: &Composed, now: Time
     let addressed = Addressed::to(&[certificate], now).map_err(TakeError::internal)?;
     let mut source = message.reader();
     if message.is_small() {
-        let mut text = Zeroizing::new(Vec::with_capacity(BODY_INLINE));
+        let mut text = Vec::with_capacity(BODY_INLINE);
         source.read_to_end(&mut text).map_err(TakeError::internal)?;
         let structure = Scanner::scan(&text, own_limits()).map_err(malformed)?;
         let sealed = addressed.encrypt_bytes(&text).map_err(TakeError::internal)?;

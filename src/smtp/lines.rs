@@ -2,7 +2,7 @@
 
 use crate::base::limits;
 use crate::base::secret::Secret;
-use zeroize::Zeroize;
+use crate::base::wipe;
 use zeroize::Zeroizing;
 
 /// Octets of one overlong line that are passed over before the session ends.
@@ -80,7 +80,8 @@ impl Lines {
 
     fn finish(&mut self) -> Line {
         let line = self.line.to_vec();
-        self.line.zeroize();
+        wipe::octets(&mut self.line);
+        self.line.clear();
         let length = std::mem::take(&mut self.length);
         let control = std::mem::take(&mut self.control);
         self.after_cr = false;

@@ -3,6 +3,7 @@
 use crate::base::address::Address;
 use crate::base::reply;
 use crate::base::reply::Reply;
+use crate::base::wipe;
 use crate::flow::hold::Hold;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
@@ -406,7 +407,7 @@ impl Connection {
         let used = used.min(self.input.len());
         self.input.copy_within(used.., 0);
         if let Some(stale) = self.input.get_mut(left..) {
-            stale.zeroize();
+            wipe::octets(stale);
         }
         self.input.truncate(left);
     }
