@@ -370,7 +370,7 @@ fn cut_power(script: &Script) {
             check(&target, acked, script, &expected, &format!("after {at} {event:?}"));
         }
     }
-    assert_eq!(acked, script.steps.len(), "every step was played");
+    assert_eq!(acked, script.steps.len(), "every step was played; the log ends with {:?}", events.last());
     assert!(points > 2 * script.steps.len(), "{points}");
     let keys: BTreeSet<u8> = script.destroyed.iter().map(|(_, key)| *key).collect();
     assert_eq!(

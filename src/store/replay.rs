@@ -41,42 +41,58 @@ pub(crate) enum Event {
         inode: u64,
     },
     Mark(String),
+    /// The process was killed while this was noted: so many octets of an entry, of an operation that took effect.
+    CutOff {
+        octets: usize,
+    },
 }
 
-/// Reads the shim's log.
+/// Reads the shim's log. Whoever was killed over an entry leaves its beginning: [`Event::CutOff`], always the last.
 pub(crate) fn events(mut log: &[u8], root: &Path) -> Vec<Event> {
     let mut events = Vec::new();
-    while let Some((operation, rest)) = log.split_first() {
-        let (inode, rest) = rest.split_at(8);
-        let (number, rest) = rest.split_at(8);
-        let (path, rest) = sized(rest);
-        let (data, rest) = sized(rest);
+    while !log.is_empty() {
+        let Some((entry, rest)) = sized(log) else {
+            events.push(Event::CutOff { octets: log.len() });
+            break;
+        };
+        let number = events.len();
+        let event = read(entry, root);
+        events.push(event.unwrap_or_else(|| panic!("entry {number} of the shim's log: {entry:.60?}")));
         log = rest;
-        let inode = u64::from_le_bytes(inode.try_into().unwrap());
-        let number = u64::from_le_bytes(number.try_into().unwrap());
-        let text = String::from_utf8(path.to_vec()).unwrap();
-        let text = text.strip_suffix(" (deleted)").unwrap_or(&text).to_owned();
-        let within = |text: &str| Path::new(text).strip_prefix(root).map(Path::to_path_buf);
-        let path = within(&text).unwrap_or_default();
-        events.push(match operation {
-            b'O' => Event::Create { inode, path },
-            b'W' => Event::Write { inode, at: number, bytes: data.to_vec() },
-            b'T' => Event::Truncate { inode, length: number },
-            b'N' => Event::Rename { from: path, to: within(std::str::from_utf8(data).unwrap()).unwrap() },
-            b'U' => Event::Unlink { path },
-            b'M' => Event::Directory { path },
-            b'S' => Event::Sync { path, data: false, inode },
-            b'D' => Event::Sync { path, data: true, inode },
-            b'K' => Event::Mark(String::from_utf8(data.to_vec()).unwrap()),
-            other => panic!("operation {other}"),
-        });
     }
     events
 }
 
-fn sized(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
-    rest.split_at(u32::from_le_bytes(*length) as usize)
+/// Reads one entry; `None` when its parts do not make up the whole.
+fn read(entry: &[u8], root: &Path) -> Option<Event> {
+    let (operation, rest) = entry.split_first()?;
+    let (inode, rest) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (path, rest) = sized(rest)?;
+    let (data, []) = sized(rest)? else { return None };
+    let (inode, number) = (u64::from_le_bytes(*inode), u64::from_le_bytes(*number));
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let within = |text: &str| Path::new(text).strip_prefix(root).map(Path::to_path_buf);
+    let path = text(path)?;
+    let path = within(path.strip_suffix(" (deleted)").unwrap_or(&path)).unwrap_or_default();
+    Some(match operation {
+        b'O' => Event::Create { inode, path },
+        b'W' => Event::Write { inode, at: number, bytes: data.to_vec() },
+        b'T' => Event::Truncate { inode, length: number },
+        b'N' => Event::Rename { from: path, to: within(&text(data)?).ok()? },
+        b'U' => Event::Unlink { path },
+        b'M' => Event::Directory { path },
+        b'S' => Event::Sync { path, data: false, inode },
+        b'D' => Event::Sync { path, data: true, inode },
+        b'K' => Event::Mark(text(data)?),
+        _ => return None,
+    })
+}
+
+/// Octets behind their number, and what follows; `None` when there are fewer.
+fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
 /// What a power cut leaves of what was not synced.
@@ -188,7 +204,8 @@ impl World {
             Event::Directory { path } if path.as_os_str().is_empty() => {}
             Event::Directory { path } => self.pending.push((now, NameChange::Directory(path.clone()))),
             Event::Sync { path, inode, .. } => self.sync(path, *inode),
-            Event::Mark(_) => {}
+            // Whatever was cut off, nothing that is known came after it.
+            Event::Mark(_) | Event::CutOff { .. } => {}
         }
     }
 
@@ -345,5 +362,57 @@ fn rename(names: &mut Names, change: &NameChange) {
         NameChange::Directory(path) => {
             names.insert(path.clone(), None);
         }
+    }
+}
+
+mod tests {
+    use super::*;
+
+    /// As the shim writes one.
+    fn entry(operation: u8, path: &str, data: &[u8]) -> Vec<u8> {
+        let sized = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes(), bytes].concat();
+        let numbers = [7_u64.to_le_bytes(), 9_u64.to_le_bytes()].concat();
+        sized(&[&[operation], &numbers[..], &sized(path.as_bytes()), &sized(data)].concat())
+    }
+
+    #[test]
+    fn a_log_that_ends_anywhere_is_read_as_far_as_it_goes() {
+        let entries = [
+            entry(b'O', "/data/store/db", b""),
+            entry(b'W', "/data/store/db", b"octets"),
+            entry(b'K', "/mark", b"ack 1"),
+            entry(b'U', "/data/bodies/00/1 (deleted)", b""),
+        ];
+        let log = entries.concat();
+        let ends: Vec<usize> = (1..=entries.len()).map(|n| entries[..n].concat().len()).collect();
+        for end in 0..=log.len() {
+            let events = events(&log[..end], Path::new("/data"));
+            let whole = ends.iter().filter(|whole| **whole <= end).count();
+            let torn = end - if whole == 0 { 0 } else { ends[whole - 1] };
+            assert_eq!(events.len(), whole + usize::from(torn > 0), "{end}");
+            match events.last() {
+                Some(Event::CutOff { octets }) => assert_eq!(*octets, torn, "{end}"),
+                _ => assert_eq!(torn, 0, "{end}"),
+            }
+        }
+        let [
+            Event::Create { .. },
+            Event::Write { at: 9, bytes, .. },
+            Event::Mark(mark),
+            Event::Unlink { path },
+        ] = &events(&log, Path::new("/data"))[..]
+        else {
+            panic!("other events")
+        };
+        assert_eq!((&bytes[..], mark.as_str()), (&b"octets"[..], "ack 1"));
+        assert_eq!(path, Path::new("bodies/00/1"));
+    }
+
+    #[test]
+    #[should_panic(expected = "entry 1 of the shim's log")]
+    fn entries_in_each_other_are_no_log() {
+        let (one, other) = (entry(b'O', "/data/a", b""), entry(b'U', "/data/b", b""));
+        let (begin, end) = one.split_at(21);
+        events(&[&one[..], begin, &other, end].concat(), Path::new("/data"));
     }
 }

@@ -9,8 +9,10 @@
  *               (the log gets the mark "fault"); with sticky 1 only operations that need space count, and all
  *               of them fail after it
  *
- * One record: operation (1 octet), inode (8), number (8), length (4) and octets, length (4) and octets;
- * little-endian. All calls are serialised, so that the log has the order in which things happened.
+ * One record: octets that follow (4), operation (1), inode (8), number (8), length (4) and octets, length (4) and
+ * octets; little-endian. One lock is held around each operation, from the look at what it names to its record, so
+ * that the log has the order in which things happened, whichever thread did them. A record goes out in one call, and
+ * what is short of it is written on; a process that is killed over it leaves its beginning at the end of the log.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,17 +53,21 @@ static int ours(const char *path)
     return length && !strncmp(path, root, length) && (path[length] == '/' || !path[length]);
 }
 
-/* The path behind a descriptor, if it is one of ours. */
-static int path_of(int fd, char *path, size_t size)
+/* The path behind a descriptor, if it is one of ours: then the lock is held. */
+static int take(int fd, char *path, size_t size)
 {
     char link[64];
     ssize_t length;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    pthread_mutex_lock(&lock);
     length = syscall(SYS_readlinkat, AT_FDCWD, link, path, size - 1);
-    if (length < 0)
-        return 0;
-    path[length] = 0;
-    return ours(path) || (*mark && !strcmp(path, mark));
+    if (length >= 0) {
+        path[length] = 0;
+        if (ours(path) || (*mark && !strcmp(path, mark)))
+            return 1;
+    }
+    pthread_mutex_unlock(&lock);
+    return 0;
 }
 
 static uint64_t inode_of(int fd)
@@ -76,30 +82,35 @@ static uint64_t inode_at(const char *path)
     return lstat(path, &stat) ? 0 : stat.st_ino;
 }
 
-static void put(const void *bytes, size_t size)
+/* Writes all parts, however little of them a call takes. */
+static void put(struct iovec *parts, int count)
 {
-    const char *at = bytes;
-    while (size) {
-        ssize_t done = syscall(SYS_write, log_fd, at, size);
+    while (count) {
+        ssize_t done = syscall(SYS_writev, log_fd, parts, count);
+        if (done < 0 && errno == EINTR)
+            continue;
         if (done <= 0)
             _exit(99);
-        at += done;
-        size -= done;
+        for (; count && (size_t)done >= parts->iov_len; parts++, count--)
+            done -= parts->iov_len;
+        if (count) {
+            parts->iov_base = (char *)parts->iov_base + done;
+            parts->iov_len -= done;
+        }
     }
 }
 
+/* Only under the lock. */
 static void record(char operation, uint64_t inode, uint64_t number, const char *path, const void *data, uint32_t size)
 {
     uint32_t length = strlen(path);
-    if (log_fd < 0)
-        return;
-    put(&operation, 1);
-    put(&inode, 8);
-    put(&number, 8);
-    put(&length, 4);
-    put(path, length);
-    put(&size, 4);
-    put(data, size);
+    uint32_t all = 1 + 8 + 8 + 4 + length + 4 + size;
+    struct iovec parts[] = {
+        { &all, 4 },    { &operation, 1 },        { &inode, 8 }, { &number, 8 },
+        { &length, 4 }, { (void *)path, length }, { &size, 4 },  { (void *)data, size },
+    };
+    if (log_fd >= 0)
+        put(parts, sizeof parts / sizeof *parts);
 }
 
 /* Whether the operation under way is to fail; `space` when it needs room on the disk. */
@@ -167,9 +178,8 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
     char path[4096];
     ssize_t done;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(SYS_pwrite64, fd, data, size, offset);
-    pthread_mutex_lock(&lock);
     done = fails(1) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
     if (done > 0)
         wrote(fd, path, offset, data, done);
@@ -183,9 +193,8 @@ ssize_t write(int fd, const void *data, size_t size)
     char path[4096];
     ssize_t done;
     off_t offset;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(SYS_write, fd, data, size);
-    pthread_mutex_lock(&lock);
     offset = syscall(SYS_lseek, fd, 0, SEEK_CUR);
     done = strcmp(path, mark) && fails(1) ? -1 : syscall(SYS_write, fd, data, size);
     if (done > 0)
@@ -198,8 +207,9 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     char path[4096];
     ssize_t done, all = 0;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(SYS_writev, fd, parts, count);
+    pthread_mutex_unlock(&lock);
     for (int part = 0; part < count; part++) {
         done = write(fd, parts[part].iov_base, parts[part].iov_len);
         if (done < 0)
@@ -233,9 +243,8 @@ static int sync_of(int fd, long call, char operation)
 {
     char path[4096];
     int done;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(call, fd);
-    pthread_mutex_lock(&lock);
     done = fails(0) ? -1 : syscall(call, fd);
     if (!done)
         record(operation, inode_of(fd), 0, path, "", 0);
@@ -249,9 +258,8 @@ int sync_file_range(int fd, off_t offset, off_t size, unsigned int flags)
 {
     char path[4096];
     int done;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(SYS_sync_file_range, fd, offset, size, flags);
-    pthread_mutex_lock(&lock);
     done = fails(0) ? -1 : syscall(SYS_sync_file_range, fd, offset, size, flags);
     pthread_mutex_unlock(&lock);
     return done;
@@ -308,9 +316,8 @@ int ftruncate(int fd, off_t size)
 {
     char path[4096];
     int done;
-    if (!path_of(fd, path, sizeof path))
+    if (!take(fd, path, sizeof path))
         return syscall(SYS_ftruncate, fd, size);
-    pthread_mutex_lock(&lock);
     done = fails(1) ? -1 : syscall(SYS_ftruncate, fd, size);
     if (!done)
         record('T', inode_of(fd), size, path, "", 0);
