@@ -158,25 +158,35 @@ impl Bodies {
         body.file().map_or(Ok(()), |id| self.remove(id))
     }
 
+    /// Removes a file. Not from a store that is poisoned: what was answered with an error may be on disk all the
+    /// same, with records that name it.
     pub(crate) fn remove(&self, id: BodyId) -> Result<(), StoreError> {
-        match fs::remove_file(self.path(id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+        if self.poison.is_set() {
+            return Err(StoreError::Poisoned);
         }
+        remove_if_there(&self.path(id)).map(drop).map_err(StoreError::from)
     }
 
-    /// Removes the files of subdirectory `first` that are older than `age` and that `named` does not know.
-    /// Answers how many.
+    /// Removes files of subdirectory `first`, at most so many, that are older than `age` and that `named` does not
+    /// know. Answers how many. Others remove files meanwhile: what is gone already is passed over. One that cannot be
+    /// removed is an error once the others are.
     pub(crate) fn sweep(
         &self,
         first: u8,
         age: Duration,
+        most: usize,
         named: &mut dyn FnMut(BodyId) -> Result<bool, StoreError>,
     ) -> Result<usize, StoreError> {
-        let mut swept = 0;
+        let (mut swept, mut failed) = (0, None);
         for entry in fs::read_dir(self.root.join(format!("{first:02x}")))? {
+            if swept >= most {
+                break;
+            }
             let entry = entry?;
-            let modified = entry.metadata()?.modified()?;
+            let modified = match entry.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?.modified()?,
+            };
             if SystemTime::now().duration_since(modified).is_ok_and(|old| old < age) {
                 continue;
             }
@@ -188,13 +198,15 @@ impl Bodies {
             } {
                 continue;
             }
-            fs::remove_file(entry.path())?;
-            swept += 1;
+            match remove_if_there(&entry.path()) {
+                Ok(removed) => swept += usize::from(removed),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(swept)
+        failed.map_or(Ok(swept), |error| Err(error.into()))
     }
 
-    fn path(&self, id: BodyId) -> PathBuf {
+    pub(crate) fn path(&self, id: BodyId) -> PathBuf {
         let [first, ..] = id.bytes();
         self.root.join(format!("{first:02x}")).join(id.to_string())
     }
@@ -281,9 +293,7 @@ impl BodyWriter {
     /// Whatever is there of it goes; a failure leaves it to the sweeper.
     fn discard(&self) {
         for path in [self.bodies.temporary(self.id), self.bodies.path(self.id)] {
-            if let Err(error) = fs::remove_file(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
+            if let Err(error) = remove_if_there(&path) {
                 tracing::warn!(%error, "an unfinished body file stays for the sweeper");
             }
         }
@@ -383,6 +393,14 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Removes a file; answers whether it was there.
+fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
+    }
+}
+
 /// A new file for its owner alone.
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -470,11 +488,34 @@ mod tests {
         let keep = all[3].file().unwrap();
         let sweep = |age| {
             let named = &mut |id| Ok(id == keep);
-            (0..=u8::MAX).map(|first| bodies.sweep(first, age, named).unwrap()).sum::<usize>()
+            (0..=u8::MAX).map(|first| bodies.sweep(first, age, 1_000, named).unwrap()).sum::<usize>()
         };
         assert_eq!(sweep(Duration::from_secs(3_600)), 0);
         assert_eq!(sweep(Duration::ZERO), 19);
         assert_eq!(files(&root), 1);
         bodies.open(&all[3]).unwrap();
+    }
+
+    #[test]
+    fn the_sweeper_takes_so_many_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let bodies = Bodies::at(&dir.path().join("bodies")).unwrap();
+        (0..5).for_each(|n| drop(create(&bodies.root.join(format!("2a/{n}.tmp"))).unwrap()));
+        for want in [3, 2, 0] {
+            assert_eq!(bodies.sweep(0x2a, Duration::ZERO, 3, &mut |_| Ok(true)).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn what_somebody_removes_meanwhile_does_not_stop_the_sweeper() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("bodies");
+        let bodies = Bodies::at(&root).unwrap();
+        let in_one = |n: u8| BodyId::new(std::array::from_fn(|at| if at == 0 { 7 } else { n }));
+        (0..4).for_each(|n| drop(create(&bodies.path(in_one(n))).unwrap()));
+        // Behind the sweeper's back all but one go, those that it has listed and the one that it is at.
+        let named = &mut |_| (0..3).try_for_each(|n| bodies.remove(in_one(n))).map(|()| false);
+        assert_eq!(bodies.sweep(7, Duration::ZERO, usize::MAX, named).unwrap(), 1);
+        assert_eq!(files(&root), 0);
     }
 }

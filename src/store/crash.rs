@@ -314,7 +314,7 @@ fn sweep(stage: &Stage) {
     let disk = stage.disk_rows();
     let named = &mut |id| disk.holds(&key::file(id));
     for first in 0..=u8::MAX {
-        stage.engine().bodies_of().sweep(first, Duration::ZERO, named).unwrap();
+        stage.engine().bodies_of().sweep(first, Duration::ZERO, usize::MAX, named).unwrap();
     }
     let rows = disk.rows::<Number>(&[key::FILE], None, usize::MAX).unwrap();
     assert_eq!(stage.files(), rows.len());

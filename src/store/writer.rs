@@ -57,6 +57,8 @@ const PURGE: usize = 1_000;
 const IDLE: Duration = Duration::from_secs(1);
 /// An unnamed body file is swept when it is older than this.
 const ORPHAN: Duration = Duration::from_secs(3_600);
+/// Body files swept at once: a crash may leave many, and each takes a while.
+const SWEEP: usize = 64;
 
 /// A list of commands and where its answer goes.
 #[derive(Debug)]
@@ -296,16 +298,15 @@ impl Writer {
             self.shared.poison.set("committed.seq could not be synced");
             return;
         }
-        if let Err(error) = self.sweep(self.sweep, ORPHAN) {
-            tracing::warn!(%error, "a directory of bodies could not be swept");
+        let disk = &self.shared.disk;
+        let named = &mut |id| disk.holds(&key::file(id));
+        match self.shared.bodies.sweep(self.sweep, ORPHAN, SWEEP, named) {
+            // There may be more of them.
+            Ok(SWEEP..) => return,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "a directory of bodies could not be swept"),
         }
         self.sweep = self.sweep.wrapping_add(1);
-    }
-
-    /// Removes unnamed body files of one subdirectory.
-    pub(crate) fn sweep(&self, first: u8, age: Duration) -> Result<usize, StoreError> {
-        let disk = &self.shared.disk;
-        self.shared.bodies.sweep(first, age, &mut |id| disk.holds(&key::file(id)))
     }
 
     /// A batch of the writer's own, before it takes any request.
