@@ -60,6 +60,7 @@ use crate::store::record::StoredCertificate;
 use crate::store::record::StoredCertificates;
 use crate::store::record::StsRecord;
 use crate::store::record::Uid;
+use crate::store::remover::Remover;
 use crate::store::shred::Book;
 use crate::store::shred::LEFTOVERS;
 use crate::store::shred::Name;
@@ -129,6 +130,8 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) poison: Poison,
     pub(crate) leases: RwLock<Leases>,
+    /// Ends before the lock does.
+    pub(crate) remover: Remover,
     pub(crate) options: Options,
     shreds: Arc<ShredFiles>,
     space: AtomicU8,
@@ -207,6 +210,7 @@ impl Engine {
         let most = if options.accept_rollback { usize::MAX } else { leftovers(&disk, found)? };
         let (book, stale) = Book::open(dir, &named, commit, most)?;
         let shared = Arc::new(Shared {
+            remover: Remover::start(bodies.clone())?,
             bodies,
             disk,
             watchers: Watchers::default(),
@@ -243,6 +247,12 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn bodies_of(&self) -> &Bodies {
         &self.shared.bodies
+    }
+
+    /// Waits until no body file is to be removed, for tests that count them.
+    #[cfg(test)]
+    pub(crate) fn settle_bodies(&self) {
+        self.shared.remover.settle();
     }
 
     /// The rows, for tests that compare them.

@@ -41,6 +41,7 @@ mod races;
 #[cfg(test)]
 mod random;
 pub mod record;
+mod remover;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
@@ -100,7 +101,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Refused`] names the command by its index.
     ///
     /// Body files of a list that was refused are still the caller's: [`Bodies::unlink`]. Once a list is carried out
-    /// they are the store's, which removes each with the last record that names it. When room on the disk is short
+    /// they are the store's, which removes each after the last record that names it. When room on the disk is short
     /// ([`Health`]) lists with new mail, later all but [`Command::Settle`], are refused with
     /// [`StoreError::DiskLow`]. After any error of the disk everything is refused until a restart.
     ///

@@ -189,8 +189,11 @@ impl Stage {
                 self.commit(Vec::new()).unwrap();
             }
         }
-        // The files go before the next answer.
+        // What is to be removed is told before the next answer.
         self.commit(Vec::new()).unwrap();
+        if let On::Disk(Some(engine)) = &self.on {
+            engine.settle_bodies();
+        }
     }
 
     /// Body files, unfinished ones included.

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! lists → draft → new shred keys, synced → rows in one batch, flushed, synced → mark → old shred keys destroyed
-//!       → leases and watchers → answers → body files that nothing names any more
+//!       → leases and watchers → answers → body files that nothing names any more, to the remover
 //! ```
 //!
-//! After an error nothing is written any more: an fsync that failed once is not tried again.
+//! After an error nothing is written or removed any more: an fsync that failed once is not tried again.
 
 use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
@@ -53,6 +53,8 @@ const LIST_SIZE: usize = 16 << 20;
 const COMPANY: Duration = Duration::from_millis(1);
 /// Rows of a deleted mailbox that one batch removes.
 const PURGE: usize = 1_000;
+/// The same while the remover has enough to do: their files keep whoever waits for the next batch waiting.
+const PURGE_FULL: usize = 32;
 /// Between two looks at mark, disk and sweeper when nothing comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// An unnamed body file is swept when it is older than this.
@@ -235,7 +237,7 @@ impl Writer {
         deed().inspect_err(|_| self.shared.poison.set("a batch could not be written"))
     }
 
-    /// Tells everybody, then removes what nothing names any more.
+    /// Tells everybody, then has removed what nothing names any more.
     fn answer(&mut self, answers: Vec<Answered>, done: Result<(), StoreError>, effects: Effects) {
         match done {
             Ok(()) => {
@@ -253,11 +255,7 @@ impl Writer {
                     let _ = answer.send(outcome);
                 }
                 self.left.extend(effects.gone);
-                for id in effects.dropped {
-                    if let Err(error) = self.shared.bodies.remove(id) {
-                        tracing::warn!(%error, "a body file stays for the sweeper");
-                    }
-                }
+                self.shared.remover.remove(effects.dropped);
             }
             Err(error) => {
                 for (answer, outcome) in answers {
@@ -270,7 +268,8 @@ impl Writer {
     /// Removes some of the rows that a deleted mailbox has left.
     fn purge(&mut self, mailbox: MailboxId) {
         let mut draft = Draft::new(&self.shared.disk, &self.shared.bodies, &mut self.book, &self.leases);
-        let purged = draft.purge(mailbox, PURGE);
+        let most = if self.shared.remover.is_full() { PURGE_FULL } else { PURGE };
+        let purged = draft.purge(mailbox, most);
         draft.keep();
         let (rows, effects) = draft.finish();
         match purged.and_then(|all| self.write(rows, &effects).map(|()| all)) {
