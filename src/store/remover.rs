@@ -1,7 +1,10 @@
 //! Removes body files that nothing names any more, beside the writer.
 //!
-//! Where the disk is told at once what is free, each takes a millisecond, and the next commit would wait for that. A
-//! name comes here only after the commit that dropped its last record is on disk: whatever then becomes of the file,
+//! Where the disk is told at once what is free, each takes a millisecond or more, and the next commit would wait for
+//! that. So that it does not wait at the disk instead, behind what goes on there, no removal is begun while a batch is
+//! written, unless many names wait.
+//!
+//! A name comes here only after the commit that dropped its last record is on disk: whatever then becomes of the file,
 //! a crash in between included, it is one that the sweeper takes. For the same reason no directory is synced. What must
 //! not be read again is locked by a key that was destroyed before the answer, not by the end of a file.
 
@@ -22,8 +25,10 @@ use std::time::Instant;
 
 /// Names that wait: 1 MiB of memory, a minute of work. One batch may go beyond that.
 const WAITING: usize = 65_536;
+/// So many may wait for the moments in which nothing is written.
+const PATIENT: usize = 4_096;
 /// Names that the thread takes at once.
-const TAKEN: usize = 256;
+const TAKEN: usize = 64;
 /// So long files are still removed at the end.
 const END: Duration = Duration::from_secs(5);
 
@@ -49,8 +54,21 @@ struct State {
     names: VecDeque<BodyId>,
     /// Names that the thread is at.
     taken: usize,
+    /// A batch is being written.
+    writing: bool,
     /// Nothing more comes, and until when what waits is still removed.
     ends: Option<Instant>,
+}
+
+/// A batch is being written, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Writing<'r>(&'r Line);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.state().writing = false;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Remover {
@@ -68,10 +86,16 @@ impl Remover {
             return;
         }
         if self.is_full() {
-            return remove(&self.bodies, &files);
+            return remove(&self.bodies, files.iter());
         }
         self.line.state().names.extend(files);
         self.line.changed.notify_all();
+    }
+
+    /// The disk is wanted for a batch.
+    pub(crate) fn make_way(&self) -> Writing<'_> {
+        self.line.state().writing = true;
+        Writing(&self.line)
     }
 
     /// Whether what comes now is removed before [`Remover::remove`] returns.
@@ -107,8 +131,14 @@ impl Line {
     /// What the thread does.
     fn work(&self, bodies: &Bodies) {
         while let Some(names) = self.take() {
-            remove(bodies, &names);
+            remove(bodies, names.iter().inspect(|_| self.wait_for_turn()));
         }
+    }
+
+    /// Waits while a batch is written and there is time.
+    fn wait_for_turn(&self) {
+        let busy = |state: &mut State| state.writing && state.ends.is_none() && state.waiting() <= PATIENT;
+        drop(self.changed.wait_while(self.state(), busy).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The next names; `None` at the end.
@@ -118,8 +148,8 @@ impl Line {
         if state.names.is_empty() {
             // The room that many names took is given back.
             state.names = VecDeque::new();
-            self.changed.notify_all();
         }
+        self.changed.notify_all();
         let idle = |state: &mut State| state.names.is_empty() && state.ends.is_none();
         let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         let over = state.ends.is_some_and(|ends| Instant::now() >= ends);
@@ -142,8 +172,8 @@ impl State {
 }
 
 /// One line about all that fail: a disk that removes nothing does so many times.
-fn remove(bodies: &Bodies, files: &[BodyId]) {
-    let failed = files.iter().filter_map(|id| bodies.remove(*id).err());
+fn remove<'f>(bodies: &Bodies, files: impl Iterator<Item = &'f BodyId>) {
+    let failed = files.filter_map(|id| bodies.remove(*id).err());
     let (count, last) =
         failed.fold((0_usize, None), |(count, _), error: StoreError| (count + 1, Some(error)));
     if let Some(error) = last {
@@ -157,6 +187,7 @@ mod tests {
     use crate::store::body::Body;
     use crate::store::poison::Poison;
     use crate::store::sample::files;
+    use crate::store::sample::scratch;
     use std::path::PathBuf;
     use tempfile::TempDir;
 
@@ -168,7 +199,7 @@ mod tests {
     }
 
     fn world() -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let (root, poison) = (dir.path().join("bodies"), Poison::default());
         World { bodies: Bodies::guarded(&root, poison.clone()).unwrap(), poison, root, _dir: dir }
     }
@@ -206,6 +237,29 @@ mod tests {
         let world = world();
         let remover = Remover::start(world.bodies.clone()).unwrap();
         remover.remove(world.names(600));
+        drop(remover);
+        assert_eq!(files(&world.root), 0);
+    }
+
+    #[test]
+    fn a_batch_has_the_disk_to_itself_unless_many_wait() {
+        let world = world();
+        let remover = Remover::start(world.bodies.clone()).unwrap();
+        let writing = remover.make_way();
+        remover.remove(world.names(300));
+        assert_eq!(files(&world.root), 300);
+        // Names of files that are not there are names as well.
+        remover.remove((0..PATIENT).map(|_| BodyId::new([1; 16])).collect());
+        drop(
+            remover.line.changed.wait_while(remover.line.state(), |state| state.waiting() > PATIENT).unwrap(),
+        );
+        assert_eq!(files(&world.root), 0, "they came first");
+        drop(writing);
+        remover.settle();
+        assert_eq!(files(&world.root), 0);
+        // The end waits for no batch.
+        remover.line.state().writing = true;
+        remover.remove(world.names(3));
         drop(remover);
         assert_eq!(files(&world.root), 0);
     }

@@ -219,6 +219,8 @@ impl Writer {
         if rows.is_empty() {
             return Ok(());
         }
+        let shared = Arc::clone(&self.shared);
+        let _writing = shared.remover.make_way();
         let commit = self.commit + 1;
         let deed = || {
             self.book.write(&effects.new_shreds, commit)?;
