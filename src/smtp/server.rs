@@ -369,7 +369,10 @@ impl Ground<'_> {
     fn offers(&self, signed_in: bool) -> Reply {
         let mut text = self.terms.hostname.clone();
         let _ = write!(text, "\nSIZE {}", self.terms.message_size);
-        text += "\n8BITMIME\nPIPELINING\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN";
+        text += "\n8BITMIME\nPIPELINING\nSMTPUTF8\nENHANCEDSTATUSCODES";
+        if self.reports() {
+            text += "\nDSN";
+        }
         if self.link == Link::Plain && self.terms.starttls {
             text += "\nSTARTTLS";
         }
@@ -377,6 +380,13 @@ impl Ground<'_> {
             text += "\nAUTH PLAIN LOGIN";
         }
         Reply::bare(250, "").saying(text)
+    }
+
+    /// DSN (RFC 3461) is for those who signed in. Whoever offers it owes a report of success, and on port 25 that would
+    /// be a mail to an address that anybody can write into MAIL FROM. A server that is not offered it tells its own sender
+    /// that the message was handed over (RFC 3461 §5.2.2).
+    const fn reports(&self) -> bool {
+        matches!(self.terms.role, Role::Submission)
     }
 
     /// What has to come before MAIL on submission.
@@ -394,6 +404,9 @@ impl Ground<'_> {
         if self.terms.role == Role::Submission && !peer.signed_in {
             return Effect::Say(reply::AUTH_FIRST);
         }
+        if !self.reports() && (mail.ret.is_some() || mail.envid.is_some()) {
+            return Effect::Say(reply::BAD_PARAMETER);
+        }
         if mail.size.is_some_and(|size| size > self.terms.message_size) {
             return Effect::Say(reply::TOO_BIG);
         }
@@ -401,6 +414,9 @@ impl Ground<'_> {
     }
 
     fn rcpt(&self, envelope: &Envelope, forward: Box<Forward>) -> Effect {
+        if !self.reports() && (forward.notify.is_some() || forward.orcpt.is_some()) {
+            return Effect::Say(reply::BAD_PARAMETER);
+        }
         if envelope.recipients.len() >= self.terms.recipients {
             return Effect::Say(reply::TOO_MANY_RECIPIENTS);
         }
