@@ -50,8 +50,8 @@ struct Ways {
     plain: Plain,
     /// The same resolvers, whose word does not count.
     raw: Stub,
-    /// Chosen once, for as long as this process lives: a resolver that stops validating later must not be believed less
-    /// than before, nor another one more.
+    /// Chosen once, for as long as this process lives: when a resolver stops validating later, mail waits, and neither
+    /// another one nor nobody takes its place.
     validates: OnceLock<Way>,
 }
 

@@ -1,7 +1,11 @@
 //! The word of a validating resolver: its AD bit, as Postfix takes it (RFC 6840 §5.7, §5.8).
 //!
 //! One question, one socket, a random id; id and question of the answer must be ours. An answer without AD is
-//! insecure; what is neither "yes" nor "no" is an error, and so is what cannot be read.
+//! insecure if the server is seen to validate after it was given; what is neither "yes" nor "no" is an error, and so is
+//! what cannot be read.
+//!
+//! From a server that has never validated an answer without AD says nothing: nobody validated. From one that did and does
+//! so no longer it is no answer: a signed name would be taken for an unsigned one.
 
 use crate::base::dns::Answer;
 use crate::base::dns::Security;
@@ -32,25 +36,52 @@ use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::UdpSocket;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio::time::timeout;
 
 /// Asks resolvers, and believes their AD bit or not.
 pub(super) struct Stub {
-    servers: Vec<SocketAddr>,
+    servers: Vec<Server>,
     random: Arc<dyn Random>,
     /// Their AD bit counts.
     trusted: bool,
+}
+
+/// A resolver.
+struct Server {
+    address: SocketAddr,
+    /// It has set AD before.
+    validated: AtomicBool,
+    /// When the last test began that it passed. Locked while there is one under way.
+    passed: Mutex<Option<Instant>>,
+    /// The log knows that it does not validate any more.
+    told: AtomicBool,
+}
+
+impl Server {
+    fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            validated: AtomicBool::new(false),
+            passed: Mutex::default(),
+            told: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Stub {
     /// Of resolvers whose AD bit counts; no other is ever asked.
     pub(super) fn new(mut servers: Vec<SocketAddr>, random: Arc<dyn Random>) -> Self {
         servers.truncate(SERVERS);
-        Self { servers, random, trusted: true }
+        Self { servers: servers.into_iter().map(Server::at).collect(), random, trusted: true }
     }
 
     /// Of resolvers whose AD bit does not count: everything is indeterminate.
@@ -60,7 +91,8 @@ impl Stub {
 
     /// The resolvers, in words.
     fn in_words(&self) -> String {
-        let servers: Vec<String> = self.servers.iter().map(|server| server.ip().to_string()).collect();
+        let servers: Vec<String> =
+            self.servers.iter().map(|server| server.address.ip().to_string()).collect();
         servers.join(", ")
     }
 
@@ -68,43 +100,78 @@ impl Stub {
         let mut why = "there is no resolver".to_owned();
         for _ in 0..TRIES {
             for server in &self.servers {
-                match self.converse(*server, &name, kind).await {
+                let ip = server.address.ip();
+                match self.converse(server.address, &name, kind).await {
                     Ok(message) => match message.metadata.response_code {
                         ResponseCode::NoError | ResponseCode::NXDomain => {
-                            return self.judge(&message, name, kind);
+                            match self.security(server, &message).await {
+                                Ok(security) => return judge(&message, name, kind, security),
+                                Err(error) => why = format!("{ip} {error}"),
+                            }
                         }
-                        code => why = format!("{} said {code}", server.ip()),
+                        code => why = format!("{ip} said {code}"),
                     },
-                    Err(error) => why = format!("{}: {error}", server.ip()),
+                    Err(error) => why = format!("{ip}: {error}"),
                 }
             }
         }
         Reply::error(name, why)
     }
 
-    fn judge(&self, message: &Message, name: Name, kind: RecordType) -> Reply {
-        let security = match (self.trusted, message.metadata.authentic_data) {
-            (false, _) => Security::Indeterminate,
-            (true, false) => Security::Insecure,
-            (true, true) => Security::Secure,
-        };
-        let chain = Chain::follow(&message.answers, &name, kind);
-        let code = message.metadata.response_code;
-        if chain.found.is_empty() {
-            let keep = keep_no(&message.authorities);
-            return Reply { answer: no(code, security), end: chain.end, keep };
+    /// What an answer of this server is worth; or why it is none.
+    async fn security(&self, server: &Server, message: &Message) -> Result<Security, String> {
+        if !self.trusted {
+            return Ok(Security::Indeterminate);
         }
-        if code != ResponseCode::NoError {
-            return Reply::error(name, "the answer contradicts itself");
+        if message.metadata.authentic_data {
+            server.validated.store(true, Ordering::Relaxed);
+            return Ok(Security::Secure);
         }
-        Reply { answer: Answer::Records(security, chain.data()), keep: chain.keep(), end: chain.end }
+        let validated = server.validated.load(Ordering::Relaxed);
+        match self.validates(server).await {
+            Ok(true) => Ok(Security::Insecure),
+            Ok(false) if !validated => Ok(Security::Indeterminate),
+            Ok(false) => {
+                if !server.told.swap(true, Ordering::Relaxed) {
+                    let resolver = server.address;
+                    tracing::error!(%resolver, "the resolver no longer validates DNSSEC; what it says of unsigned names counts for nothing");
+                }
+                Err("no longer validates DNSSEC".into())
+            }
+            Err(why) => Err(format!("does not say whether it validates DNSSEC: {why}")),
+        }
+    }
+
+    /// Whether a server validates, by a test that begins after now.
+    async fn validates(&self, server: &Server) -> Result<bool, String> {
+        let asked = Instant::now();
+        let mut passed = server.passed.lock().await;
+        // Whoever came while another waited for its turn has that one's test.
+        if passed.is_some_and(|begun| begun >= asked) {
+            return Ok(true);
+        }
+        let begun = Instant::now();
+        let answer = self.converse(server.address, &Name::root(), RecordType::SOA).await;
+        let message = answer.map_err(|why| why.to_string())?;
+        match message.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => {}
+            code => return Err(format!("it said {code}")),
+        }
+        let chain = Chain::follow(&message.answers, &Name::root(), RecordType::SOA);
+        let validates = message.metadata.authentic_data && !chain.found.is_empty();
+        if validates {
+            server.validated.store(true, Ordering::Relaxed);
+            server.told.store(false, Ordering::Relaxed);
+            *passed = Some(begun);
+        }
+        Ok(validates)
     }
 
     /// Whether answers come with their DNSSEC records, good or not; nothing where nobody answers, or only to say that it
     /// could not or would not.
     pub(super) async fn hands_on_signatures(&self) -> Option<bool> {
         for server in &self.servers {
-            let asked = timeout(LOOKUP, self.converse(*server, &Name::root(), RecordType::SOA)).await;
+            let asked = timeout(LOOKUP, self.converse(server.address, &Name::root(), RecordType::SOA)).await;
             let silent = [ResponseCode::ServFail, ResponseCode::Refused];
             if let Ok(Ok(message)) = asked
                 && !silent.contains(&message.metadata.response_code)
@@ -168,6 +235,21 @@ impl Ask for Stub {
     }
 }
 
+/// The answer in a message of which this much is known. What nobody validated is not kept: somebody may, later.
+fn judge(message: &Message, name: Name, kind: RecordType, security: Security) -> Reply {
+    let chain = Chain::follow(&message.answers, &name, kind);
+    let code = message.metadata.response_code;
+    let counts = |keep| if security == Security::Indeterminate { Duration::ZERO } else { keep };
+    if chain.found.is_empty() {
+        let keep = counts(keep_no(&message.authorities));
+        return Reply { answer: no(code, security), end: chain.end, keep };
+    }
+    if code != ResponseCode::NoError {
+        return Reply::error(name, "the answer contradicts itself");
+    }
+    Reply { answer: Answer::Records(security, chain.data()), keep: counts(chain.keep()), end: chain.end }
+}
+
 /// What does not answer our question is passed over: somebody else may have sent it.
 async fn over_udp(server: SocketAddr, question: &Message, octets: &[u8]) -> io::Result<Message> {
     let any: SocketAddr =
@@ -206,3 +288,7 @@ fn answers(message: &Message, question: &Message) -> bool {
         && message.metadata.op_code == OpCode::Query
         && message.queries == question.queries
 }
+
+#[cfg(test)]
+#[path = "stub_tests.rs"]
+mod tests;
