@@ -42,11 +42,18 @@ impl Gauge {
         (held.messages.len(), held.octets)
     }
 
-    /// Counts a message in, if there is room for it.
-    pub(in crate::flow) fn admit(&self, id: QueueId, octets: u64, limits: &Limits) -> Result<(), Full> {
+    /// Counts a message in, if there is room for it: below the limits, and in a quarter of this much free disk.
+    pub(in crate::flow) fn admit(
+        &self,
+        id: QueueId,
+        octets: u64,
+        limits: &Limits,
+        free_disk: u64,
+    ) -> Result<(), Full> {
         let mut held = self.lock();
         let messages = u64::try_from(held.messages.len()).unwrap_or(u64::MAX);
-        if messages >= limits.queue_messages || held.octets.saturating_add(octets) > limits.queue_size {
+        let most = limits.queue_size.min(free_disk / 4);
+        if messages >= limits.queue_messages || held.octets.saturating_add(octets) > most {
             return Err(Full);
         }
         held.put(id, Message { octets, taking: Some(Instant::now()) });

@@ -61,7 +61,7 @@ impl Flow {
         item: Outgoing,
         message: Composed,
     ) -> Result<Command, TakeError> {
-        self.admit_to_queue(item.id, message.reader().length())?;
+        self.admit_to_queue(item.id, item.purpose, message.reader().length())?;
         let queue_key = item.secret.then(|| Key::new(bytes(&*self.random)));
         let frame_key = FrameKey::queue(&self.keys.queue, queue_key.as_ref(), item.id);
         let bodies = self.store.bodies().clone();

@@ -31,6 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use futures_util::FutureExt;
+use crate::store::record::Purpose;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,8 +57,18 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 impl Flow {
     /// Counts a message of `octets` into the queue, if it has room.
-    pub(in crate::flow) fn admit_to_queue(&self, id: QueueId, octets: u64) -> Result<(), TakeError> {
-        let admitted = self.queue.admit(id, octets, &self.config().limits);
+    pub(in crate::flow) fn admit_to_queue(
+        &self,
+        id: QueueId,
+        purpose: Purpose,
+        octets: u64,
+    ) -> Result<(), TakeError> {
+        // Nobody could be asked to come again with what this server writes by itself, and it is small.
+        let free = match purpose {
+            Purpose::Mail | Purpose::Invitation(_) => self.store.free_disk(),
+            Purpose::Notice(_) | Purpose::Bounce | Purpose::Warning(..) => u64::MAX,
+        };
+        let admitted = self.queue.admit(id, octets, &self.config().limits, free);
         admitted.map_err(|Full| TakeError::QueueFull)
     }
 }

@@ -979,16 +979,45 @@ async fn the_queue_is_bounded() {
     assert_eq!(ours.flow.queue.read(), (0, 0), "what has left is counted out");
     let octets = ours.flow.config().limits.queue_size;
     let (one, other) = (ours.flow.queue_id(), ours.flow.queue_id());
-    ours.flow.admit_to_queue(one, octets).unwrap();
-    assert!(ours.flow.admit_to_queue(other, 1).is_err());
+    ours.flow.admit_to_queue(one, Purpose::Mail, octets).unwrap();
+    assert!(ours.flow.admit_to_queue(other, Purpose::Mail, 1).is_err());
     // What is being taken counts, whenever the queue is counted anew.
     ours.worker.until_idle().await;
     assert_eq!(ours.flow.queue.read(), (1, octets));
-    assert!(ours.flow.admit_to_queue(other, 1).is_err());
+    assert!(ours.flow.admit_to_queue(other, Purpose::Mail, 1).is_err());
     ours.flow.queue.left(one);
     let message = ours.flow.own_message(MESSAGE.as_bytes()).unwrap();
     let command = ours.flow.outgoing(ours.item(&["bob@nothing.example"]), message).await.unwrap();
     let stale = Command::RequireAlias { account: ours.alice, level: None };
     assert!(ours.flow.commit_taking(vec![command, stale]).await.is_err());
     assert_eq!(ours.flow.queue.read(), (0, 0), "what was not queued after all is counted out");
+}
+
+#[tokio::test]
+async fn the_queue_takes_at_most_a_quarter_of_the_free_disk() {
+    let ours = Ours::new(Table::default(), 25, "").await;
+    let size = MESSAGE.len() as u64;
+    let refused = async |purpose| {
+        let item = Outgoing { purpose, ..ours.item(&["bob@nothing.example"]) };
+        let message = ours.flow.own_message(MESSAGE.as_bytes()).unwrap();
+        match ours.flow.outgoing(item, message).await {
+            Ok(command) => {
+                ours.flow.store.commit(vec![command]).await.unwrap();
+                false
+            }
+            Err(TakeError::QueueFull) => true,
+            Err(why) => panic!("{why}"),
+        }
+    };
+    ours.model.set_free_disk(8 * size - 1);
+    assert!(!refused(Purpose::Mail).await);
+    assert!(refused(Purpose::Mail).await, "a second one would be an octet too much");
+    assert!(refused(Purpose::Invitation(ours.alice)).await);
+    // What this server writes by itself is not refused.
+    assert!(!refused(Purpose::Bounce).await && !refused(Purpose::Notice(ours.alice)).await);
+    assert!(!refused(Purpose::Warning(ours.alice, 14)).await);
+    assert_eq!(ours.flow.queue.read(), (4, 4 * size));
+    ours.model.set_free_disk(20 * size);
+    assert!(!refused(Purpose::Mail).await, "there is room again");
+    assert!(refused(Purpose::Mail).await);
 }

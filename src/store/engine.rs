@@ -83,6 +83,7 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::thread::JoinHandle;
@@ -135,6 +136,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     shreds: Arc<ShredFiles>,
     space: AtomicU8,
+    /// At the last look, octets.
+    free: AtomicU64,
     /// The writer has ended.
     ended: AtomicBool,
     dir: PathBuf,
@@ -147,6 +150,7 @@ impl Shared {
     pub(crate) fn look_at_space(&self) {
         match self.options.space.ask(&self.dir) {
             Ok(space) => {
+                self.free.store(space.free, Ordering::Relaxed);
                 let health = space.health();
                 let before = self.space.swap(health as u8, Ordering::Relaxed);
                 if before != health as u8 {
@@ -218,6 +222,7 @@ impl Engine {
             leases: RwLock::default(),
             shreds: book.files(),
             space: AtomicU8::new(Health::Good as u8),
+            free: AtomicU64::new(u64::MAX),
             ended: AtomicBool::new(false),
             dir: dir.into(),
             options,
@@ -670,6 +675,10 @@ impl Store for Engine {
 
     fn health(&self) -> Health {
         self.shared.health()
+    }
+
+    fn free_disk(&self) -> u64 {
+        self.shared.free.load(Ordering::Relaxed)
     }
 }
 

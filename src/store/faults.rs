@@ -406,7 +406,7 @@ fn a_filling_disk_takes_no_new_mail_and_then_nothing() {
 
     free.store(511 * MIB, Ordering::SeqCst);
     assert!(matches!(commit(&engine, vec![deliver(1, 2)]), Err(StoreError::DiskLow)));
-    assert_eq!(engine.health(), Health::NoNewMail);
+    assert_eq!((engine.health(), engine.free_disk()), (Health::NoNewMail, 511 * MIB));
     assert!(matches!(commit(&engine, vec![flag(), account(2)]), Err(StoreError::DiskLow)));
     commit(&engine, vec![flag()]).unwrap();
     free.store(255 * MIB, Ordering::SeqCst);
@@ -416,7 +416,7 @@ fn a_filling_disk_takes_no_new_mail_and_then_nothing() {
     commit(&engine, vec![settle(0)]).unwrap();
     free.store(600 * MIB, Ordering::SeqCst);
     commit(&engine, vec![deliver(1, 2)]).unwrap();
-    assert_eq!(engine.health(), Health::Good);
+    assert_eq!((engine.health(), engine.free_disk()), (Health::Good, 600 * MIB));
 }
 
 #[test]

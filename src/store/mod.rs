@@ -197,6 +197,8 @@ pub trait Store: Send + Sync {
     fn bodies(&self) -> &Bodies;
     /// How it is.
     fn health(&self) -> Health;
+    /// What is free on its disk, as it was a moment ago, octets; `u64::MAX` where that is not known.
+    fn free_disk(&self) -> u64;
 }
 
 /// Opens the store in the data directory `dir`, or makes it. Blocking; what it answers with is the engine on

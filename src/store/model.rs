@@ -74,6 +74,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -82,6 +84,7 @@ use tokio::sync::watch;
 pub struct Model {
     state: Mutex<State>,
     health: Mutex<Health>,
+    free: AtomicU64,
     bodies: Bodies,
     watchers: Watchers,
 }
@@ -91,7 +94,8 @@ impl Model {
     pub fn new(dir: &Path) -> Result<Self, StoreError> {
         let bodies = Bodies::at(&dir.join("bodies"))?;
         let health = Mutex::new(Health::Good);
-        Ok(Self { state: Mutex::default(), health, bodies, watchers: Watchers::default() })
+        let free = AtomicU64::new(u64::MAX);
+        Ok(Self { state: Mutex::default(), health, free, bodies, watchers: Watchers::default() })
     }
 
     /// What a restart does: every lease ends.
@@ -108,6 +112,11 @@ impl Model {
     /// What a disk with more or less room does.
     pub fn set_health(&self, health: Health) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    /// The room on the disk, octets; it changes nothing else.
+    pub fn set_free_disk(&self, free: u64) {
+        self.free.store(free, Ordering::Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -322,6 +331,10 @@ impl Store for Model {
 
     fn health(&self) -> Health {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free_disk(&self) -> u64 {
+        self.free.load(Ordering::Relaxed)
     }
 }
 

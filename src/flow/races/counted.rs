@@ -202,4 +202,8 @@ impl Store for Counted {
     fn health(&self) -> Health {
         self.engine.health()
     }
+
+    fn free_disk(&self) -> u64 {
+        self.engine.free_disk()
+    }
 }

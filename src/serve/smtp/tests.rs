@@ -74,6 +74,7 @@ impl Clock for StillClock {
 
 struct World {
     flow: Arc<Flow>,
+    model: Arc<Model>,
     tls: TlsServer,
     stop: CancellationToken,
     waits: Waits,
@@ -94,8 +95,9 @@ impl World {
              portal = {{ url = \"https://post.example.org\" }}\n{more}\n[[domain]]\nname = \"example.org\"\n",
         ))
         .unwrap();
+        let model = Arc::new(Model::new(dir.path()).unwrap());
         let ground = Ground {
-            store: Arc::new(Model::new(dir.path()).unwrap()),
+            store: Arc::<Model>::clone(&model),
             keys: Arc::new(Keys::generate(&OsRandom)),
             spools: SpoolDir::open(&dir.path().join("spool")).unwrap(),
             clock: Arc::new(StillClock),
@@ -110,7 +112,7 @@ impl World {
         let certificates = Certificates::fixed(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
         let tls = certificates.server(Alpn::Smtp).unwrap();
         let gate = Gate::new(GateLimits { connections: 4, ..GateLimits::default() });
-        Self { flow, tls, stop: CancellationToken::new(), waits: Waits::default(), gate, _dir: dir }
+        Self { flow, model, tls, stop: CancellationToken::new(), waits: Waits::default(), gate, _dir: dir }
     }
 
     /// A connection to one role; the greeting is still to be read.
@@ -369,6 +371,35 @@ async fn submission_wants_tls_a_sign_in_and_ones_own_name() {
     let own = MAIL.replace("x@example.net", "alice@example.org");
     assert!(client.ask(&own).await.starts_with("250 2.0.0 taken as "));
     assert_eq!(world.queued().await, 1);
+}
+
+/// What is not taken now may come again; what stays here and what is received need no queue.
+#[tokio::test]
+async fn a_queue_as_large_as_a_quarter_of_the_free_disk_takes_no_more() {
+    let world = World::new().await;
+    let own = MAIL.replace("x@example.net", "alice@example.org");
+    let mut client = world.submission().await;
+    for (free, to, want, queued) in [
+        (4, "bob@example.net", "452 4.3.1 ", 0),
+        (4, "alice@example.org", "250 2.0.0 taken as ", 0),
+        (1 << 20, "bob@example.net", "250 2.0.0 taken as ", 1),
+        (4, "carol@example.net", "452 4.3.1 ", 1),
+    ] {
+        world.model.set_free_disk(free);
+        client.ask("MAIL FROM:<alice@example.org>\r\n").await;
+        assert!(client.ask(&format!("RCPT TO:<{to}>\r\n")).await.starts_with("250 "));
+        client.ask("DATA\r\n").await;
+        let reply = client.ask(&own).await;
+        assert!(reply.starts_with(want), "{to} with {free} octets free: {reply}");
+        assert_eq!(world.queued().await, queued, "{to} with {free} octets free");
+    }
+    world.model.set_free_disk(4);
+    let mut outside = world.mx().await;
+    outside.send(format!("{OPENING}{ENVELOPE}").as_bytes()).await;
+    for _ in 0..4 {
+        outside.reply().await;
+    }
+    assert!(outside.ask(MAIL).await.starts_with("250 2.0.0 taken as "));
 }
 
 #[tokio::test]
