@@ -140,9 +140,9 @@ fn life(config: &Config, record: &QueueRecord) -> Duration {
 
 /// How it is tried after this trouble: where a secure alias's policy could not be decided, for minutes; after that the
 /// policy is satisfied, and what a peer asks for is patience like anybody's.
-fn pace(config: &Config, record: &QueueRecord, trouble: &Trouble) -> (Pace, Duration) {
+fn pace(config: &Config, record: &QueueRecord, passed: bool) -> (Pace, Duration) {
     let secure = Demand::parse(&record.tls_policy).is_ok_and(|demand| demand.sender() == Sender::Secure);
-    if secure && !trouble.passed {
+    if secure && !passed {
         return (Pace::Urgent, config.outbound.secure_retry);
     }
     (Pace::Patient, life(config, record))
@@ -187,7 +187,9 @@ fn judge(
         }
         Outcome::Failed(trouble) => failed(trouble),
         Outcome::Again(trouble) => {
-            let (pace, life) = pace(config, record, &trouble);
+            // What passed in an earlier try has passed: whoever was met then may be away now.
+            let passed = trouble.passed || recipient.passed == Some(true);
+            let (pace, life) = pace(config, record, passed);
             // Where the clock is not believed nothing is given up for its age, and nobody hears of a delay.
             let known = ages.is_some_and(|ages| ages.known(record.created, life));
             let next = match retry::after(pace, tries, record.created, now, life) {
@@ -201,7 +203,12 @@ fn judge(
             let until = Some(record.created + life);
             Settled {
                 number,
-                settlement: Settlement::Again { next, reason: trouble.to_string(), delay_reported: due },
+                settlement: Settlement::Again {
+                    next,
+                    reason: trouble.to_string(),
+                    delay_reported: due,
+                    passed: trouble.passed,
+                },
                 told: wanted.then(|| Fate { until, ..fate(Action::Delayed, recipient, &trouble) }),
             }
         }

@@ -87,6 +87,7 @@ impl Flow {
             next: now,
             reason: String::new(),
             delay_reported: false,
+            passed: None,
         });
         Ok(Command::Enqueue(Box::new(NewQueued {
             recipients: recipients.collect(),

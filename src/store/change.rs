@@ -494,11 +494,12 @@ pub(crate) fn settle(recipient: &mut QueuedRecipient, outcome: Settlement) {
             recipient.state = RecipientState::Delivered;
             recipient.reason = cut(proof);
         }
-        Settlement::Again { next, reason, delay_reported } => {
+        Settlement::Again { next, reason, delay_reported, passed } => {
             recipient.state = RecipientState::Waiting;
             recipient.next = next;
             recipient.reason = cut(reason);
             recipient.delay_reported |= delay_reported;
+            recipient.passed = passed.then_some(true).or(recipient.passed);
         }
         Settlement::Failed { reason } => {
             recipient.state = RecipientState::Failed;

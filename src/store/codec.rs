@@ -411,6 +411,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recipient_that_was_queued_before_a_pass_was_noted_reads() {
+        let NewQueued { mut recipients, .. } = sample::queued(2, sample::nowhere(1), Purpose::Mail, &[1]);
+        let before = recipients.remove(0);
+        let bytes = write(&before).unwrap();
+        assert_eq!(bytes[1], 0x8b, "eleven fields, as there were");
+        assert_eq!(read::<QueuedRecipient>(&bytes).unwrap(), before);
+        let passed = QueuedRecipient { passed: Some(true), ..before };
+        assert_eq!(read::<QueuedRecipient>(&write(&passed).unwrap()).unwrap(), passed);
+    }
+
+    #[test]
     fn the_largest_record_of_a_mailbox_fits_into_a_value() {
         let full = MailboxRecord {
             correspondents: (0..100).map(sample::mailbox).collect(),

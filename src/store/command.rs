@@ -735,6 +735,8 @@ pub enum Settlement {
     },
 }
 
+        /// A host was met that satisfied the TLS policy; it stays so for the tries that come.
+        passed: bool,
 /// What a command answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {

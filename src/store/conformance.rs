@@ -965,7 +965,7 @@ fn delivered() -> Settlement {
 }
 
 fn again(next: i64) -> Settlement {
-    Settlement::Again { next: Time(next), reason: "busy".into(), delay_reported: false }
+    Settlement::Again { next: Time(next), reason: "busy".into(), delay_reported: false, passed: false }
 }
 
 #[test]

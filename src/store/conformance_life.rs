@@ -396,7 +396,8 @@ fn warnings_settle_are_sent_again_or_begin_anew() {
             until: Duration::from_secs(9),
             limit: 9,
         });
-        let again = Settlement::Again { next: Time(1), reason: String::new(), delay_reported: false };
+        let again =
+            Settlement::Again { next: Time(1), reason: String::new(), delay_reported: false, passed: false };
         stage.ok(Command::Settle { queue: queue(1), number: 0, outcome: again });
         assert_eq!(warnings(stage), [(14, 1, None)]);
         settle(stage, 1, delivered());

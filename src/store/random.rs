@@ -322,6 +322,7 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
                     next: Time(now + i64::from(c % 9)),
                     reason: "busy".into(),
                     delay_reported: c % 2 == 0,
+                    passed: c % 3 == 0,
                 },
                 _ => Settlement::Failed { reason: "x".repeat(2_000) },
             };

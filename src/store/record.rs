@@ -797,6 +797,9 @@ pub struct QueuedRecipient {
     /// What its domain asked of the way when the message was taken, as `policy::tls` writes it.
     #[n(10)]
     pub tls_policy: Option<String>,
+    /// A host was met in some try that satisfied the TLS policy.
+    #[n(11)]
+    pub passed: Option<bool>,
 }
 
 /// How one recipient of a queued message stands.

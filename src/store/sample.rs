@@ -507,6 +507,7 @@ pub(crate) fn queued(n: u8, body: Body, purpose: Purpose, due: &[i64]) -> NewQue
         reason: String::new(),
         delay_reported: false,
         tls_policy: n.is_multiple_of(2).then(|| "encrypt".to_owned()),
+        passed: None,
     };
     NewQueued {
         record: QueueRecord {

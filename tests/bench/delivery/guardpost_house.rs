@@ -215,6 +215,7 @@ fn message(flow: &Flow, text: &[u8], destination: usize) -> NewQueued {
         next: now,
         reason: String::new(),
         delay_reported: false,
+        passed: None,
     };
     let record = QueueRecord {
         id,
