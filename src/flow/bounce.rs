@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::message_reader;
+use crate::flow::late::Late;
 use crate::flow::notes::Kept;
 use crate::flow::notes::Note;
 use crate::flow::refusal::TakeError;
@@ -45,10 +46,12 @@ use std::time::Duration;
 
 /// One recipient after a try: what the queue notes, and what its sender is told.
 #[derive(Clone, Debug)]
-struct Settled {
-    number: u16,
-    settlement: Settlement,
-    told: Option<Fate>,
+pub(in crate::flow) struct Settled {
+    pub(in crate::flow) number: u16,
+    pub(in crate::flow) settlement: Settlement,
+    pub(in crate::flow) told: Option<Fate>,
+    /// What is told before the next try, and when.
+    pub(in crate::flow) later: Option<(Time, Fate)>,
 }
 
 impl Settled {
@@ -69,13 +72,14 @@ impl Settled {
     }
 }
 
-/// Commits how a try ended for each recipient, with the reports that follow from it.
+/// Commits how a try ended for each recipient, with the reports that follow from it; answers with what is to be told
+/// before the next try.
 pub(in crate::flow) async fn settle(
     flow: &Flow,
     record: &Arc<QueueRecord>,
     recipients: &[QueuedRecipient],
     outcomes: Vec<(u16, Outcome)>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Late>, StoreError> {
     let now = flow.clock.now();
     let config = flow.config();
     let somebody_waits = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
@@ -94,7 +98,7 @@ pub(in crate::flow) async fn settle(
     // Each round leaves out what was refused, or looks again at what changed meanwhile.
     for round in 0..ROUNDS {
         if settled.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let reports = if reporting { reports(flow, record, &settled).await } else { Vec::new() };
         let settles = settled.iter().map(|line| Command::Settle {
@@ -104,7 +108,7 @@ pub(in crate::flow) async fn settle(
         });
         let count = settled.len();
         match flow.store.commit(settles.chain(reports).collect()).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(Late::of(record, settled)),
             Err(StoreError::Refused { index, why: Refusal::Gone }) if index < count => {
                 // Cancelled in the meantime, or the lease was lost: there is nothing to note.
                 settled.remove(index);
@@ -163,6 +167,7 @@ fn judge(
         number,
         settlement: Settlement::Failed { reason: trouble.to_string() },
         told: wants.is_none_or(|notify| notify.failure).then(|| fate(Action::Failed, recipient, &trouble)),
+        later: None,
     };
     match outcome {
         Outcome::Delivered(handover) => {
@@ -183,6 +188,7 @@ fn judge(
                 number,
                 settlement: Settlement::Delivered { proof: handover.proof },
                 told: wanted.then_some(fate),
+                later: None,
             }
         }
         Outcome::Failed(trouble) => failed(trouble),
@@ -199,8 +205,12 @@ fn judge(
             };
             let due =
                 known && retry::reports_delay(pace, record.created, now, life, recipient.delay_reported);
-            let wanted = due && wants.is_none_or(|notify| notify.delay);
-            let until = Some(record.created + life);
+            let late = || {
+                let until = Some(record.created + life);
+                Fate { until, ..fate(Action::Delayed, recipient, &trouble) }
+            };
+            let wanted = wants.is_none_or(|notify| notify.delay);
+            let between = retry::tells_between(pace, record.created, now, next, recipient.delay_reported);
             Settled {
                 number,
                 settlement: Settlement::Again {
@@ -209,7 +219,8 @@ fn judge(
                     delay_reported: due,
                     passed: trouble.passed,
                 },
-                told: wanted.then(|| Fate { until, ..fate(Action::Delayed, recipient, &trouble) }),
+                told: (due && wanted).then(late),
+                later: between.filter(|_| wanted).map(|at| (at, late())),
             }
         }
     }
@@ -261,7 +272,11 @@ fn log(flow: &Flow, record: &QueueRecord, recipients: &[QueuedRecipient], line: 
 }
 
 /// The letters that follow, as commands; trouble with a letter must not keep the queue from being settled.
-async fn reports(flow: &Flow, record: &Arc<QueueRecord>, settled: &[Settled]) -> Vec<Command> {
+pub(in crate::flow) async fn reports(
+    flow: &Flow,
+    record: &Arc<QueueRecord>,
+    settled: &[Settled],
+) -> Vec<Command> {
     let Some(owner) = record.owner else { return Vec::new() };
     let told: Vec<&Fate> = settled.iter().filter_map(|line| line.told.as_ref()).collect();
     let result = async {

@@ -31,6 +31,7 @@ mod hosts;
 pub mod intake;
 pub mod invitation;
 mod lanes;
+mod late;
 pub mod letters;
 pub mod life;
 pub mod locks;

@@ -5,6 +5,7 @@
 
 use crate::base::address::Domain;
 use crate::base::id::QueueId;
+use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::delivery::Courier;
@@ -17,6 +18,8 @@ use crate::flow::gauge::Full;
 use crate::flow::lanes::Lanes;
 use crate::flow::lanes::Lesson;
 use crate::flow::lanes::Place;
+use crate::flow::late;
+use crate::flow::late::Late;
 use crate::flow::refusal::TakeError;
 use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
@@ -28,11 +31,12 @@ use crate::store::command;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
+use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use futures_util::FutureExt;
-use crate::store::record::Purpose;
 use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,8 +164,8 @@ type Freed = mpsc::UnboundedSender<(task::Id, bool)>;
 struct Ended {
     /// Somebody waits for another try.
     again: bool,
-    /// When everything was settled; an error is the store's.
-    settled: Result<(), StoreError>,
+    /// When everything was settled: what is to be told before the next try; an error is the store's.
+    settled: Result<Vec<Late>, StoreError>,
 }
 
 /// The worker. There is one.
@@ -174,6 +178,8 @@ pub struct Worker {
     running: JoinSet<Ended>,
     /// Those of them that are not through with their connections.
     places: HashMap<task::Id, Place>,
+    /// What is to be told between tries, by its time.
+    late: BTreeMap<Time, Vec<Late>>,
     free: Freed,
     freed: mpsc::UnboundedReceiver<(task::Id, bool)>,
     /// What is due is being taken; tries go on meanwhile.
@@ -197,6 +203,7 @@ impl Worker {
             unrecorded: Unrecorded::default(),
             running: JoinSet::new(),
             places: HashMap::new(),
+            late: BTreeMap::new(),
             free,
             freed,
             taking: None,
@@ -213,6 +220,7 @@ impl Worker {
         tokio::pin!(connections);
         while !stop.is_cancelled() {
             self.start();
+            self.tell();
             self.taking = self.taking.take().or_else(|| self.take());
             let taken = async { Some(self.taking.as_mut()?.await) };
             tokio::select! {
@@ -245,12 +253,19 @@ impl Worker {
                 self.taken(Ok(taken));
             }
             self.start();
+            self.tell();
             let Some(ended) = self.running.join_next_with_id().await else { return };
             while let Ok((task, reached)) = self.freed.try_recv() {
                 self.freed(task, reached);
             }
             self.note(ended);
         }
+    }
+
+    /// When it looks at the queue again by itself.
+    #[cfg(test)]
+    pub(in crate::flow) const fn wakes(&self) -> Instant {
+        self.wake
     }
 
     /// Begins to take what is due, where there is room for it.
@@ -278,7 +293,8 @@ impl Worker {
                     self.lanes.wait(job.destination.clone(), job, most);
                 }
                 self.more |= taken.more;
-                let wait = taken.due.map_or(LOOK, |due| due.since(self.flow.clock.now()));
+                let next = taken.due.into_iter().chain(self.late.keys().next().copied()).min();
+                let wait = next.map_or(LOOK, |next| next.since(self.flow.clock.now()));
                 wait.clamp(Duration::from_millis(100), LOOK)
             }
             Err(why) => {
@@ -312,6 +328,20 @@ impl Worker {
         }
     }
 
+    /// Begins to tell what is late by now.
+    fn tell(&mut self) {
+        let now = self.flow.clock.now();
+        while let Some(first) = self.late.first_entry().filter(|first| *first.key() <= now) {
+            for late in first.remove() {
+                let flow = Arc::clone(&self.flow);
+                self.running.spawn(async move {
+                    late::tell(&flow, late).await;
+                    Ended { again: false, settled: Ok(Vec::new()) }
+                });
+            }
+        }
+    }
+
     /// Learns from a try that is through with its connection.
     fn freed(&mut self, task: task::Id, reached: bool) {
         let most = self.flow.config().limits.remote_connections_per_domain;
@@ -326,8 +356,15 @@ impl Worker {
     fn note(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
         match ended {
             Ok((_, ended)) => {
-                if let Err(why) = ended.settled {
-                    tracing::error!(%why, "how a delivery ended could not be noted; it may be made twice");
+                match ended.settled {
+                    Ok(late) => {
+                        for late in late {
+                            self.late.entry(late.at()).or_default().push(late);
+                        }
+                    }
+                    Err(why) => {
+                        tracing::error!(%why, "how a delivery ended could not be noted; it may be made twice");
+                    }
                 }
                 self.more |= ended.again;
             }

@@ -1,5 +1,7 @@
 //! The queue, delivery and bounces against peers with real sockets.
 
+mod secure_alias;
+
 use crate::base::address::Address;
 use crate::base::dns::Answer;
 use crate::base::envelope::Notify;
@@ -292,96 +294,6 @@ async fn rather_not_at_all_than_in_clear_where_that_is_demanded() {
             assert!(inbox[0].contains("Nothing was sent unencrypted"), "{}", inbox[0]);
             assert_eq!(ours.waiting().await, 0);
         }
-    }
-}
-
-#[tokio::test]
-async fn a_secure_alias_hears_of_what_is_definite_at_once_and_of_the_rest_in_minutes() {
-    // No encryption, and a handshake that breaks twice: at once.
-    for (start_tls, status, connections) in
-        [(StartTls::NotOffered, "5.7.4", 1), (StartTls::Refused, "5.7.5", 2), (StartTls::Closes, "5.7.5", 2)]
-    {
-        let peer = Plan::default().start_tls(start_tls).open().await;
-        let mut ours = Ours::facing(&peer).await;
-        // Its policy is never weaker than "encrypt".
-        let demand = Demand::new(Requirement::Opportunistic, Sender::Secure);
-        ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
-        ours.worker.until_idle().await;
-        let inbox = ours.inbox().await;
-        assert!(inbox[0].contains(&format!("Status: {status}\r\n")), "{start_tls:?}: {}", inbox[0]);
-        assert_eq!((ours.waiting().await, peer.sessions().len()), (0, connections), "{start_tls:?}");
-        let octets = String::from_utf8(peer.octets()).unwrap();
-        assert!(!octets.contains("MAIL FROM") && !octets.contains("MARK"), "{start_tls:?}: {octets}");
-    }
-    // What could not be decided: six tries in 30 minutes, told after five.
-    let table = Table::signed()
-        .with_mx("x.example", &[(10, "mx.x.example")])
-        .with_addresses("mx.x.example", &[ip(1)])
-        .with_tlsa_answer("mx.x.example", Answer::Bogus);
-    let mut ours = Ours::new(table, 1, "").await;
-    let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
-    ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
-    let mut tries = Vec::new();
-    for minute in 0..=30 {
-        let before = ours.flow.store.queue(None, 9).await.unwrap().len();
-        let attempts = |items: &[queue::QueueItem]| items.first().map(|item| item.recipients[0].attempts);
-        let was = attempts(&queue::list(&*ours.flow.store, None, 9).await.unwrap());
-        ours.worker.until_idle().await;
-        if before > 0 && attempts(&queue::list(&*ours.flow.store, None, 9).await.unwrap()) != was {
-            tries.push(minute);
-        }
-        ours.pass(MINUTE);
-    }
-    assert_eq!(tries, [0, 1, 3, 8, 15, 29, 30]);
-    assert_eq!(ours.waiting().await, 0, "given up");
-    let inbox = ours.inbox().await;
-    assert_eq!(inbox.len(), 2, "one notice of the delay, one bounce");
-    assert!(inbox[0].contains("Action: delayed") && inbox[1].contains("Action: failed"), "{}", inbox[1]);
-    assert!(inbox[1].contains("Nothing was sent unencrypted."), "{}", inbox[1]);
-}
-
-#[tokio::test]
-async fn after_the_policy_has_passed_a_peer_may_ask_for_patience() {
-    let peer = Plan::default()
-        .rule(|asked| match asked.line.starts_with("RCPT") {
-            true => Act::Say("451 4.7.1 greylisted".into()),
-            false => Act::Usual,
-        })
-        .open()
-        .await;
-    let mut ours = Ours::facing(&peer).await;
-    let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
-    ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
-    ours.worker.until_idle().await;
-    ours.pass(40 * MINUTE);
-    ours.worker.until_idle().await;
-    let tries = String::from_utf8(peer.octets()).unwrap().matches("MAIL FROM").count();
-    assert_eq!((ours.waiting().await, tries), (1, 2), "it waits like all mail");
-}
-
-#[tokio::test]
-async fn a_host_that_does_not_answer_does_not_undo_that_the_policy_has_passed_at_another() {
-    for busy in ["MAIL", "RCPT"] {
-        let peer = Plan::default()
-            .at("127.0.0.2", 0)
-            .rule(move |asked| match asked.line.starts_with(busy) {
-                true => Act::Close("421 4.3.2 not now".into()),
-                false => Act::Usual,
-            })
-            .open()
-            .await;
-        let dns = Table::default()
-            .with_mx("x.example", &[(10, "busy.example"), (20, "dead.example")])
-            .with_addresses("busy.example", &[ip(2)])
-            .with_addresses("dead.example", &[ip(4)]);
-        let mut ours = Ours::new(dns, peer.address.port(), "").await;
-        let demand = Demand::new(Requirement::Encrypt, Sender::Secure);
-        ours.queue(Outgoing { demand, ..ours.item(&["bob@x.example"]) }, MESSAGE.as_bytes()).await;
-        ours.worker.until_idle().await;
-        ours.pass(40 * MINUTE);
-        ours.worker.until_idle().await;
-        assert_eq!((ours.waiting().await, peer.sessions().len()), (1, 2), "{busy}");
-        assert!(ours.inbox().await.is_empty(), "{busy}");
     }
 }
 

@@ -83,7 +83,16 @@ fn urgent_gap(tries: u32) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-/// A delay report is due: once, and only while there is hope.
+/// When a sender is told between two tries, the last of them now, that a message still waits.
+///
+/// Only of urgent mail: its sender is to know by then. With days to go a report can wait for the try that may make it
+/// void.
+pub fn tells_between(pace: Pace, created: Time, now: Time, next: Time, reported: bool) -> Option<Time> {
+    let notice = created + URGENT_NOTICE;
+    (pace == Pace::Urgent && !reported && now < notice && notice < next).then_some(notice)
+}
+
+/// A delay report is due with a try: once, and only while there is hope.
 pub fn reports_delay(pace: Pace, created: Time, now: Time, life: Duration, reported: bool) -> bool {
     let waited = now.since(created);
     let notice = match pace {
@@ -120,7 +129,14 @@ mod tests {
                 );
                 reported |= reports_delay(pace, created, now, life, reported);
                 match after(pace, tries, created, now, life) {
-                    Next::At(next) => now = next,
+                    Next::At(next) => {
+                        if let Some(between) = tells_between(pace, created, now, next, reported) {
+                            let minutes = between.since(created).as_secs() / 60;
+                            table += &format!("{name:<5}        0 h {minutes:>2} min, delay reported\n");
+                            reported = true;
+                        }
+                        now = next;
+                    }
                     Next::GiveUp => break,
                 }
             }

@@ -508,6 +508,15 @@ pub(crate) fn settle(recipient: &mut QueuedRecipient, outcome: Settlement) {
     }
 }
 
+/// A delay is told between two tries; once.
+pub(crate) fn note_delay(recipient: &mut QueuedRecipient) -> Result<(), Refusal> {
+    if recipient.state != RecipientState::Waiting || recipient.delay_reported {
+        return Err(Refusal::Gone);
+    }
+    recipient.delay_reported = true;
+    Ok(())
+}
+
 /// Whether a recipient may still be tried.
 pub(crate) fn waits(state: RecipientState) -> bool {
     match state {

@@ -466,6 +466,14 @@ pub enum Command {
         /// How it ended.
         outcome: Settlement,
     },
+    /// A sender is told between two tries that a recipient still waits. Refused ([`Refusal::Gone`]) when it does not, is
+    /// being tried, or when that was told.
+    NoteDelay {
+        /// Which message.
+        queue: QueueId,
+        /// Which recipient.
+        number: u16,
+    },
     /// Makes one message, or all, due now; answers with [`Outcome::Count`] of the recipients that wait. Those that
     /// are leased are being tried and are passed over.
     RetryQueued {
@@ -727,6 +735,8 @@ pub enum Settlement {
         reason: String,
         /// A delay report goes out with the same commit.
         delay_reported: bool,
+        /// A host was met that satisfied the TLS policy; it stays so for the tries that come.
+        passed: bool,
     },
     /// Given up.
     Failed {
@@ -735,8 +745,6 @@ pub enum Settlement {
     },
 }
 
-        /// A host was met that satisfied the TLS policy; it stays so for the tries that come.
-        passed: bool,
 /// What a command answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {

@@ -1003,6 +1003,36 @@ fn the_queue_gives_out_what_is_due_oldest_first() {
 }
 
 #[test]
+fn what_a_try_showed_stays_with_its_recipient() {
+    on_each(|stage| {
+        stage.ok(Command::Enqueue(Box::new(queued(1, nowhere(1), Purpose::Mail, &[10, 10]))));
+        let known = |stage: &Stage| {
+            let recipient = stage.ask(stage.store().queued_recipients(queue(1))).remove(1);
+            (recipient.passed, recipient.delay_reported, recipient.attempts, recipient.next)
+        };
+        let note = || Command::NoteDelay { queue: queue(1), number: 1 };
+        assert_eq!(known(stage), (None, false, 0, Time(10)));
+        for (at, passed) in [(10, true), (20, false)] {
+            assert_eq!(leased(stage, at, at + 5, 9), [(1, 0), (1, 1)]);
+            assert_eq!(stage.refused(note()), Refusal::Gone, "it is being tried");
+            let reason = "busy".to_owned();
+            let next = Time(at + 10);
+            let again = Settlement::Again { next, reason, delay_reported: false, passed };
+            stage.ok(settle(1, 1, again));
+        }
+        stage.restart();
+        assert_eq!(known(stage), (Some(true), false, 2, Time(30)));
+        stage.ok(note());
+        assert_eq!(known(stage), (Some(true), true, 2, Time(30)), "nothing else has changed");
+        assert_eq!(stage.refused(note()), Refusal::Gone, "told once");
+        assert_eq!(leased(stage, 30, 40, 9), [(1, 0), (1, 1)]);
+        stage.ok(settle(1, 1, delivered()));
+        assert_eq!(stage.refused(note()), Refusal::Gone, "it waits no more");
+        assert_eq!(stage.refused(Command::NoteDelay { queue: queue(2), number: 0 }), Refusal::Gone);
+    });
+}
+
+#[test]
 fn whoever_sets_the_wall_clock_ends_no_lease() {
     on_each(|stage| {
         stage.ok(Command::Enqueue(Box::new(queued(1, nowhere(1), Purpose::Mail, &[10]))));

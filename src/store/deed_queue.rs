@@ -118,6 +118,17 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
+    pub(crate) fn note_delay(&mut self, queue: QueueId, number: u16) -> Result<Outcome, Stop> {
+        let at = key::recipient(queue, number);
+        let mut recipient = self.row::<QueuedRecipient>(&at)?.ok_or(Refusal::Gone)?;
+        if self.leased(queue, number).is_some() {
+            return Err(Refusal::Gone.into());
+        }
+        change::note_delay(&mut recipient)?;
+        self.put(at, &recipient)?;
+        Ok(Outcome::Done)
+    }
+
     pub(crate) fn retry(&mut self, queue: Option<QueueId>, now: Time) -> Result<Outcome, Stop> {
         let prefix = match queue {
             Some(queue) => key::queue(key::RECIPIENT, queue),

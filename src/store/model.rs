@@ -571,6 +571,11 @@ impl State {
             }
             Command::Settle { queue, number, outcome } => return self.settle(queue, number, outcome),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
+            Command::NoteDelay { queue, number } => {
+                let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
+                let recipient = queued.recipients.get_mut(usize::from(number)).ok_or(Refusal::Gone)?;
+                change::note_delay(recipient)?;
+            }
             Command::CancelQueued { queue } => return self.cancel(queue),
             Command::ChangePassword(change) => {
                 let shred = self.place(change.slot.shred_key.expose());

@@ -328,6 +328,7 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
             };
             Command::Settle { queue: queue(id), number: u16::from(c % 3), outcome }
         }
+        6 if d % 2 == 0 => Command::NoteDelay { queue: queue(id), number: u16::from(c % 3) },
         6 => Command::RetryQueued { queue: (c % 2 == 0).then(|| queue(id)), now: Time(now) },
         _ => Command::CancelQueued { queue: queue(id) },
     }
@@ -603,7 +604,7 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 54, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 55, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {

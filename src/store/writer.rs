@@ -480,6 +480,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::LeaseDue { now, running, until, limit } => draft.lease(now, running, until, limit),
         Command::Settle { queue, number, outcome } => draft.settle(queue, number, outcome),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
+        Command::NoteDelay { queue, number } => draft.note_delay(queue, number),
         Command::CancelQueued { queue } => draft.cancel(queue),
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),
         Command::NoteSeenCertificate { domain, seen } => draft.note_seen_certificate(&domain, *seen),
