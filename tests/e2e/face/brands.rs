@@ -87,12 +87,9 @@ impl Brand {
         );
         let reply = house.submission(&from, PASSWORD).await.send(&from, &[&to], &message).await;
         assert!(reply.is(250, "2.0.0"), "{reply:?}");
-        let mails = house.world.wait_for(before + 1).await;
-        let mail = mails.iter().skip(before).find(|mail| mail.rcpts == [format!("<{to}>")]).unwrap();
-        let link = crate::main_job::link(mail);
-        let (page, token) = link.split_once('#').expect("an access code");
-        assert!(page.starts_with(&format!("{}/i/", self.site())), "{page}");
-        Invited { page: page.to_owned(), token: token.to_owned(), link: link.clone() }
+        let invited = Invited::behind(house, before, &to).await;
+        assert!(invited.page.starts_with(&format!("{}/i/", self.site())), "{}", invited.page);
+        invited
     }
 }
 

@@ -11,6 +11,8 @@ use crate::face::town::PIN;
 use crate::face::town::SITE;
 use crate::face::walk::Walk;
 use crate::gpg::Gpg;
+use crate::patience::until;
+use crate::peer::Taken;
 use crate::shown::signed;
 use guardpost::base::address::Address;
 use guardpost::base::id::MailboxId;
@@ -344,12 +346,23 @@ async fn a_key_of_their_own(walk: &mut Walk) {
     walk.browser.fill("code", "0000").await;
     walk.follow("key-test-button").await;
     walk.stop("key-test-wrong").await;
-    let mails = walk.town.house.world.wait_for(before + 1).await;
-    walk.browser.fill("code", &direct::code(&gpg, mails.last().unwrap())).await;
+    let code = test_code(walk, &gpg, before).await;
+    walk.browser.fill("code", &code).await;
     walk.follow("key-test-button").await;
     walk.stop("key-direct").await;
     walk.follow("key-undo-button").await;
     walk.stop("key-direct-off").await;
+}
+
+/// The code of the test message, behind so many mails that were there.
+async fn test_code(walk: &Walk, gpg: &Gpg, before: usize) -> String {
+    let rcpts = [format!("<{MAX}>")];
+    let encrypted = |mail: &Taken| String::from_utf8_lossy(&mail.text).contains("multipart/encrypted");
+    let test = until("the test message", async || {
+        let mails = walk.town.house.world.taken().into_iter().skip(before);
+        mails.rev().find(|mail| mail.rcpts == rcpts && encrypted(mail))
+    });
+    direct::code(gpg, &test.await)
 }
 
 async fn what_is_not_there(walk: &mut Walk) {
@@ -513,12 +526,10 @@ async fn an_export_goes_on(walk: &mut Walk) {
         .arg(&head)
         .spawn()
         .expect("curl is installed");
-    let begun = async {
-        while !fs::read_to_string(&head).is_ok_and(|head| head.contains("application/zip")) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(MINUTE, begun).await.expect("it begins");
+    until("the export begins", async || {
+        fs::read_to_string(&head).ok().filter(|head| head.contains("application/zip"))
+    })
+    .await;
     walk.open("/mailbox/export").await;
     walk.follow("export-button").await;
     walk.stop("export-going").await;
@@ -553,14 +564,11 @@ async fn the_end_of_a_mailbox(walk: &mut Walk) {
 /// Its warnings were handed over, and the appliance has looked again.
 async fn warned(walk: &Walk, mailbox: MailboxId) {
     let store = &walk.town.house.flow().store;
-    let mut changes = store.watch(mailbox);
-    let all = async {
-        while let Some(record) = store.mailbox(mailbox).await.unwrap()
-            && record.warnings.iter().any(|sent| sent.settled.is_none())
-        {
-            changes.changed().await.unwrap();
-        }
-    };
-    tokio::time::timeout(MINUTE, all).await.expect("the warnings are settled");
+    until("the warnings are settled", async || {
+        let record = store.mailbox(mailbox).await.unwrap();
+        let settled = record.is_none_or(|record| record.warnings.iter().all(|sent| sent.settled.is_some()));
+        settled.then_some(())
+    })
+    .await;
     walk.town.house.look().await;
 }

@@ -5,6 +5,8 @@ use crate::face::chromium::Chromium;
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::mail_client::Imap;
+use crate::main_job::link_in;
+use crate::patience::until;
 use crate::peer::Plan;
 use guardpost::base::language::Language;
 use guardpost::net::listen::Service;
@@ -42,6 +44,20 @@ pub struct Invited {
     pub page: String,
     /// The access code.
     pub token: String,
+}
+
+impl Invited {
+    /// The invitation to somebody, behind so many mails that were there.
+    pub async fn behind(house: &House, before: usize, to: &str) -> Self {
+        let rcpts = [format!("<{to}>")];
+        let sent = || {
+            let mails = house.world.taken();
+            mails.iter().skip(before).filter(|mail| mail.rcpts == rcpts).find_map(link_in)
+        };
+        let link = until("the invitation", async || sent()).await;
+        let (page, token) = link.split_once('#').expect("an access code");
+        Self { page: page.to_owned(), token: token.to_owned(), link: link.clone() }
+    }
 }
 
 impl Town {
@@ -109,13 +125,9 @@ impl Town {
         self.invitation(before, to).await
     }
 
-    /// The invitation to somebody, behind so many mails that were there.
+    /// The invitation to somebody, behind so many mails that were there; a notice may come before it.
     pub async fn invitation(&self, before: usize, to: &str) -> Invited {
-        let mails = self.house.world.wait_for(before + 1).await;
-        let mail = mails.iter().skip(before).find(|mail| mail.rcpts == [format!("<{to}>")]).unwrap();
-        let link = crate::main_job::link(mail);
-        let (page, token) = link.split_once('#').expect("an access code");
-        Invited { page: page.to_owned(), token: token.to_owned(), link: link.clone() }
+        Invited::behind(&self.house, before, to).await
     }
 
     /// A recipient's mailbox by IMAP.
