@@ -79,11 +79,14 @@ pub async fn test(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     }
 }
 
-/// `POST /mailbox/key/confirm`: `code`.
+/// `POST /mailbox/key/confirm`: `code`; with `lang` it is only shown again, and costs no try.
 pub async fn confirm(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     key::enter(&mut visit)?;
     let Visit { chrome, head, body, .. } = visit;
     let form = Form::read(&head.headers, body).await?;
+    if form.is_set("lang") {
+        return key::in_other_words(portal, &chrome, &signed, form.text("code")).await;
+    }
     let cookie = signed.cookie.expose();
     match portal.sessions.check_code(cookie, form.text("code")) {
         Checked::Right(own) => match portal.flow.send_directly(&signed.who, own).await {

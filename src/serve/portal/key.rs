@@ -42,6 +42,8 @@ struct Keys<'a> {
     undo: bool,
     /// A test message is out.
     test: bool,
+    /// What was typed of its code.
+    code: String,
     /// The fingerprint of the recipient's own key.
     own: Option<String>,
     /// What was done just now.
@@ -80,9 +82,28 @@ struct KeyFile<'a> {
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     enter(&mut visit)?;
     let done = visit.query.is_set("off").then(|| visit.chrome.say("key-direct-off"));
-    let chrome = &visit.chrome;
+    let chrome = &around(portal, visit.chrome, &signed).await?;
     page::html(StatusCode::OK, &Keys { done, ..keys(portal, chrome, &signed, Vec::new()).await? })
 }
+
+/// The page in the language that was asked for, with what was typed of the code; it is not looked at.
+pub async fn in_other_words(portal: &Portal, chrome: &Chrome, signed: &Signed, code: &str) -> Answer {
+    let chrome = &around(portal, chrome.clone(), signed).await?;
+    let code = code.chars().take(CODE).collect();
+    page::html(StatusCode::OK, &Keys { code, ..keys(portal, chrome, signed, Vec::new()).await? })
+}
+
+/// While a code is waited for, the other language takes along what was typed of it.
+async fn around(portal: &Portal, chrome: Chrome, signed: &Signed) -> Result<Chrome, Trouble> {
+    let (_, test) = portal.sessions.direct(signed.cookie.expose());
+    if !test || portal.flow.direct(&signed.who).await?.is_some() {
+        return Ok(chrome);
+    }
+    Ok(Chrome { path: "/mailbox/key/confirm".to_owned(), form: Some("confirm"), ..chrome })
+}
+
+/// Characters of a code that are shown again.
+const CODE: usize = 20;
 
 /// `POST /mailbox/key/download`: the password again.
 pub async fn download(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
@@ -168,6 +189,7 @@ pub async fn refused(
     error: FieldError,
     status: StatusCode,
 ) -> Answer {
+    let chrome = &around(portal, chrome.clone(), signed).await?;
     page::html(status, &keys(portal, chrome, signed, vec![error]).await?)
 }
 
@@ -187,6 +209,7 @@ async fn keys<'a>(
         errors,
         keys: keys.iter().map(|key| line(chrome, key)).collect(),
         test: test && direct.is_none(),
+        code: String::new(),
         undo,
         direct: direct.map(|direct| {
             let since = chrome.date(direct.imported);
@@ -235,6 +258,7 @@ mod tests {
                 direct: None,
                 undo: false,
                 test: true,
+                code: String::new(),
                 own: Some("77C1 0B5E".into()),
                 done: None,
                 limit: "64 KB".into(),

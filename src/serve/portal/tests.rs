@@ -846,6 +846,30 @@ async fn pages_speak_the_language_that_was_chosen() {
     assert!(world.get("/login?lang=xx", "").await.text().contains("Sign in"));
 }
 
+/// The code of a test message is long: who changes the language while it is typed does not begin anew.
+#[tokio::test]
+async fn a_code_goes_along_into_the_other_language() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let page = world.get("/mailbox/key", &cookie).await.text();
+    assert!(!page.contains("id=\"code\"") && page.contains("href=\"/mailbox/key?lang=de\""), "{page}");
+    assert_eq!(world.post("/mailbox/key/direct", &[("key", "mailbox")], &cookie).await.status, 303);
+    let page = world.get("/mailbox/key", &cookie).await.text();
+    let button = "form=\"confirm\" formaction=\"/mailbox/key/confirm?lang=de\"";
+    assert!(page.contains(button) && page.contains("id=\"confirm\""), "{page}");
+    for _ in 0..6 {
+        let fields = [("code", "0471 \""), ("lang", "de")];
+        let other = world.post("/mailbox/key/confirm?lang=de", &fields, &cookie).await;
+        let text = other.text();
+        assert!(other.status == 200 && text.contains("<html lang=\"de\">"), "{text}");
+        assert!(text.contains("name=\"code\" type=\"text\" value=\"0471 &#34;\""), "{text}");
+        assert!(text.contains("formaction=\"/mailbox/key/confirm?lang=en\""), "and back: {text}");
+    }
+    let wrong = world.post("/mailbox/key/confirm", &[("code", "00000000")], &cookie).await;
+    assert_eq!(wrong.status, 403, "no try was used");
+    assert!(wrong.text().contains("name=\"code\" type=\"text\" value=\"\"") && wrong.text().contains(button));
+}
+
 #[tokio::test]
 async fn many_messages_come_in_pages() {
     let world = World::new().await;
