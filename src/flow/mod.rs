@@ -45,6 +45,7 @@ pub mod own_key;
 pub mod password_work;
 mod pgp;
 mod plan;
+pub mod pressed_again;
 mod probe;
 pub mod queue;
 pub mod reading;

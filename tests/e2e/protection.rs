@@ -217,8 +217,8 @@ async fn an_old_copy_opens_nothing_new() {
     let fields = [
         ("token", token),
         ("pin", pin.as_str()),
-        ("password", BOBS_PASSWORD),
-        ("confirm", BOBS_PASSWORD),
+        ("password", "Magpies under 3 silver suns"),
+        ("confirm", "Magpies under 3 silver suns"),
         ("understood", "1"),
     ];
     assert_eq!(thief.post(page, &fields).await.location(), "/mailbox", "the old copy is what it was");

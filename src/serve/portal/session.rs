@@ -140,6 +140,10 @@ impl Sessions {
         let wrapped = cookie.wrap(mailbox, key, random);
         let mut table = self.lock();
         table.retain(|_, session| session.is_live(running));
+        if first_look {
+            // The button was pressed again, and the first answer reached nobody.
+            table.retain(|_, session| session.mailbox != mailbox || !session.first_look);
+        }
         while table.values().filter(|session| session.mailbox == mailbox).count() >= EACH {
             remove_oldest(&mut table, Some(mailbox));
         }
@@ -504,6 +508,21 @@ mod tests {
         assert!(!sessions.take_first_look(cookie.expose()));
         let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
         assert!(!sessions.take_first_look(cookie.expose()));
+    }
+
+    #[test]
+    fn a_first_look_that_nobody_took_goes_with_the_next() {
+        let random = Counting::default();
+        let key = MailboxKey::generate(&random);
+        let sessions = Sessions::default();
+        let begin = |whose, first_look| sessions.begin(of(whose, first_look), &key, minutes(0), &random);
+        let (dropped, other, signed_in) = (begin(M, true), begin(N, true), begin(M, false));
+        let looked = begin(M, true);
+        let live = |cookie: &Secret<String>| sessions.resume(cookie.expose(), minutes(0)).is_some();
+        assert!(!live(&dropped) && live(&other) && live(&signed_in) && live(&looked));
+        assert!(sessions.take_first_look(looked.expose()));
+        begin(M, true);
+        assert!(live(&looked), "somebody looks there");
     }
 
     #[test]

@@ -654,15 +654,65 @@ async fn a_second_first_use_is_too_late() {
     let world = World::new().await;
     world.send("bob@mail.example", &mixed("first")).await;
     let (path, token, pin) = world.invitation().await;
-    let (one, two) = tokio::join!(world.open(&path, &token, &pin), world.open(&path, &token, &pin));
+    let use_with = async |password: &str| {
+        let fields = [
+            ("token", &*token),
+            ("pin", &pin),
+            ("password", password),
+            ("confirm", password),
+            ("understood", "yes"),
+        ];
+        world.post(&path, &fields, "").await
+    };
+    let (one, two) = tokio::join!(use_with("the first of two people"), use_with("the other of two people"));
     let statuses = BTreeSet::from([one.status, two.status]);
     assert_eq!(statuses, BTreeSet::from([303, 409]));
-    let late = world.open(&path, &token, &pin).await;
+    let late = use_with("somebody else altogether").await;
     assert_eq!(late.status, 409);
     assert!(late.text().contains("This mailbox is already set up") && !late.text().contains("bob@"));
+    assert!(late.text().contains("You never chose a password here?") && late.cookie().is_none());
     let page = world.get(&path, "").await;
     assert_eq!(page.status, 200);
     assert!(page.text().contains("href=\"/login\""));
+}
+
+/// Without scripts nothing holds a second press back: the browser drops the first answer and waits for the next.
+#[tokio::test]
+async fn the_button_pressed_again_opens_the_same_mailbox() {
+    let world = World::new().await;
+    world.send("bob@mail.example", &mixed("first")).await;
+    let (path, token, pin) = world.invitation().await;
+    let (one, two) = tokio::join!(world.open(&path, &token, &pin), world.open(&path, &token, &pin));
+    let three = world.open(&path, &token, &pin).await;
+    let answers = [one, two, three];
+    let locations: Vec<_> = answers.iter().map(|answer| (answer.status, answer.header("location"))).collect();
+    assert_eq!(locations, [(303, "/mailbox"); 3]);
+    let cookies = answers.each_ref().map(|answer| answer.cookie().unwrap());
+    assert_eq!(world.get("/mailbox", &cookies[0]).await.status, 303, "nobody holds this one");
+    let list = world.get("/mailbox", &cookies[2]).await;
+    assert!(list.text().contains("first") && list.status == 200, "{}", list.text());
+    let sessions = world.get("/mailbox/sessions", &cookies[2]).await.text();
+    assert_eq!(sessions.matches("name=\"session\"").count(), 0, "no other one is left: {sessions}");
+    let opened = world.alices(Folder::INBOX).await;
+    assert_eq!(opened.iter().filter(|note| note.contains("was opened")).count(), 1, "told once: {opened:?}");
+
+    // Another password, an access code that is wrong, or later: as for everybody who comes too late.
+    let again = async |token: &str, password: &str| {
+        let fields = [
+            ("token", token),
+            ("pin", &*pin),
+            ("password", password),
+            ("confirm", password),
+            ("understood", "yes"),
+        ];
+        let answer = world.post(&path, &fields, "").await;
+        (answer.status, answer.cookie())
+    };
+    assert_eq!(again(&token, "not the one that was chosen").await, (409, None));
+    assert_eq!(again("AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG", PASSWORD).await, (409, None));
+    world.clock.pass(3);
+    let late = world.open(&path, &token, &pin).await;
+    assert!(late.status == 409 && late.cookie().is_none(), "the link opens nothing after its first use");
 }
 
 #[tokio::test]

@@ -132,6 +132,26 @@ impl Chromium {
         self.cdp("Page.setFontSizes", json!({ "fontSizes": sizes })).await;
     }
 
+    /// Two presses of the mouse on an element, half a second apart; a page comes no sooner than three seconds after it
+    /// was asked for.
+    pub async fn press_twice(&self, selector: &str) {
+        let place = format!(
+            "(() => {{ const e = document.querySelector('{selector}'); e.scrollIntoView({{ block: 'center' }});
+            const at = e.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2] }})()"
+        );
+        let at = self.evaluate(&place).await;
+        let mut line =
+            json!({ "offline": false, "latency": 3_000, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.cdp("Network.emulateNetworkConditions", line.clone()).await;
+        // As one command: the driver waits for a page between two.
+        let presses = json!({
+            "x": at[0], "y": at[1], "tapCount": 2, "duration": 500, "gestureSourceType": "mouse",
+        });
+        self.cdp("Input.synthesizeTapGesture", presses).await;
+        line["latency"] = json!(0);
+        self.cdp("Network.emulateNetworkConditions", line).await;
+    }
+
     /// Lets pages run scripts, or not.
     pub async fn scripts(&self, on: bool) {
         self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !on })).await;

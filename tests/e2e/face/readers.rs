@@ -60,6 +60,33 @@ async fn the_text_is_one_link_one_pin_and_one_password_away() {
     browser.quit().await;
 }
 
+/// Without scripts nothing stops a second press: the first answer is dropped, and the second one opens the mailbox, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_button_of_the_first_use_pressed_twice_opens_the_mailbox() {
+    let town = Town::new().await;
+    let browser = town.chromium().await;
+    let invited = town.invite(MAX, PIN).await;
+    browser.scripts(false).await;
+    browser.open(&invited.page).await;
+    browser.fill("token", &invited.token).await;
+    browser.fill("pin", PIN).await;
+    browser.fill("password", CHOSEN).await;
+    browser.fill("confirm", CHOSEN).await;
+    browser.click("#understood").await;
+    browser.traffic().await;
+    browser.depart().await;
+    browser.press_twice("form.first .actions button.button").await;
+    browser.arrive().await;
+    let main = browser.text("main").await;
+    assert!(browser.address().await.ends_with("/mailbox"), "{main}");
+    let asked = browser.traffic().await.requests.into_iter();
+    let pressed = asked.filter(|(method, url)| method == "POST" && url.contains("/i/")).count();
+    assert_eq!(pressed, 2, "both presses went out");
+    browser.open(&format!("{SITE}/mailbox/sessions")).await;
+    assert_eq!(browser.count("main .sessions li").await, 1, "and one session is left");
+    browser.quit().await;
+}
+
 /// 250 KB of compound words in every place that somebody else writes break no page on the smallest screen.
 #[tokio::test(flavor = "multi_thread")]
 async fn german_compound_words_break_no_layout() {
