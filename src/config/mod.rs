@@ -50,6 +50,8 @@ pub struct Config {
     pub tls: Tls,
     /// The organisation's domains, at least one, in the order of the file.
     pub domains: Vec<LocalDomain>,
+    /// `[portal]` as it stands there, for pages of a portal that several domains share; its brand may be empty.
+    pub portal: Portal,
     /// People of the organisation.
     pub accounts: Accounts,
     /// Which mail is encrypted.
@@ -158,7 +160,8 @@ fn read(reader: &Reader, r#use: Use) -> Option<Config> {
     }
     let listen = section::read_listen(&reader.section("listen"));
     let tls = section::read_tls(&reader.section("tls"));
-    let domains = section::read_domains(reader, r#use);
+    let general = section::read_general_portal(reader, r#use);
+    let domains = section::read_domains(reader, general.as_ref(), r#use);
     let accounts = section::read_accounts(&reader.section("accounts"));
     let encryption = section::read_encryption(reader);
     let temporary_mailbox = section::read_temporary_mailbox(&reader.section("temporary_mailbox"));
@@ -179,6 +182,7 @@ fn read(reader: &Reader, r#use: Use) -> Option<Config> {
         listen,
         tls,
         domains: domains?,
+        portal: general?,
         accounts,
         encryption: encryption?,
         temporary_mailbox: temporary_mailbox?,

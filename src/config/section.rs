@@ -158,11 +158,13 @@ pub struct LocalDomain {
     pub portal: Portal,
 }
 
-/// Reads every `[[domain]]`.
-pub(super) fn read_domains(reader: &Reader, r#use: Use) -> Option<Vec<LocalDomain>> {
-    let general = reader.section("portal");
+/// Reads every `[[domain]]`; `general` is what holds where they say nothing of their own.
+pub(super) fn read_domains(
+    reader: &Reader,
+    general: Option<&Portal>,
+    r#use: Use,
+) -> Option<Vec<LocalDomain>> {
     let sections = reader.sections("domain");
-    let general = read_portal(&general, None, r#use);
     let mut domains = Vec::new();
     let mut taken: Vec<Domain> = Vec::new();
     let mut complete = true;
@@ -180,7 +182,7 @@ pub(super) fn read_domains(reader: &Reader, r#use: Use) -> Option<Vec<LocalDomai
         let said = s.perhaps("language", language);
         let second_language = s.perhaps("second_language", language);
         let templates = s.perhaps("templates", path);
-        let portal = read_portal(&s.section("portal"), general.as_ref(), r#use);
+        let portal = read_portal(&s.section("portal"), general, r#use);
         let (Some(name), Some(mut portal)) = (name, portal) else {
             complete = false;
             continue;
@@ -218,7 +220,7 @@ pub(super) fn read_domains(reader: &Reader, r#use: Use) -> Option<Vec<LocalDomai
 pub struct Portal {
     /// What links in mails are built from.
     pub url: PortalUrl,
-    /// The organisation's name; never empty.
+    /// The organisation's name; of a domain never empty.
     pub brand: String,
     /// A picture file beside it.
     pub logo: Option<PathBuf>,
@@ -232,6 +234,11 @@ pub struct Portal {
     pub privacy_url: Option<String>,
     /// For questions.
     pub contact: Option<String>,
+}
+
+/// Reads `[portal]`.
+pub(super) fn read_general_portal(reader: &Reader, r#use: Use) -> Option<Portal> {
+    read_portal(&reader.section("portal"), None, r#use)
 }
 
 /// Reads `[portal]` whole, or a domain's own keys over `general`.

@@ -130,7 +130,9 @@ impl Flow {
         let code = Secret::new(format!("{number:0width$}", width = DIGITS as usize));
         let config = self.config();
         let name = host.split(':').next().unwrap_or(host);
-        let domain = config.domains.iter().find(|domain| domain.portal.url.host() == name);
+        let mut here = config.domains.iter().filter(|domain| domain.portal.url.host() == name);
+        let own = self.domain_of(who.mailbox).await?;
+        let domain = here.clone().find(|domain| Some(&domain.name) == own.as_ref()).or_else(|| here.next());
         let domain = domain.or(config.domains.first()).ok_or_else(|| TakeError::internal("no domain"))?;
         let facts = direct::Test { recipient: &who.address, code: code.expose(), host };
         let text = direct::test(&letterhead(domain), &facts, language);

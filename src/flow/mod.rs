@@ -10,6 +10,7 @@ pub mod alias;
 mod anew;
 pub mod append;
 pub mod assembled;
+mod belonging;
 pub mod bounce;
 pub mod budgets;
 mod carry_out;

@@ -1,15 +1,25 @@
 //! What pages are made with: style sheet, script, picture; and the line for monitors.
 
+use crate::base::address::Domain;
 use crate::serve::portal::Visit;
+use crate::serve::portal::face::Face;
 use crate::serve::portal::page::content;
 use crate::store::Health;
 use axum::body::Body;
 use axum::http::Response;
 use axum::http::StatusCode;
+use std::sync::Arc;
 
 /// `guard.css` in the organisation's colour.
 pub fn style(visit: &Visit) -> Response<Body> {
-    content(StatusCode::OK, "text/css; charset=utf-8", visit.chrome.face.style.clone())
+    content(StatusCode::OK, "text/css; charset=utf-8", face(visit).style.clone())
+}
+
+/// Of the organisation that `of` names, if it shares this address with others.
+fn face(visit: &Visit) -> Arc<Face> {
+    let face = &visit.chrome.face;
+    let own = Domain::parse(visit.query.text("of")).ok().and_then(|domain| face.of(&domain));
+    own.unwrap_or_else(|| face.clone())
 }
 
 /// `guard.js`.
@@ -28,7 +38,7 @@ pub fn mailbox_script() -> Response<Body> {
 
 /// The organisation's picture, or ours.
 pub fn logo(visit: &Visit) -> Response<Body> {
-    let logo = &visit.chrome.face.logo;
+    let logo = &face(visit).logo;
     content(StatusCode::OK, logo.kind, logo.bytes.clone())
 }
 

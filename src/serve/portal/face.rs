@@ -1,23 +1,27 @@
 //! The portal's face: under which address it answers, whose name it shows, in which colour and languages.
 
+use crate::base::address::Domain;
 use crate::base::language::Language;
 use crate::config::Config;
+use crate::config::section::LocalDomain;
 use crate::config::section::Portal as PortalSection;
 use crate::config::section::TemporaryMailbox;
 use crate::serve::portal::logo::Logo;
 use crate::serve::portal::origin::Site;
 use crate::texts;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// One configured portal address with its brand.
+/// One configured portal address with its brand. Where several domains share it, this is what they have in common, and
+/// each has a face of its own besides: for pages that are known to be about its mailboxes.
 #[derive(Clone, Debug, Default)]
 pub struct Face {
     /// Its address.
     pub site: Site,
     /// The organisation's name.
     pub brand: String,
-    /// The organisation's domain, as people read it.
+    /// The organisation's domain, as people read it; those that share the address, if it is not known whose page it is.
     pub domain: String,
     /// On offer, the default first.
     pub languages: Vec<Language>,
@@ -35,22 +39,33 @@ pub struct Face {
     pub style: Bytes,
     /// The brand's picture.
     pub logo: Logo,
+    /// By which style sheet and picture are asked for: nothing, or `?of=example.org`.
+    pub look: String,
+    /// Of the domains that share the address.
+    own: Vec<(Domain, Arc<Self>)>,
 }
 
 impl Face {
-    /// The faces of a configuration: one for each portal address, the first domain's brand winning.
+    /// The faces of a configuration: one for each portal address.
     pub fn all(config: &Config) -> Vec<Self> {
-        let mut faces: Vec<Self> = Vec::new();
-        for domain in &config.domains {
-            let Some(face) = Self::new(&domain.portal, domain.name.to_unicode(), &config.temporary_mailbox)
-            else {
-                continue;
-            };
-            if faces.iter().all(|known| known.site.host() != face.site.host()) {
-                faces.push(face);
+        let portals = config.portals().into_iter();
+        portals.filter_map(|portal| Self::of_address(config, portal)).collect()
+    }
+
+    fn of_address(config: &Config, portal: &PortalSection) -> Option<Self> {
+        let sharing: Vec<_> =
+            config.domains.iter().filter(|domain| domain.portal.url == portal.url).collect();
+        let names = sharing.iter().map(|domain| domain.name.to_unicode()).collect::<Vec<_>>().join(", ");
+        let mut common = Self::new(&in_common(&config.portal, &sharing)?, names, &config.temporary_mailbox)?;
+        if let [_, _, ..] = sharing.as_slice() {
+            for domain in sharing {
+                let name = domain.name.to_unicode();
+                let own = Self::new(&domain.portal, name, &config.temporary_mailbox)?;
+                let own = Self { look: format!("?of={}", domain.name.as_str()), ..own };
+                common.own.push((domain.name.clone(), Arc::new(own)));
             }
         }
-        faces
+        Some(common)
     }
 
     fn new(portal: &PortalSection, domain: String, mailboxes: &TemporaryMailbox) -> Option<Self> {
@@ -66,7 +81,20 @@ impl Face {
             key_download: mailboxes.key_download,
             style: style(&portal.accent),
             logo: Logo::open(portal.logo.as_deref(), colour(&portal.accent).unwrap_or(COLOUR)),
+            look: String::new(),
+            own: Vec::new(),
         })
+    }
+
+    /// The domains that share the address; none where there is nothing to tell apart.
+    pub fn shared_by(&self) -> Vec<&Domain> {
+        self.own.iter().map(|(domain, _)| domain).collect()
+    }
+
+    /// The face of one of them.
+    pub fn of(&self, domain: &Domain) -> Option<Arc<Self>> {
+        let own = self.own.iter().find(|(known, _)| known == domain);
+        own.map(|(_, face)| face.clone())
     }
 
     /// Days of [`Face::inactivity`].
@@ -81,6 +109,35 @@ impl Face {
             None => texts::choose(accepted.unwrap_or_default(), &self.languages),
         }
     }
+}
+
+/// What domains that share a portal address all say of it; where they differ, what `[portal]` says, which is for nobody
+/// alone. A name that nobody has given is the address's own.
+fn in_common(general: &PortalSection, sharing: &[&LocalDomain]) -> Option<PortalSection> {
+    fn agreed<T: Clone + PartialEq>(
+        sharing: &[&LocalDomain],
+        general: &T,
+        of: impl Fn(&PortalSection) -> &T,
+    ) -> T {
+        let mut said = sharing.iter().map(|domain| of(&domain.portal));
+        let first = said.next().unwrap_or(general);
+        if said.all(|other| other == first) { first.clone() } else { general.clone() }
+    }
+    let url = sharing.first()?.portal.url.clone();
+    let brand = match agreed(sharing, &general.brand, |portal| &portal.brand) {
+        none if none.is_empty() => url.host().to_owned(),
+        brand => brand,
+    };
+    Some(PortalSection {
+        brand,
+        logo: agreed(sharing, &general.logo, |portal| &portal.logo),
+        accent: agreed(sharing, &general.accent, |portal| &portal.accent),
+        languages: agreed(sharing, &general.languages, |portal| &portal.languages),
+        imprint_url: agreed(sharing, &general.imprint_url, |portal| &portal.imprint_url),
+        privacy_url: agreed(sharing, &general.privacy_url, |portal| &portal.privacy_url),
+        contact: agreed(sharing, &general.contact, |portal| &portal.contact),
+        url,
+    })
 }
 
 const DAY: u64 = 24 * 3600;

@@ -46,6 +46,8 @@ mod upload;
 mod view;
 mod work;
 
+use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
 use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::config::Config;
@@ -81,6 +83,7 @@ use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::Request;
 use axum::http::Response;
+use axum::http::Uri;
 use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::FutureExt;
@@ -176,7 +179,7 @@ impl Portal {
             return if request.method() == Method::HEAD { without_body(answer) } else { answer };
         }
         let reference = self.reference();
-        let (chrome, secure) = self.chrome(&request);
+        let (mut chrome, secure) = self.chrome(&request);
         if secure && !peer.secure {
             let mut answer = redirection(chrome.face.site.origin(), &request);
             headers::set(answer.headers_mut(), Policy::Page, false);
@@ -187,8 +190,8 @@ impl Portal {
             Found::OtherMethod | Found::Nothing => "none",
         };
         let method = request.method().clone();
-        let lang = chosen(request.uri().query()).filter(|chosen| chrome.face.languages.contains(chosen));
-        let answered = AssertUnwindSafe(self.respond(request, peer, chrome.clone())).catch_unwind().await;
+        let lang = chosen(request.uri().query());
+        let answered = AssertUnwindSafe(self.respond(request, peer, &mut chrome)).catch_unwind().await;
         let answered = answered.unwrap_or(Err(Trouble::Internal("a page panicked")));
         let mut answer = match answered {
             Ok(answer) => answer,
@@ -199,6 +202,7 @@ impl Portal {
                 trouble.page(&chrome, &reference)
             }
         };
+        let lang = lang.filter(|lang| chrome.face.languages.contains(lang));
         if let Some(line) = lang.and_then(|lang| cookie::language(lang, secure)) {
             answer.headers_mut().append(header::SET_COOKIE, line);
         }
@@ -208,8 +212,8 @@ impl Portal {
         if method == Method::HEAD { without_body(answer) } else { answer }
     }
 
-    /// Host, route, origin, session, size: then the page.
-    async fn respond(&self, request: Request<Body>, peer: Peer, chrome: Chrome) -> Answer {
+    /// Host, route, origin, session, size: then the page. `chrome` is that of its mailbox from when that is known.
+    async fn respond(&self, request: Request<Body>, peer: Peer, chrome: &mut Chrome) -> Answer {
         let (head, body) = request.into_parts();
         if head.uri.to_string().len() > URI {
             return Err(Trouble::LongUri);
@@ -223,7 +227,9 @@ impl Portal {
             return Err(Trouble::Misdirected);
         }
         let (route, parts) = match found {
-            Found::Route(route, parts) => (route, parts.into_iter().map(ToOwned::to_owned).collect()),
+            Found::Route(route, parts) => {
+                (route, parts.into_iter().map(ToOwned::to_owned).collect::<Vec<String>>())
+            }
             Found::OtherMethod => return Err(Trouble::Method),
             Found::Nothing if Verb::of(&head.method).is_none() => return Err(Trouble::Method),
             Found::Nothing => return Err(Trouble::NotFound),
@@ -237,14 +243,23 @@ impl Portal {
         let source = Source { ip: peer.address, device };
         // These two are asked later, by their pages: what was typed there must not be lost.
         let later = matches!(route.page, Page::SignInPost | Page::FirstUse);
-        if route.budget == Budget::Guess && !later {
-            self.flow.budgets.network(source.ip, self.flow.clock.running()).map_err(Trouble::Paused)?;
+        let allowed = match route.budget {
+            Budget::Guess => self.flow.budgets.network(source.ip, self.flow.clock.running()),
+            Budget::Free => Ok(()),
+        };
+        if !later {
+            allowed.map_err(Trouble::Paused)?;
         }
         let was_signed = cookies.session.is_some();
         let signed = match route.page {
             Page::Style | Page::Script | Page::MailboxScript | Page::Logo | Page::Health => None,
             _ => self.signed(cookies.session.take()).await?,
         };
+        let invitation = parts.first().filter(|_| is_about_invitation(route.page) && allowed.is_ok());
+        let mailbox = signed.as_ref().map(|signed| signed.who.mailbox);
+        if let Some(own) = self.own_face(&chrome.face, mailbox, invitation).await? {
+            *chrome = dressed(own, &head.uri, &head.headers);
+        }
         if too_large(route.takes, &head.headers) {
             let trouble = Trouble::from(BadBody::TooLarge);
             let inside = route.who == Who::Session && signed.is_some();
@@ -252,6 +267,7 @@ impl Portal {
         }
         let ended = was_signed && signed.is_none();
         let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let chrome = chrome.clone();
         let visit = Visit { chrome, route, parts, query, head, body, source, signed, ended };
         self.show(visit).await
     }
@@ -415,11 +431,35 @@ impl Portal {
             .cloned()
             .unwrap_or_default();
         let secure = face.site.secure();
-        let wanted =
-            chosen(request.uri().query()).or_else(|| Cookies::read(request.headers(), secure).language);
-        let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let language = face.language(wanted, accepted);
-        (Chrome::new(face, language, shown_at(request.uri().path())), secure)
+        (dressed(face, request.uri(), request.headers()), secure)
+    }
+
+    /// The face of the domain that a page is about, where several share the address: that of the invitation, or of the
+    /// mailbox that is open.
+    async fn own_face(
+        &self,
+        common: &Face,
+        mailbox: Option<MailboxId>,
+        invitation: Option<&String>,
+    ) -> Result<Option<Arc<Face>>, Trouble> {
+        let sharing = common.shared_by();
+        if sharing.is_empty() {
+            return Ok(None);
+        }
+        let domain = match (invitation.and_then(|id| InvitationId::parse(id)), mailbox) {
+            (Some(id), _) => self.flow.domain_of_invitation(id, &sharing).await?,
+            (None, Some(mailbox)) => self.flow.domain_of(mailbox).await?,
+            (None, None) => None,
+        };
+        Ok(domain.and_then(|domain| common.of(&domain)))
+    }
+
+    /// Around a page in a mailbox that was opened just now.
+    async fn inside(&self, chrome: &Chrome, mailbox: MailboxId) -> Result<Chrome, Trouble> {
+        let own = self.own_face(&chrome.face, Some(mailbox), None).await?;
+        let face = own.unwrap_or_else(|| chrome.face.clone());
+        let language = face.language(Some(chrome.language), None);
+        Ok(Chrome { face, language, signed: true, ..chrome.clone() })
     }
 
     fn faces(&self) -> Arc<[Arc<Face>]> {
@@ -474,6 +514,14 @@ const UPLOADS: usize = 256;
 /// How often ended sessions are forgotten.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// What stands around the page of a request with this face, in the language that its reader wants.
+fn dressed(face: Arc<Face>, uri: &Uri, headers: &HeaderMap) -> Chrome {
+    let wanted = chosen(uri.query()).or_else(|| Cookies::read(headers, face.site.secure()).language);
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let language = face.language(wanted, accepted);
+    Chrome::new(face, language, shown_at(uri.path()))
+}
+
 fn faces(config: &Config) -> Arc<[Arc<Face>]> {
     Face::all(config).into_iter().map(Arc::new).collect()
 }
@@ -495,6 +543,11 @@ fn shown_at(path: &str) -> String {
 /// `?lang=de`.
 fn chosen(query: Option<&str>) -> Option<Language> {
     Language::parse(Form::parse(query?.as_bytes()).text("lang"))
+}
+
+/// Whether what stands in the braces of its path is an invitation.
+fn is_about_invitation(page: Page) -> bool {
+    matches!(page, Page::Invitation | Page::FirstUse | Page::NoPin | Page::Asked | Page::Cancelled)
 }
 
 /// Whether the peer announces more than the route takes, or anything where it takes nothing.

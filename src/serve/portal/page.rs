@@ -101,6 +101,11 @@ impl Chrome {
         &self.face.brand
     }
 
+    /// What stands behind the addresses of style sheet and picture.
+    pub fn look(&self) -> &str {
+        &self.face.look
+    }
+
     /// How wide the picture beside the name is, CSS pixels.
     pub fn logo_width(&self) -> u32 {
         self.face.logo.width

@@ -148,7 +148,7 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
     match tried {
         Ok(who) => {
             let secure = chrome.face.site.secure();
-            let inside = Chrome { signed: true, ..chrome.clone() };
+            let inside = portal.inside(&chrome, who.mailbox).await?;
             let mut answer = match &carried {
                 Some(typed) => match reply::resumed(portal, &inside, &who, typed).await? {
                     Some(answer) => answer,
