@@ -145,7 +145,7 @@ search-looked = { $n ->
     [one] 1 Nachricht wurde angesehen.
    *[other] { $n } Nachrichten wurden angesehen.
 }
-search-stopped = Nicht alles wurde durchsucht: Die Zeit war um. { $n } von { $all } Nachrichten wurden angesehen, die neuesten zuerst. Um in allen zu suchen, speichern Sie alles unter „Export“ und suchen dort.
+search-stopped = Nicht alles wurde durchsucht: Die Zeit war um nach { $n } von { $all } Nachrichten, die neuesten zuerst. Um in allen zu suchen, speichern Sie alles unter „Export“ und suchen dort.
 search-cut = { $n ->
     [one] 1 Nachricht ist sehr lang: Nur ihr Anfang wurde durchsucht.
    *[other] { $n } Nachrichten sind sehr lang: Nur ihr Anfang wurde durchsucht.
@@ -219,7 +219,7 @@ reply-empty = Schreiben Sie eine Nachricht.
 reply-too-long = Der Text ist zu lang für eine Nachricht. Speichern Sie ihn in einer Datei und senden Sie diese mit.
 reply-text-kept = Ihr Text ist noch da.
 reply-kept = Das haben Sie hier schon geschrieben. Es ist noch nicht gesendet.
-reply-elsewhere = Diese Antwort wurde in einem anderen Postfach geschrieben. Sie wurde nicht gesendet. Melden Sie sich mit der Adresse jenes Postfachs an, dann können Sie sie senden.
+reply-elsewhere = Diese Antwort gehört zu einem anderen Postfach und wurde nicht gesendet. Melden Sie sich mit der Adresse jenes Postfachs an.
 reply-under-way = Unterwegs:
 reply-arrived = Alles ist angekommen; Ihre Antwort wird verschlüsselt und gespeichert.
 files-sum = Zusammen { $size }
@@ -277,9 +277,9 @@ key-test-label = Code aus der Testnachricht
 key-test-button = Bestätigen und direkt senden
 key-test-wrong = Das ist nicht der Code aus der neuesten Testnachricht.
 key-test-spent = Der Code war zu oft falsch. Es wurde nichts geändert. Schicken Sie eine neue Testnachricht.
-key-direct-no-own = Laden Sie zuerst Ihren eigenen Schlüssel hoch.
-key-direct-not-here = Es wurde nichts geändert: Diese Adresse hat ein neueres Postfach, oder für sie ist schon ein Schlüssel hinterlegt.
-key-direct-often = So viele Testnachrichten können nicht verschickt werden. Melden Sie sich neu an, wenn Sie noch eine brauchen.
+key-direct-no-own = Laden Sie zuerst Ihren eigenen Schlüssel hoch. Einer von vorher ist mit dem Abmelden vergessen.
+key-direct-not-here = Es wurde nichts geändert: Diese Adresse hat ein neueres Postfach, oder für sie ist schon ein Schlüssel hinterlegt. Wenn Sie das überrascht, sagen Sie es { $brand }.
+key-direct-often = Mehr Testnachrichten werden jetzt nicht verschickt. Melden Sie sich ab und wieder an, wenn Sie noch eine brauchen.
 key-direct-off = Neue Nachrichten kommen wieder in dieses Postfach.
 key-direct-care = Die Nachrichten liegen dann verschlüsselt bei Ihrem Mailanbieter. Wer kein Mailprogramm für OpenPGP zur Hand hat, kann sie nicht lesen.
 key-direct-on-title = Nachrichten kommen direkt an Ihre Adresse
@@ -456,8 +456,10 @@ misdirected-text = Der Name in Ihrer Adresszeile ist nicht der Name dieses Serve
 misdirected-do = Öffnen Sie den Link in Ihrer Mail noch einmal, oder tippen Sie jenen Namen in die Adresszeile.
 body-too-large = Was Sie gesendet haben, ist zu groß. Es wurde nichts getan.
 body-cut = Was Sie gesendet haben, kam nicht vollständig an. Es wurde nichts getan. Bitte versuchen Sie es noch einmal.
+body-slow = Was Sie gesendet haben, kam zu langsam an und wurde abgebrochen. Es wurde nichts getan. Gehen Sie zurück und versuchen Sie es noch einmal, wenn Ihre Verbindung besser ist.
+body-kind = Was Sie gesendet haben, kam in einer Form, die diese Seite nicht annimmt. Es wurde nichts getan. Öffnen Sie die Seite neu und senden Sie es von dort.
 reply-all-too-big = Die Dateien sind zu groß. Alle zusammen dürfen { $limit } haben, und sie wachsen unterwegs um ein Drittel.
-reply-refused = Diese Antwort konnte nicht angenommen werden: { $why }
+reply-refused = Diese Antwort wurde abgelehnt; noch einmal senden hilft nicht. Sagen Sie es dem Absender am Telefon. Der Server sagt auf Englisch: „{ $why }“
 reply-full = Das Postfach des Empfängers ist voll. Es wurde nichts gesendet. Bitte sagen Sie es dem Absender am Telefon.
 reply-nobody = Bei { $brand } kann hier niemand mehr eine Antwort bekommen. Es wurde nichts gesendet.
 reply-read-only = Im Moment kann nichts gesendet werden: Die Festplatte des Servers ist fast voll. Bitte versuchen Sie es später noch einmal.

@@ -148,7 +148,7 @@ search-looked = { $n ->
     [one] 1 message was looked at.
    *[other] { $n } messages were looked at.
 }
-search-stopped = Not everything was searched: the time was up. { $n } of { $all } messages were looked at, the newest first. To search in all of them, save everything under “Export” and search there.
+search-stopped = Not everything was searched: the time was up after { $n } of { $all } messages, the newest first. To search in all of them, save everything under “Export” and search there.
 search-cut = { $n ->
     [one] 1 message is very long: only the first part of it was searched.
    *[other] { $n } messages are very long: only the first part of each was searched.
@@ -222,7 +222,7 @@ reply-empty = Write a message.
 reply-too-long = The text is too long for one message. Put it into a file and send that along.
 reply-text-kept = Your text is still here.
 reply-kept = You typed this here before. It has not been sent yet.
-reply-elsewhere = This reply was typed in another mailbox than this one. It was not sent. Sign in with the address of that mailbox, and you can send it.
+reply-elsewhere = This reply belongs to another mailbox and was not sent. Sign in with the address of that mailbox.
 reply-under-way = On its way:
 reply-arrived = Everything has arrived; your reply is being encrypted and stored.
 files-sum = Together { $size }
@@ -280,9 +280,9 @@ key-test-label = Code from the test message
 key-test-button = Confirm and send directly
 key-test-wrong = This is not the code from the newest test message.
 key-test-spent = The code was wrong too often. Nothing was changed. Send a new test message.
-key-direct-no-own = Upload your own key first.
-key-direct-not-here = Nothing was changed: this address has a newer mailbox, or a key is on file for it already.
-key-direct-often = So many test messages cannot be sent. Sign in again if you need another one.
+key-direct-no-own = Upload your own key first. One from before is forgotten when you sign out.
+key-direct-not-here = Nothing was changed: this address has a newer mailbox, or a key is on file for it already. If that surprises you, tell { $brand }.
+key-direct-often = No more test messages are sent now. Sign out and in again if you need another one.
 key-direct-off = New messages come into this mailbox again.
 key-direct-care = Messages then lie with your mail provider, encrypted. Who has no mail program for OpenPGP at hand cannot read them.
 key-direct-on-title = Messages come directly to your address
@@ -459,8 +459,10 @@ misdirected-text = The name in your address bar is not the name of this server. 
 misdirected-do = Open the link in your mail once more, or type that name into the address bar.
 body-too-large = What you sent is too large. Nothing was done.
 body-cut = What you sent did not arrive whole. Nothing was done. Please try again.
+body-slow = What you sent came in too slowly, so it was broken off. Nothing was done. Go back, and try again when your connection is better.
+body-kind = What you sent came in a form that this page does not take. Nothing was done. Open the page again and send it from there.
 reply-all-too-big = The files are too large. All files together may have { $limit }, and they grow by a third on their way.
-reply-refused = This answer could not be taken: { $why }
+reply-refused = This reply was refused, and sending it again does not help. Tell the sender by phone. The server says: “{ $why }”
 reply-full = The mailbox of the receiver is full. Nothing was sent. Please tell the sender by phone.
 reply-nobody = Nobody at { $brand } can be answered here any more. Nothing was sent.
 reply-read-only = At this moment nothing can be sent: the server's disk is nearly full. Please try again later.

@@ -21,7 +21,6 @@ use crate::store::record::Folder;
 use crate::store::record::Uid;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use zeroize::Zeroizing;
@@ -91,7 +90,7 @@ pub fn fold(text: &str) -> String {
 }
 
 impl Flow {
-    /// Searches every folder in `folders`, for at most `time`.
+    /// Searches every folder in `folders`, for at most `time` by the boot clock.
     pub async fn search(
         &self,
         who: &Arc<Unlocked>,
@@ -99,7 +98,7 @@ impl Flow {
         words: Words,
         time: Duration,
     ) -> Result<Found, ReadError> {
-        let until = Instant::now() + time;
+        let until = self.clock.running() + time;
         let words = Arc::new(words);
         let mut found = Found::default();
         let mut open = Vec::new();
@@ -110,7 +109,7 @@ impl Flow {
             std::cmp::Reverse((listed.record.arrived, listed.uid))
         });
         for (folder, listed) in open {
-            if Instant::now() >= until {
+            if self.clock.running() >= until {
                 break;
             }
             match self.search_message(who, folder, &listed, &words).await {
@@ -138,7 +137,7 @@ impl Flow {
         who: &Arc<Unlocked>,
         folder: Folder,
         words: &Words,
-        until: Instant,
+        until: Duration,
         found: &mut Found,
         open: &mut Vec<(Folder, Listed)>,
     ) -> Result<(), ReadError> {
@@ -146,7 +145,7 @@ impl Flow {
         let count = count.iter().find(|record| record.folder == folder).map_or(0, |record| record.messages);
         found.all += usize::try_from(count).unwrap_or(usize::MAX);
         let mut after = Uid(0);
-        while Instant::now() < until {
+        while self.clock.running() < until {
             let page = self.list(who, folder, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.uid;

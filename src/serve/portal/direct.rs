@@ -63,7 +63,10 @@ pub async fn test(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let own = match form.text("key") {
         "own" => match portal.sessions.direct(cookie).0 {
             Some(own) => Some(own),
-            None => return refused(portal, &chrome, &signed, "key-direct-no-own").await,
+            None => {
+                let error = FieldError { field: "certificate", text: chrome.say("key-direct-no-own") };
+                return key::refused(portal, &chrome, &signed, error, StatusCode::CONFLICT).await;
+            }
         },
         _ => None,
     };

@@ -25,6 +25,10 @@ struct Search<'a> {
     error: Option<String>,
     rows: Vec<Row>,
     headline: String,
+    /// It ended before it had seen everything.
+    stopped: bool,
+    /// What was not searched: said in front of what was found.
+    missed: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -61,6 +65,8 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
         error: Some(refusal),
         rows: Vec::new(),
         headline: String::new(),
+        stopped: false,
+        missed: Vec::new(),
         notes: Vec::new(),
     };
     page::html(StatusCode::UNPROCESSABLE_ENTITY, &page)
@@ -73,27 +79,25 @@ fn results<'a>(chrome: &'a Chrome, typed: &str, found: &Found, now: crate::base:
         row.place = Some(chrome.say(if *folder == Folder::SENT { "sent-title" } else { "inbox-title" }));
         row
     });
-    let mut notes = Vec::new();
+    let (mut notes, mut missed) = (Vec::new(), Vec::new());
+    let stopped = found.searched + found.unreadable < found.all;
+    if stopped {
+        let counts = [("n", found.searched.into()), ("all", found.all.into())];
+        missed.push(chrome.words("search-stopped", &counts));
+    }
+    if found.cut > 0 {
+        missed.push(chrome.count("search-cut", "n", &found.cut));
+    }
+    if found.unreadable > 0 {
+        missed.push(chrome.count("search-unreadable", "n", &found.unreadable));
+    }
     if hits > SHOWN {
         notes.push(chrome.count("search-more", "most", &SHOWN));
     }
     if found.is_complete() {
         notes.push(chrome.count("search-all", "n", &found.all));
-    } else {
-        let read = found.searched + found.unreadable;
-        if read < found.all {
-            notes.push(
-                chrome.words("search-stopped", &[("n", found.searched.into()), ("all", found.all.into())]),
-            );
-        } else {
-            notes.push(chrome.count("search-looked", "n", &found.all));
-        }
-        if found.cut > 0 {
-            notes.push(chrome.count("search-cut", "n", &found.cut));
-        }
-    }
-    if found.unreadable > 0 {
-        notes.push(chrome.count("search-unreadable", "n", &found.unreadable));
+    } else if !stopped {
+        notes.push(chrome.count("search-looked", "n", &found.all));
     }
     Search {
         page: chrome,
@@ -101,6 +105,8 @@ fn results<'a>(chrome: &'a Chrome, typed: &str, found: &Found, now: crate::base:
         error: None,
         rows: rows.collect(),
         headline: chrome.count("search-found", "n", &hits),
+        stopped,
+        missed,
         notes,
     }
 }
@@ -138,7 +144,7 @@ mod tests {
             |all, searched, cut, unreadable| Found { all, searched, cut, unreadable, ..Found::default() };
         for (found, says, never) in [
             (found(12, 12, 0, 0), "All 12 messages were searched", "Not everything"),
-            (found(12, 7, 0, 0), "7 of 12 messages", "All 12"),
+            (found(12, 7, 0, 0), "7 of 12 messages", "Try fewer words"),
             (found(12, 12, 1, 0), "only the first part", "All 12"),
             (found(12, 11, 0, 1), "1 message cannot be read", "of 12 messages"),
         ] {

@@ -154,8 +154,8 @@ impl Trouble {
             Self::Body(bad) => {
                 let (status, id) = match bad {
                     BadBody::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
-                    BadBody::Slow => (StatusCode::REQUEST_TIMEOUT, "body-cut"),
-                    BadBody::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-cut"),
+                    BadBody::Slow => (StatusCode::REQUEST_TIMEOUT, "body-slow"),
+                    BadBody::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-kind"),
                     BadBody::Malformed => (StatusCode::BAD_REQUEST, "body-cut"),
                 };
                 Self::refused(chrome, status, id)

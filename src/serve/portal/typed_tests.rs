@@ -222,7 +222,7 @@ async fn an_answer_stays_with_its_mailbox() {
     let refused = world.upload(path, &fields, &[], &carols).await;
     assert_eq!(refused.status, 409);
     let page = refused.text();
-    assert!(page.contains("typed in another mailbox") && page.contains("from bob alone"), "{page}");
+    assert!(page.contains("belongs to another mailbox") && page.contains("from bob alone"), "{page}");
     assert!(world.get("/mailbox/sent", &carols).await.text().contains("You have not sent anything yet."));
 
     let then = page.split("name=\"then\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();

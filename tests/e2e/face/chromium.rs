@@ -132,6 +132,16 @@ impl Chromium {
         self.cdp("Page.setFontSizes", json!({ "fontSizes": sizes })).await;
     }
 
+    /// Does something in a tab of its own, and comes back to this one.
+    pub async fn aside(&self, deed: impl AsyncFnOnce()) {
+        let here = self.driver.window().await.unwrap();
+        let tab = self.driver.new_tab().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+        deed().await;
+        self.driver.close_window().await.unwrap();
+        self.driver.switch_to_window(here).await.unwrap();
+    }
+
     /// Two presses of the mouse on an element, half a second apart; a page comes no sooner than three seconds after it
     /// was asked for.
     pub async fn press_twice(&self, selector: &str) {

@@ -10,6 +10,7 @@ mod keyboard;
 mod letters;
 mod mails;
 mod names;
+mod rare;
 mod readers;
 mod states;
 mod town;

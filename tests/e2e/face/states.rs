@@ -2,6 +2,7 @@
 
 use crate::direct;
 use crate::face::letters;
+use crate::face::rare;
 use crate::face::town::ANNA;
 use crate::face::town::CHOSEN;
 use crate::face::town::Invited;
@@ -25,10 +26,12 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-const MAX: &str = "max.berger@kunde.example";
+/// Whose mailbox the walk goes through.
+pub const MAX: &str = "max.berger@kunde.example";
 const LEA: &str = "lea.horn@kunde.example";
 const TIM: &str = "tim.kranz@kunde.example";
-const EVA: &str = "eva.lang@kunde.example";
+/// Who was invited without a PIN, and may not write to Paul.
+pub const EVA: &str = "eva.lang@kunde.example";
 const IDA: &str = "ida.moor@kunde.example";
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -217,6 +220,7 @@ async fn messages(walk: &mut Walk) {
     walk.demand(told, "the mistake is ours, and that is said");
     fs::rename(&away, &spool).unwrap();
     signatures(walk).await;
+    rare::odd_messages(walk).await;
 }
 
 /// Anna signs; on the way somebody changes what she signed.
@@ -243,7 +247,7 @@ async fn signatures(walk: &mut Walk) {
 }
 
 /// So many lines, no two alike.
-fn pages(lines: u32) -> String {
+pub fn pages(lines: u32) -> String {
     let line = |number: u32| {
         let words = (0..8).map(|word| format!("{:08x}", (number * 8 + word).wrapping_mul(2_654_435_761)));
         words.collect::<Vec<_>>().join(" ")
@@ -260,7 +264,7 @@ async fn answers(walk: &mut Walk) {
     walk.follow("send").await;
     walk.stop("reply-errors").await;
 
-    let large = walk.browser.file("Fotos.zip", &vec![b'x'; 900_000]);
+    let large = walk.browser.file("Fotos.zip", &vec![b'x'; 1_800_000]);
     let words = if walk.language == Language::De {
         "Guten Tag Frau Weber,\n\nanbei mein Ausweis. Der Termin passt mir gut.\n\nMax Berger"
     } else {
@@ -352,6 +356,7 @@ async fn a_key_of_their_own(walk: &mut Walk) {
     walk.stop("key-direct").await;
     walk.follow("key-undo-button").await;
     walk.stop("key-direct-off").await;
+    rare::ways_that_end(walk, &gpg).await;
 }
 
 /// The code of the test message, behind so many mails that were there.
@@ -377,6 +382,7 @@ async fn what_is_not_there(walk: &mut Walk) {
     walk.browser.open("http://stranger.example/").await;
     walk.browser.follow_at("#go").await;
     walk.stop("form-from-elsewhere").await;
+    rare::odd_forms(walk).await;
 }
 
 async fn many_messages(walk: &mut Walk) {
@@ -410,6 +416,7 @@ async fn many_messages(walk: &mut Walk) {
         walk.follow("search-button").await;
         walk.stop(state).await;
     }
+    rare::half_searches(walk).await;
 }
 
 async fn session_ends(walk: &mut Walk) {
@@ -484,6 +491,9 @@ async fn other_invitations(walk: &mut Walk) {
 
     walk.town.submit(PAUL, EVA, &from_paul()).await;
     walk.follow("nav-inbox").await;
+    walk.browser.follow_at(".list a").await;
+    rare::answers_that_stay(walk).await;
+    walk.open("/mailbox").await;
     walk.browser.follow_at(".list a").await;
     let gone = Request::AccountRemove { address: PAUL.into() };
     walk.town.house.control(&gone).await.unwrap();

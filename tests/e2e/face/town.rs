@@ -64,7 +64,8 @@ impl Town {
     /// With Anna and Paul.
     pub async fn new() -> Self {
         let more = format!(
-            "[temporary_mailbox]\npin = \"optional\"\n[limits]\nmessage_size = \"1 MiB\"\nnotice_interval = \"0\"\n\
+            "[temporary_mailbox]\npin = \"optional\"\n[limits]\nmessage_size = \"2 MiB\"\nnotice_interval = \"0\"\n\
+             [[encryption.rule]]\nfrom = \"eva.lang@kunde.example\"\nto = \"{PAUL}\"\naction = \"refuse\"\n\
              [[domain]]\nname = \"weber-roth.example\"\n[domain.portal]\nurl = \"{SITE}\"\n\
              brand = \"Weber & Roth\"\naccent = \"#1f5f8b\"\n"
         );
