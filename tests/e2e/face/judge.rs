@@ -175,11 +175,11 @@ pub async fn next_step(browser: &Chromium) -> Option<String> {
     (steps == 0).then(|| "nothing says what to do next".to_owned())
 }
 
-/// html-validate (<https://html-validate.org>) over every file of a directory.
-pub fn validate(directory: &Path) -> Vec<String> {
+/// html-validate (<https://html-validate.org>) over every file of a directory, by the rules of a file in tests/face.
+pub fn validate(directory: &Path, rules: &str) -> Vec<String> {
     let program = tools().join("html-validate/bin/html-validate.mjs");
     assert!(program.exists(), "{} is not there; tests/run installs it", program.display());
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/face/htmlvalidate.cjs");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/face").join(rules);
     // Into a file: what it writes to a pipe is cut where it ends.
     let report = directory.join("report.json");
     let told = Command::new("node")

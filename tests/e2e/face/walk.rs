@@ -211,7 +211,7 @@ impl Walk {
                 self.wrong.push(format!("the walk never came by {method} {}", route.path));
             }
         }
-        self.wrong.extend(judge::validate(&self.served));
+        self.wrong.extend(judge::validate(&self.served, "htmlvalidate.cjs"));
         let told = self.town.told_elsewhere();
         let told = told.into_iter().filter(|line| !line.contains("stranger.example"));
         self.wrong.extend(told.map(|line| format!("somebody else was told: {line}")));
