@@ -826,6 +826,25 @@ fn a_domain_of_two_languages_shows_both_at_once() {
     assert!(both[0]["text"].as_str().unwrap().contains("our <i>front desk</i>"), "{both}");
 }
 
+/// Words may be there before the account is: that is no mistake, but said.
+#[test]
+fn words_of_an_account_that_is_not_there_are_told() {
+    let site = Site::with_templates("");
+    let warned = || {
+        let said = site.run(&["check"], "").out().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("Alice@example.org: 1 mails in its own words"), "{said}");
+        assert!(said.contains("Alice@example.org: waiting goes out in the words of the domain"), "{said}");
+        said.contains("there is no account Alice@example.org; its words wait for one")
+    };
+    fs::create_dir(site.path("words/Alice")).unwrap();
+    site.word("Alice/waiting.de.txt", b"{intro}\n{note}\n{open}\n");
+    assert_eq!(site.run(&["account", "list"], "").code(), 0, "there is a store");
+    assert!(warned());
+    let add = ["account", "add", ALICE, "--password-stdin"];
+    assert_eq!(site.run(&add, &format!("{PASSWORD}\n")).code(), 0);
+    assert!(!warned());
+}
+
 #[test]
 fn a_wrong_template_is_78_with_every_finding() {
     let site = Site::with_templates("");
@@ -833,6 +852,9 @@ fn a_wrong_template_is_78_with_every_finding() {
     site.word("invitation.de.txt", b"\xFFnot UTF-8");
     site.word("warning.de.txt", "x".repeat(9_000).as_bytes());
     site.word("warnung.de.txt", b"");
+    fs::create_dir(site.path("words/alice")).unwrap();
+    site.word("alice/waiting.de.txt", b"{intro}\n{note}\n{opn}\n");
+    site.word("alice/several.de.txt", b"");
     for command in [&["template", "test"][..], &["check"], &["serve"], &["account", "list"]] {
         let ended = site.run(command, "");
         assert_eq!(ended.code(), 78, "{command:?}: {}", ended.err());
@@ -842,6 +864,8 @@ fn a_wrong_template_is_78_with_every_finding() {
             "words/invitation.de.txt:1: not UTF-8",
             "words/warning.de.txt: longer than 8 KiB",
             "words/warnung.de.txt: not the name of a template",
+            "words/alice/waiting.de.txt:3: unknown placeholder {opn}",
+            "words/alice/several.de.txt: does not speak for one account",
         ] {
             assert!(ended.err().contains(want), "{command:?}: {want} in {}", ended.err());
         }

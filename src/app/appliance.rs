@@ -130,7 +130,7 @@ impl Appliance {
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
         // What may fail comes first: then nothing has changed.
         let recovery = keys::recovery_certificate(&config, self.flow.clock.now())?;
-        let wordings = templates::read(&config)?;
+        let wordings = templates::read_aside(config.clone()).await?;
         self.certificates.reload()?;
         signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
         let stays = needs_restart(&self.flow.config(), &config);

@@ -88,7 +88,7 @@ pub async fn open(config: Arc<Config>, around: &Surroundings) -> Result<Arc<Flow
     };
     let (data_dir, random, options) = (config.data_dir.clone(), around.random.clone(), around.store.clone());
     let recovery = keys::recovery_certificate(&config, around.clock.now())?;
-    let wordings = templates::read(&config)?;
+    let wordings = templates::read_aside(config.clone()).await?;
     let key_file = keys::master_key_place(&config);
     let opening = threads::blocking(move || open_disk(&data_dir, &key_file, &*random, options));
     let Ok(opened) = opening.await else {

@@ -333,6 +333,9 @@ pub struct TemplateTest {
     /// Of this domain alone
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,
+    /// As messages of this account cause them, in its own words where it has some
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
     /// In this language alone; else in each, or in both where the domain writes in two
     #[arg(long, value_name = "LANGUAGE", value_parser = language)]
     pub language: Option<Language>,

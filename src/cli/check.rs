@@ -7,12 +7,15 @@ use crate::app::key_backup;
 use crate::app::keys;
 use crate::app::settings::Settings;
 use crate::app::templates;
+use crate::base::address::Address;
+use crate::base::address::AddressKey;
 use crate::base::dns::Validation;
 use crate::base::language::Language;
 use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::config::section::DnsTrust;
+use crate::config::section::LocalDomain;
 use crate::config::section::StsMode;
 use crate::flow::mta_sts;
 use crate::net::roots::Roots;
@@ -23,16 +26,20 @@ use crate::net::tls::presented_keys;
 use crate::openpgp::fingerprint_text;
 use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
+use crate::serve::control::answer::AccountListed;
 use crate::serve::control::answer::Finding;
 use crate::serve::control::answer::Health;
 use crate::serve::control::answer::StoredListed;
 use crate::serve::control::client;
 use crate::serve::control::request::Request;
 use crate::texts::template::Kind;
+use crate::texts::template::Templates;
 use crate::texts::template::Wordings;
 use crate::vault::OsRandom;
 use crate::vault::keyring;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -62,6 +69,7 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
         findings.store(&config);
     }
     if has_keys {
+        findings.worded_accounts(&config, &wordings);
         findings.stored(&config);
     }
     findings.dns(&config);
@@ -98,17 +106,47 @@ impl Findings {
         let about = "templates";
         for domain in &config.domains {
             let Some(own) = wordings.of(&domain.name) else { continue };
-            self.ok(about, format!("{}: {} mails in its own words", domain.name, own.count()));
-            for kind in Kind::ALL {
-                let (worded, not): (Vec<Language>, Vec<Language>) =
-                    domain.portal.languages.iter().partition(|language| own.of(kind, **language).is_some());
-                if let ([_, ..], [missing, ..]) = (worded.as_slice(), not.as_slice()) {
-                    let what = format!(
-                        "{}: {kind} goes out in our words where it is in \"{missing}\": there is no {kind}.{missing}.txt",
-                        domain.name
-                    );
-                    self.warning(about, what);
-                }
+            if own.domain.count() > 0 || own.accounts.is_empty() {
+                self.ok(about, format!("{}: {} mails in its own words", domain.name, own.domain.count()));
+            }
+            self.gaps(&domain.name, &own.domain, domain, "our words");
+            for (account, templates) in own.accounts.values() {
+                self.ok(about, format!("{account}: {} mails in its own words", templates.count()));
+                self.gaps(account, templates, domain, "the words of the domain");
+            }
+        }
+    }
+
+    /// What is worded in one language and not in another.
+    fn gaps(&mut self, whose: &dyn fmt::Display, own: &Templates, domain: &LocalDomain, instead: &str) {
+        for kind in Kind::ALL {
+            let (worded, not): (Vec<Language>, Vec<Language>) =
+                domain.portal.languages.iter().partition(|language| own.of(kind, **language).is_some());
+            if let ([_, ..], [missing, ..]) = (worded.as_slice(), not.as_slice()) {
+                let what = format!(
+                    "{whose}: {kind} goes out in {instead} where it is in \"{missing}\": there is no {kind}.{missing}.txt"
+                );
+                self.warning("templates", what);
+            }
+        }
+    }
+
+    /// Words for somebody who is no account, perhaps not yet.
+    fn worded_accounts(&mut self, config: &Config, wordings: &Wordings) {
+        let of_domain = |domain: &LocalDomain| wordings.of(&domain.name).map(|words| &words.accounts);
+        let worded = || config.domains.iter().filter_map(of_domain).flatten();
+        if worded().next().is_none() || !config.data_dir.join("store").exists() {
+            return;
+        }
+        let Ok(list) = ask(config, &|| Request::AccountList {}) else { return };
+        let Ok(known) = serde_json::from_value::<Vec<AccountListed>>(list) else { return };
+        let keys: BTreeSet<AddressKey> =
+            known.iter().filter_map(|one| Address::parse(&one.address).ok()).map(|one| one.key()).collect();
+        for (key, (account, templates)) in worded() {
+            if !keys.contains(key) {
+                let directory = templates.directory().display();
+                let what = format!("{directory}: there is no account {account}; its words wait for one");
+                self.warning("templates", what);
             }
         }
     }

@@ -92,7 +92,11 @@ impl Flow {
             .ok_or_else(|| TakeError::internal("an account without a domain"))?;
         let languages = self.languages_for(domain, &mailbox.address, mailbox.language).await?;
         let wordings = self.wordings();
-        let wanted = Wanted { head: &worded(domain, &wordings), portal: &domain.portal.url, languages };
+        // By whichever of its addresses it writes: its words are those of the account.
+        let account = self.store.mailbox(writer.account).await?;
+        let account = account.as_deref().map(|record| &record.address);
+        let head = worded(domain, account, &wordings);
+        let wanted = Wanted { head: &head, portal: &domain.portal.url, languages };
         let text = self.words(&config, &wanted, mailbox, writer, &told);
         let about = match &told {
             Told::Link { entry, .. } => Some(entry.invitation),

@@ -33,6 +33,7 @@ use crate::store::record::Folder;
 use crate::store::record::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
+use crate::texts::template::Choice;
 use crate::texts::template::Wordings;
 use std::io::Write;
 
@@ -208,11 +209,16 @@ pub fn letterhead(domain: &LocalDomain) -> Letterhead<'_> {
         imprint_url: domain.portal.imprint_url.as_deref(),
         privacy_url: domain.portal.privacy_url.as_deref(),
         contact: domain.portal.contact.as_deref(),
-        templates: None,
+        words: Choice::NONE,
     }
 }
 
-/// The same with the domain's own words, for people outside.
-pub fn worded<'a>(domain: &'a LocalDomain, wordings: &'a Wordings) -> Letterhead<'a> {
-    Letterhead { templates: wordings.of(&domain.name), ..letterhead(domain) }
+/// The same with the domain's own words, for people outside; for what a message of `account` causes, with those of the
+/// account before them.
+pub fn worded<'a>(
+    domain: &'a LocalDomain,
+    account: Option<&Address>,
+    wordings: &'a Wordings,
+) -> Letterhead<'a> {
+    Letterhead { words: wordings.choice(&domain.name, account), ..letterhead(domain) }
 }

@@ -58,6 +58,7 @@ pub mod reply;
 mod report;
 pub mod returned;
 mod road;
+pub mod samples;
 pub mod sealing;
 pub mod search;
 mod session;

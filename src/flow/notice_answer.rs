@@ -85,7 +85,7 @@ impl Flow {
         let login = format!("{}/login", domain.portal.url);
         let (language, demand) = (self.language_for(domain, to).await?, self.demand_about(to).await?);
         let languages = self.languages_for(domain, to, language).await?;
-        let text = mail::auto_answer(&worded(domain, &self.wordings()), from, &login, languages);
+        let text = mail::auto_answer(&worded(domain, None, &self.wordings()), from, &login, languages);
         let command = self.post(Post {
             domain,
             to,

@@ -49,7 +49,7 @@ impl Flow {
             host: domain.portal.url.host(),
         };
         let languages = self.languages_for(domain, &record.address, record.language).await?;
-        let text = texts::warning(&worded(domain, &self.wordings()), &facts, languages);
+        let text = texts::warning(&worded(domain, None, &self.wordings()), &facts, languages);
         let id = self.queue_id();
         let queued = self.post(Post {
             domain,

@@ -109,7 +109,7 @@ fn to_recipients(head: &Letterhead<'_>, languages: Languages) -> Vec<Sample> {
     let notices = address("secure-mail@weber-roth.example");
     let portal = format!("https://{HOST}");
     sample::samples(
-        &House { head, domain: &domain, notices: &notices, portal: &portal, host: HOST },
+        &House { head, domain: &domain, sender: None, notices: &notices, portal: &portal, host: HOST },
         languages,
     )
 }
@@ -118,7 +118,7 @@ fn to_recipients(head: &Letterhead<'_>, languages: Languages) -> Vec<Sample> {
 fn to_people_outside(language: Language) -> Vec<(String, MailText)> {
     let other = Language::ALL.into_iter().find(|other| *other != language);
     let own_words = own_words();
-    let own = Letterhead { templates: Some(&own_words), ..Letterhead::FULL };
+    let own = Letterhead { words: (&own_words).into(), ..Letterhead::FULL };
     let both = Languages { first: language, second: other };
     let named = |prefix: &str, samples: Vec<Sample>| {
         samples

@@ -13,10 +13,10 @@ use crate::texts::sheet::Foot;
 use crate::texts::sheet::Link;
 use crate::texts::sheet::Sheet;
 use crate::texts::tame;
+use crate::texts::template::Choice;
 use crate::texts::template::Kind;
 use crate::texts::template::Paragraph;
 use crate::texts::template::Template;
-use crate::texts::template::Templates;
 use crate::texts::template::Token;
 use crate::texts::text;
 use std::fmt;
@@ -36,8 +36,8 @@ pub struct Letterhead<'a> {
     pub privacy_url: Option<&'a str>,
     /// For questions, if the organisation says; never a telephone number.
     pub contact: Option<&'a str>,
-    /// Words of its own for mails to people outside, if it has any.
-    pub templates: Option<&'a Templates>,
+    /// Where mails to people outside find words of its own, if it has any.
+    pub words: Choice<'a>,
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ impl Letterhead<'static> {
         imprint_url: None,
         privacy_url: None,
         contact: None,
-        templates: None,
+        words: Choice::NONE,
     };
 }
 
@@ -306,7 +306,7 @@ impl<'a> Letter<'a> {
 
     /// The words in this language, with this subject and headline; those of the organisation where it has some.
     pub fn sheet(&self, subject: &str, title: &str) -> Sheet {
-        let own = self.kind.and_then(|kind| self.head.templates?.of(kind, self.language));
+        let own = self.kind.and_then(|kind| self.head.words.of(kind, self.language));
         Sheet {
             language: self.language,
             subject: self.say(subject),

@@ -1,6 +1,7 @@
 //! What the mails to recipients must say, and what they must never say.
 
 use super::*;
+use crate::texts::template::Choice;
 
 const LINK: &str =
     "https://post.weber-roth.example/i/7kq2m9x4tbn3wz8r5hvd6c1fpa#Q3RM-7XKA-9W2F-TZ5H-B4NC-6PLD-MJ8S-VYE2";
@@ -107,7 +108,7 @@ fn every_domain_has_its_own_head_and_foot() {
         imprint_url: None,
         privacy_url: None,
         contact: Some("https://oez.example/kontakt"),
-        templates: None,
+        words: Choice::NONE,
     };
     let one = an_invitation(Language::De, None, None, true);
     let two = invitation_of(&other, Language::De, None, None, true);

@@ -31,6 +31,8 @@ pub struct House<'a> {
     pub head: &'a Letterhead<'a>,
     /// The domain of the senders.
     pub domain: &'a Domain,
+    /// The account that causes what one account causes; without it somebody made up.
+    pub sender: Option<&'a Address>,
     /// Where mails like these come from.
     pub notices: &'a Address,
     /// The portal, `https://host`.
@@ -64,6 +66,7 @@ pub fn samples(house: &House<'_>, languages: Languages) -> Vec<Sample> {
 /// Who wrote, and to whom.
 struct People {
     anna: Address,
+    anna_name: Option<&'static str>,
     carl: Address,
     clerks: Vec<Address>,
     jonas: Address,
@@ -73,7 +76,8 @@ impl People {
     fn of(house: &House<'_>) -> Option<Self> {
         let here = |local: &str| Address::new(local, house.domain.clone()).ok();
         Some(Self {
-            anna: here("anna.roth")?,
+            anna: house.sender.cloned().or_else(|| here("anna.roth"))?,
+            anna_name: house.sender.is_none().then_some("Anna Roth"),
             carl: here("carl")?,
             clerks: (1..=7).map(|n| here(&format!("clerk{n}"))).collect::<Option<_>>()?,
             jonas: Address::parse("jonas.keller@mail.example").ok()?,
@@ -81,7 +85,7 @@ impl People {
     }
 
     const fn sender(&self) -> Sender<'_> {
-        Sender { name: Some("Anna Roth"), address: &self.anna }
+        Sender { name: self.anna_name, address: &self.anna }
     }
 }
 

@@ -388,7 +388,7 @@ fn escape(text: &str) -> String {
 }
 
 /// RFC 3986 §2.1; nothing when it is not UTF-8 or not hexadecimal.
-fn unescape(text: &str) -> Option<String> {
+pub(crate) fn unescape(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

@@ -41,6 +41,14 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// A message of one account causes it, so the account may word it. The others speak for several senders, or for none.
+    pub const fn is_caused_by_one(self) -> bool {
+        match self {
+            Self::Invitation | Self::Waiting | Self::NewMessage => true,
+            Self::Several | Self::Warning | Self::AutoAnswer => false,
+        }
+    }
+
     /// What may stand among words. Never a PIN: no mail to a recipient knows it. Never the link or its access code:
     /// they stand in pieces of our own.
     pub const fn words(self) -> &'static [&'static str] {

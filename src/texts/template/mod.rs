@@ -1,4 +1,4 @@
-//! An organisation's own words for the mails to people outside: plain text with placeholders.
+//! An organisation's own words for the mails to people outside, and those of its accounts: plain text with placeholders.
 //!
 //! Our own parts of a mail are pieces that a template puts in its order, each of them alone in a paragraph; a value, as
 //! a name or a date, may stand among words. What a reader must not miss is obligatory, and the subject, imprint,
@@ -10,9 +10,13 @@ mod read;
 pub use kind::Kind;
 pub use read::Wrong;
 
+use crate::base::address::Address;
+use crate::base::address::AddressKey;
 use crate::base::address::Domain;
 use crate::base::language::Language;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
 
 /// The largest template, octets.
 pub const SIZE: u64 = 8 << 10;
@@ -54,40 +58,109 @@ impl Template {
     }
 }
 
-/// The templates of one domain.
+/// The templates of one directory.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Templates(BTreeMap<(Kind, &'static str), Template>);
+pub struct Templates {
+    directory: PathBuf,
+    list: BTreeMap<(Kind, &'static str), Template>,
+}
 
 impl Templates {
-    /// Takes one more.
-    pub fn add(&mut self, kind: Kind, language: Language, template: Template) {
-        self.0.insert((kind, language.tag()), template);
+    /// None yet, of those in this directory.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), list: BTreeMap::new() }
     }
 
-    /// The one for this mail in this language; without it our own words stand.
+    /// Where they lie.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Takes one more.
+    pub fn add(&mut self, kind: Kind, language: Language, template: Template) {
+        self.list.insert((kind, language.tag()), template);
+    }
+
+    /// The one for this mail in this language.
     pub fn of(&self, kind: Kind, language: Language) -> Option<&Template> {
-        self.0.get(&(kind, language.tag()))
+        self.list.get(&(kind, language.tag()))
+    }
+
+    /// Where the one for this mail in this language lies, or would lie.
+    pub fn file_of(&self, kind: Kind, language: Language) -> PathBuf {
+        self.directory.join(format!("{kind}.{language}.txt"))
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
+}
+
+/// The templates of a domain, and those of accounts in it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Words {
+    /// For every mail that goes out in its name.
+    pub domain: Templates,
+    /// For the mails that messages of one account cause; by its address, with that as the directory's name says it.
+    pub accounts: BTreeMap<AddressKey, (Address, Templates)>,
 }
 
 /// The templates of every domain that has some.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Wordings(BTreeMap<Domain, Templates>);
+pub struct Wordings(BTreeMap<Domain, Words>);
 
 impl Wordings {
     /// Those of one more domain.
-    pub fn add(&mut self, domain: Domain, templates: Templates) {
-        self.0.insert(domain, templates);
+    pub fn add(&mut self, domain: Domain, words: Words) {
+        self.0.insert(domain, words);
     }
 
     /// Those of a domain.
-    pub fn of(&self, domain: &Domain) -> Option<&Templates> {
+    pub fn of(&self, domain: &Domain) -> Option<&Words> {
         self.0.get(domain)
+    }
+
+    /// Where a mail of `domain` finds its words that a message of `account` causes; without one, any other mail.
+    pub fn choice(&self, domain: &Domain, account: Option<&Address>) -> Choice<'_> {
+        let Some(words) = self.of(domain) else { return Choice::default() };
+        let of_account = account.and_then(|account| words.accounts.get(&account.key()));
+        Choice { account: of_account.map(|(_, templates)| templates), domain: Some(&words.domain) }
+    }
+}
+
+/// Where a mail finds its words: with the account that caused it, else with the domain. Without either ours stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choice<'a> {
+    account: Option<&'a Templates>,
+    domain: Option<&'a Templates>,
+}
+
+impl<'a> Choice<'a> {
+    /// Ours alone.
+    pub const NONE: Self = Self { account: None, domain: None };
+
+    /// The template for this mail in this language.
+    pub fn of(self, kind: Kind, language: Language) -> Option<&'a Template> {
+        self.templates_of(kind, language)?.of(kind, language)
+    }
+
+    /// Where it lies.
+    pub fn file_of(self, kind: Kind, language: Language) -> Option<PathBuf> {
+        Some(self.templates_of(kind, language)?.file_of(kind, language))
+    }
+
+    fn templates_of(self, kind: Kind, language: Language) -> Option<&'a Templates> {
+        let has = |templates: &&Templates| templates.of(kind, language).is_some();
+        // What one account says must not speak for others.
+        let account = self.account.filter(|_| kind.is_caused_by_one());
+        account.filter(has).or_else(|| self.domain.filter(has))
+    }
+}
+
+impl<'a> From<&'a Templates> for Choice<'a> {
+    fn from(domain: &'a Templates) -> Self {
+        Self { account: None, domain: Some(domain) }
     }
 }
 
