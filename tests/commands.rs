@@ -826,6 +826,34 @@ fn a_domain_of_two_languages_shows_both_at_once() {
     assert!(both[0]["text"].as_str().unwrap().contains("our <i>front desk</i>"), "{both}");
 }
 
+/// Without a server the command queues them itself; they go out when it runs.
+#[test]
+fn samples_are_queued_without_a_server() {
+    let site = Site::with_templates("");
+    site.word("auto-answer.en.txt", ANSWER.as_bytes());
+    let send = ["template", "test", "auto-answer", "--language", "en", "--to", "bob@far.example"];
+    let sent = site.run(&[&send[..], &["--json"]].concat(), "");
+    assert_eq!(sent.code(), 0, "{}", sent.err());
+    let sent = sent.json();
+    let file = site.path("words/auto-answer.en.txt").display().to_string();
+    assert_eq!(sent[0]["templates"], serde_json::json!([file]));
+    let queued = site.run(&["queue", "list", "--json"], "").json();
+    assert_eq!((&queued[0]["id"], queued.as_array().unwrap().len()), (&sent[0]["id"], 1));
+    let table = site.run(&send, "");
+    assert!(table.code() == 0 && table.out().starts_with("ID "), "{}", table.out());
+    for (wrong, code) in [
+        (&["--to", "alice@example.org"][..], 1),
+        (&["--to", "bob@far.example", "--domain", "far.example"], 1),
+        (&["--to", "bob@far.example", "--from", "bob@far.example"], 1),
+        (&["--to", "bob"], 2),
+        (&["--to", "bob@far.example", "--html"], 2),
+    ] {
+        let ended = site.run(&[&["template", "test"], wrong].concat(), "");
+        assert_eq!(ended.code(), code, "{wrong:?}: {}", ended.err());
+    }
+    assert_eq!(site.run(&["queue", "list", "--json"], "").json().as_array().unwrap().len(), 2);
+}
+
 /// Words may be there before the account is: that is no mistake, but said.
 #[test]
 fn words_of_an_account_that_is_not_there_are_told() {
@@ -855,7 +883,8 @@ fn a_wrong_template_is_78_with_every_finding() {
     fs::create_dir(site.path("words/alice")).unwrap();
     site.word("alice/waiting.de.txt", b"{intro}\n{note}\n{opn}\n");
     site.word("alice/several.de.txt", b"");
-    for command in [&["template", "test"][..], &["check"], &["serve"], &["account", "list"]] {
+    let send = &["template", "test", "--to", "bob@far.example"];
+    for command in [&["template", "test"][..], send, &["check"], &["serve"], &["account", "list"]] {
         let ended = site.run(command, "");
         assert_eq!(ended.code(), 78, "{command:?}: {}", ended.err());
         for want in [

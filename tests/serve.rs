@@ -283,6 +283,7 @@ fn a_second_user_of_the_machine_is_refused_at_the_control_socket() {
         &["account", "remove", "alice@example.org", "--yes"],
         &["queue", "retry", "--all"],
         &["certificate", "remove", "partner.example", "--yes"],
+        &["template", "test", "--to", "alice@example.org"],
     ];
     for arguments in doors {
         let (code, said) = as_another(&service.dir, "--clear-groups", arguments);

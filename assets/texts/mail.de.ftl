@@ -9,6 +9,7 @@ mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nic
 mail-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
 mail-below = Diese Mail auf Deutsch: weiter unten.
 mail-or = oder
+mail-sample-subject = Muster: { $subject }
 
 ## Einladung
 mail-invite-subject = Sichere Nachricht von { $sender_address }

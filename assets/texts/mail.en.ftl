@@ -10,6 +10,7 @@ mail-no-reply = Please do not answer this mail: your answer would not be encrypt
 mail-link = If the button does not work, copy this link into your browser:
 mail-below = This mail in English: further below.
 mail-or = or
+mail-sample-subject = Sample: { $subject }
 
 ## Invitation
 mail-invite-subject = Secure message from { $sender_address }

@@ -173,7 +173,7 @@ impl Appliance {
 
     fn start_workers(&self, control: ControlSocket, courier: Courier) {
         let stop = &self.stop_workers;
-        let dispatcher = Arc::new(Dispatcher::new(self.flow.clone(), courier.clone()));
+        let dispatcher = Arc::new(Dispatcher::new(self.flow.clone(), courier.clone(), templates::read));
         self.workers.spawn(control.serve(dispatcher, stop.clone()));
         self.workers.spawn(mta_sts::refresh(self.flow.clone(), courier.web.clone(), stop.clone()));
         self.workers.spawn(Worker::new(self.flow.clone(), courier).run(stop.clone()));

@@ -171,7 +171,7 @@ pub fn answer(config: &Config, request: Request) -> Result<Value, AppError> {
             }
             other => other,
         })?;
-        Ok(Dispatcher::new(flow, Courier::default()).answer(request).await?)
+        Ok(Dispatcher::new(flow, Courier::default(), templates::read).answer(request).await?)
     })
 }
 

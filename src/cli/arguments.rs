@@ -320,7 +320,7 @@ pub enum Certificate {
 /// `guardpost template …`.
 #[derive(Debug, Subcommand)]
 pub enum Template {
-    /// Show mails to people outside as they would go out, with made-up facts; nothing is sent
+    /// Show mails to people outside as they would go out, with made-up facts; with --to send them
     Test(TemplateTest),
 }
 
@@ -343,8 +343,11 @@ pub struct TemplateTest {
     #[arg(long)]
     pub all: bool,
     /// Print the HTML instead of the text
-    #[arg(long)]
+    #[arg(long, conflicts_with = "to")]
     pub html: bool,
+    /// Send them there as real mail, at most 60, marked as samples in the subject; links and codes open nothing
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Option<String>,
 }
 
 /// A mail by its name; nothing else is one.
@@ -413,6 +416,8 @@ mod tests {
             "guardpost template",
             "guardpost template test invite",
             "guardpost template test --language fr",
+            "guardpost template test --to",
+            "guardpost template test --to a@x --html",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -29,6 +29,7 @@ use crate::cli::arguments::Mailbox;
 use crate::cli::arguments::MasterKey;
 use crate::cli::arguments::Queue;
 use crate::cli::arguments::Template;
+use crate::cli::arguments::TemplateTest;
 use crate::cli::terminal::Asking;
 use crate::cli::terminal::can_ask;
 use crate::cli::terminal::confirm;
@@ -150,6 +151,15 @@ fn carry_out(arguments: &Arguments) -> Result<ExitCode, End> {
             let bad = findings.iter().any(|finding| finding.level == "error");
             print_answer(&json!(findings), arguments.json, &Show::Table)?;
             Ok(ExitCode::from(u8::from(bad)))
+        }
+        Command::Template(Template::Test(wish @ TemplateTest { to: Some(to), .. })) => {
+            let config = settings()?.load()?;
+            let (sent, ()) = put(&config, |_| Ok((template::send(wish, to), ())))?;
+            print_answer(&sent, arguments.json, &Show::Table)?;
+            if let Some(hint) = template::differs(&config, wish, &sent) {
+                writeln!(io::stderr(), "{hint}")?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Template(Template::Test(wish)) => {
             let tested = template::test(&settings()?.load()?, wish)?;

@@ -11,14 +11,16 @@ use crate::flow::samples::Wish;
 use crate::flow::samples::Worded;
 use crate::flow::samples::wished;
 use crate::serve::control::Trouble;
+use crate::serve::control::answer::TemplateSent;
 use crate::serve::control::answer::TemplateTested;
+use crate::serve::control::request::Request;
+use serde_json::Value;
 use std::fmt;
 
 /// Every mail that is wished for. A template with anything wrong in it ends it, as it would end a start.
 pub(super) fn test(config: &Config, asked: &TemplateTest) -> Result<Vec<TemplateTested>, End> {
     let wordings = templates::read(config).map_err(AppError::from)?;
-    let found = wished(config, &wordings, &wish(asked)?);
-    let found = found.map_err(|why| Trouble::refused(why.to_string()))?;
+    let found = wished(config, &wordings, &wish(asked)?, usize::MAX).map_err(Trouble::from)?;
     Ok(found.into_iter().map(answer).collect())
 }
 
@@ -47,6 +49,28 @@ fn answer(worded: Worded<'_>) -> TemplateTested {
         text: sample.mail.text,
         html: sample.mail.html,
     }
+}
+
+/// What the server is asked that sends them.
+pub(super) fn send(asked: &TemplateTest, to: &str) -> Request {
+    Request::TemplateSend {
+        to: to.to_owned(),
+        mail: asked.mail.map(|mail| mail.to_string()),
+        domain: asked.domain.clone(),
+        from: asked.from.clone(),
+        language: asked.language.map(|language| language.to_string()),
+        all: asked.all,
+    }
+}
+
+/// A hint where the server goes by another guard.toml than is on the disk: what it sent is not what is shown here.
+pub(super) fn differs(config: &Config, asked: &TemplateTest, sent: &Value) -> Option<&'static str> {
+    let shown = test(config, asked).ok()?;
+    let sent: Vec<TemplateSent> = serde_json::from_value(sent.clone()).ok()?;
+    let of_shown = shown.iter().map(|one| (&one.domain, &one.shape, &one.languages, &one.templates));
+    let of_sent = sent.iter().map(|one| (&one.domain, &one.shape, &one.languages, &one.templates));
+    (!of_shown.eq(of_sent))
+        .then_some("The server goes by a guard.toml from before the last changes: reload it, and send again.")
 }
 
 /// One after the other, each below a line that says what it is.

@@ -147,6 +147,7 @@ impl Flow {
             demand: policy_of(&record)?,
             answers: None,
             encrypted_to: Some(&certificate),
+            sample: None,
         };
         let queued = self.post(post).await?;
         self.commit_taking(vec![queued]).await?;

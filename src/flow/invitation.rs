@@ -117,6 +117,7 @@ impl Flow {
             demand: writer.demand,
             answers: None,
             encrypted_to: None,
+            sample: None,
         })
         .await
     }

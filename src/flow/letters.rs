@@ -11,7 +11,6 @@ use crate::base::random::bytes;
 use crate::config::section::LocalDomain;
 use crate::flow::Flow;
 use crate::flow::assembled::Piece;
-use crate::flow::intake::Arrival;
 use crate::flow::outgoing::Outgoing;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
@@ -22,6 +21,7 @@ use crate::mime::compose;
 use crate::mime::compose::Automatic;
 use crate::mime::compose::Letter;
 use crate::mime::compose::Person;
+use crate::mime::header::Field;
 use crate::mime::header::Script;
 use crate::openpgp::certificate::Certificate;
 use crate::policy::language;
@@ -34,6 +34,7 @@ use crate::store::record::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::template::Choice;
+use crate::texts::template::Kind;
 use crate::texts::template::Wordings;
 use std::io::Write;
 
@@ -53,11 +54,31 @@ pub(in crate::flow) struct Post<'a> {
     pub owner: Option<MailboxId>,
     /// The TLS policy it goes under.
     pub demand: Demand,
-    /// What it answers automatically: then nobody is told when it comes back (RFC 3834 §3.3).
-    pub answers: Option<&'a Arrival>,
+    /// It answers automatically: then nobody is told when it comes back (RFC 3834 §3.3).
+    pub answers: Option<Answers<'a>>,
     /// It goes as PGP/MIME to this certificate.
     pub encrypted_to: Option<&'a Certificate>,
+    /// It is a sample of such a mail, and its header says so.
+    pub sample: Option<Kind>,
 }
+
+/// What an automatic answer says of the message that it answers.
+#[derive(Clone, Copy)]
+pub(in crate::flow) struct Answers<'a> {
+    /// Its Message-ID, if it has one, with angle brackets.
+    pub message_id: Option<&'a str>,
+}
+
+/// A letter to somebody outside, written and signed.
+pub(in crate::flow) struct Signed {
+    /// The envelope sender.
+    pub sender: Option<Address>,
+    /// As it goes out.
+    pub message: Composed,
+}
+
+/// Names the mail that a letter is a sample of.
+pub(in crate::flow) const SAMPLE: &str = "X-Guardpost-Sample";
 
 impl Flow {
     /// The command that lays a letter into a mailbox here, full or not: what it tells must not fail for that.
@@ -76,25 +97,8 @@ impl Flow {
 
     /// The command that queues a letter to somebody outside, signed.
     pub(in crate::flow) async fn post(&self, post: Post<'_>) -> Result<Command, TakeError> {
-        let Post { domain, to, text, id, purpose, owner, demand, answers, encrypted_to } = post;
-        let mut letter = self.letter(domain, to, text)?;
-        let sender = match answers {
-            None => {
-                letter.reply_to = Some(letter.from.clone());
-                returned::return_address(&self.config(), &letter.from.address, id)
-            }
-            Some(answered) => {
-                letter.in_reply_to.clone_from(&answered.message_id);
-                letter.references.extend(answered.message_id.clone());
-                letter.automatic = Some(Automatic::Replied);
-                None
-            }
-        };
-        let mut message = self.written(&letter, text)?;
-        if let Some(certificate) = encrypted_to {
-            message = self.for_owner_alone(certificate, message).await?;
-        }
-        let message = self.signed(message, &domain.name).await?;
+        let Signed { sender, message } = self.signed_letter(&post).await?;
+        let Post { to, id, purpose, owner, demand, .. } = post;
         let item = Outgoing {
             id,
             purpose,
@@ -109,6 +113,30 @@ impl Flow {
             secret: matches!(purpose, Purpose::Invitation(_)),
         };
         self.outgoing(item, message).await
+    }
+
+    /// The letter itself, as somebody outside gets it.
+    pub(in crate::flow) async fn signed_letter(&self, post: &Post<'_>) -> Result<Signed, TakeError> {
+        let mut letter = self.letter(post.domain, post.to, post.text)?;
+        let sender = match post.answers {
+            None => {
+                letter.reply_to = Some(letter.from.clone());
+                returned::return_address(&self.config(), &letter.from.address, post.id)
+            }
+            Some(answered) => {
+                letter.in_reply_to = answered.message_id.map(str::to_owned);
+                letter.references.extend(letter.in_reply_to.clone());
+                letter.automatic = Some(Automatic::Replied);
+                None
+            }
+        };
+        letter.more.extend(post.sample.map(|kind| Field::raw(SAMPLE, kind.name())));
+        let mut message = self.written(&letter, post.text)?;
+        if let Some(certificate) = post.encrypted_to {
+            message = self.for_owner_alone(certificate, message).await?;
+        }
+        let message = self.signed(message, &post.domain.name).await?;
+        Ok(Signed { sender, message })
     }
 
     /// What somebody outside is written in by `domain`.
@@ -170,6 +198,7 @@ impl Flow {
             in_reply_to: None,
             references: Vec::new(),
             automatic: Some(Automatic::Generated),
+            more: Vec::new(),
         })
     }
 

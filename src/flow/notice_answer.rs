@@ -5,6 +5,7 @@ use crate::base::address::AddressKey;
 use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
+use crate::flow::letters::Answers;
 use crate::flow::letters::Post;
 use crate::flow::letters::worded;
 use crate::flow::notices::policy_of;
@@ -94,8 +95,9 @@ impl Flow {
             purpose: Purpose::Mail,
             owner: None,
             demand,
-            answers: Some(answered),
+            answers: Some(Answers { message_id: answered.message_id.as_deref() }),
             encrypted_to: None,
+            sample: None,
         });
         let command = command.await?;
         self.commit_taking(vec![command]).await?;

@@ -310,6 +310,11 @@ pub(in crate::flow) fn policy_of(record: &MailboxRecord) -> Result<Demand, TakeE
     read(record.notices.as_ref().and_then(|notices| notices.tls_policy.as_deref()))
 }
 
+/// Mails to the recipient have come back: none goes there until the next sign-in.
+pub(in crate::flow) fn are_given_up(record: &MailboxRecord) -> bool {
+    record.notices.as_ref().is_some_and(|notices| notices.returned >= notice::RETURNED)
+}
+
 /// A policy as a record keeps it. One that this version does not know sends nothing.
 fn read(policy: Option<&str>) -> Result<Demand, TakeError> {
     policy.map_or(Ok(Demand::default()), Demand::parse).map_err(TakeError::internal)

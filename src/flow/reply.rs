@@ -222,6 +222,7 @@ impl Flow {
             in_reply_to: answers,
             references,
             automatic: None,
+            more: Vec::new(),
         })
     }
 }

@@ -194,6 +194,7 @@ impl Flow {
             in_reply_to: None,
             references: Vec::new(),
             automatic: Some(Automatic::Replied),
+            more: Vec::new(),
         };
         let report = Report {
             letter,

@@ -61,6 +61,7 @@ impl Flow {
             demand: policy_of(record)?,
             answers: None,
             encrypted_to: None,
+            sample: None,
         });
         let queued = queued.await?;
         let noted = Command::NoteWarning {

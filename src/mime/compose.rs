@@ -57,6 +57,8 @@ pub struct Letter {
     pub references: Vec<String>,
     /// RFC 3834 §5: a program wrote it.
     pub automatic: Option<Automatic>,
+    /// Further fields.
+    pub more: Vec<Field>,
 }
 
 /// Auto-Submitted (RFC 3834 §5).
@@ -119,6 +121,9 @@ impl Letter {
                 Automatic::Replied => "auto-replied",
             };
             header.append(Field::raw("Auto-Submitted", word));
+        }
+        for field in &self.more {
+            header.append(field.clone());
         }
         header.append(Field::raw("MIME-Version", "1.0"));
         header
@@ -338,6 +343,7 @@ mod tests {
             in_reply_to: Some("<q@y.example>".into()),
             references: vec!["<p@y.example>".into(), "<q@y.example>".into()],
             automatic: Some(Automatic::Generated),
+            more: Vec::new(),
         }
     }
 

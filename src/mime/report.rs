@@ -383,6 +383,7 @@ mod tests {
             in_reply_to: None,
             references: vec![],
             automatic: None,
+            more: Vec::new(),
         };
         let original = original(&Header::parse(header.as_bytes()), "X-OxGuard-PIN");
         Report {

@@ -59,6 +59,7 @@ mod recipient;
 mod recipient_imap;
 mod renewal;
 mod reports;
+mod samples;
 mod shown;
 mod templates;
 mod tls_edges;

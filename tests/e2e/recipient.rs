@@ -257,7 +257,8 @@ async fn it_leads_nowhere_that_mail_would_not_go() {
         .with_addresses("nobodys.mx.example", &["169.254.169.254".parse().unwrap()]);
     let house = House::among(peer, Some(Arc::new(table) as Arc<dyn Dns>), "").await;
     // As a server on the Internet dials.
-    let dispatcher = Dispatcher::new(house.flow().clone(), Courier::default());
+    let dispatcher =
+        Dispatcher::new(house.flow().clone(), Courier::default(), guardpost::app::templates::read);
     let request = Request::Recipient { address: "bob@inside.example".into(), from: None };
     let answer = dispatcher.answer(request).await.unwrap();
     assert_eq!(verdict(&answer, "opportunistic"), "bounce 5.4.6");

@@ -2,6 +2,11 @@
 //!
 //! Their field lists are on record in `tests/golden/json`: scripts rely on them.
 
+mod template;
+
+pub use template::TemplateSent;
+pub use template::TemplateTested;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -22,27 +27,6 @@ pub struct AccountListed {
     pub secure_alias: Option<String>,
     /// What that asks of other servers: `encrypt`, `dane-only` or `verify`.
     pub policy: Option<String>,
-}
-
-/// One mail of `template test`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct TemplateTested {
-    /// Who writes.
-    pub domain: String,
-    /// Which mail, as the file of a template names it.
-    pub mail: String,
-    /// Which of its shapes.
-    pub shape: String,
-    /// In what it is written, from the top.
-    pub languages: Vec<String>,
-    /// The files that word it; none where our own words stand.
-    pub templates: Vec<String>,
-    /// Decoded.
-    pub subject: String,
-    /// text/plain.
-    pub text: String,
-    /// text/html.
-    pub html: String,
 }
 
 /// `account alias`, `account policy`, and the secure alias of `account show`.

@@ -25,6 +25,7 @@ use crate::serve::control::TroubleKind;
 use crate::serve::control::answer;
 use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
+use crate::serve::control::samples::ReadTemplates;
 use crate::serve::control::shown;
 use crate::serve::control::socket::Answering;
 use crate::store::PAGE;
@@ -40,9 +41,10 @@ use std::sync::Arc;
 
 /// Answers requests out of the flows, in a server or in a command of its own.
 pub struct Dispatcher {
-    flow: Arc<Flow>,
+    pub(super) flow: Arc<Flow>,
     courier: Courier,
     forecasts: Forecasts,
+    pub(super) templates: ReadTemplates,
 }
 
 impl Answering for Dispatcher {
@@ -52,9 +54,9 @@ impl Answering for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Over these flows; `courier` is for what is asked of other servers.
-    pub fn new(flow: Arc<Flow>, courier: Courier) -> Self {
-        Self { flow, courier, forecasts: Forecasts::default() }
+    /// Over these flows; `courier` is for what is asked of other servers, `templates` for samples of mails.
+    pub fn new(flow: Arc<Flow>, courier: Courier, templates: ReadTemplates) -> Self {
+        Self { flow, courier, forecasts: Forecasts::default(), templates }
     }
 
     async fn dispatch(&self, request: Request) -> Result<Value, Trouble> {
@@ -117,6 +119,7 @@ impl Dispatcher {
             | R::CertificateList {}
             | R::CertificateRemove { .. }) => self.certificates(request).await,
             R::Recipient { address, from } => self.recipient(&parse(&address)?, from.as_deref()).await,
+            request @ R::TemplateSend { .. } => self.template_send(request).await,
             R::Dns {} => self.dns_records().await,
             R::Health {} => json(answer::Health { store: shown::health(flow.store.health()).into() }),
         }
@@ -562,11 +565,11 @@ impl From<StoreError> for Trouble {
     }
 }
 
-fn json(answer: impl Serialize) -> Result<Value, Trouble> {
+pub(super) fn json(answer: impl Serialize) -> Result<Value, Trouble> {
     serde_json::to_value(answer).map_err(|_| Trouble::unavailable("the answer cannot be written"))
 }
 
-fn parse(address: &str) -> Result<Address, Trouble> {
+pub(super) fn parse(address: &str) -> Result<Address, Trouble> {
     Address::parse(address.trim()).map_err(|why| Trouble::usage(format!("{}: {why}", address.escape_debug())))
 }
 
@@ -582,6 +585,6 @@ fn not_queued(id: QueueId) -> Trouble {
     Trouble::refused(format!("{id} is not in the queue"))
 }
 
-fn domain_of(text: &str) -> Result<Domain, Trouble> {
+pub(super) fn domain_of(text: &str) -> Result<Domain, Trouble> {
     Domain::parse(text.trim()).map_err(|why| Trouble::usage(format!("{}: {why}", text.escape_debug())))
 }

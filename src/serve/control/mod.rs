@@ -7,6 +7,7 @@ pub mod answer;
 pub mod client;
 pub mod dispatch;
 pub mod request;
+pub mod samples;
 mod shown;
 pub mod socket;
 
@@ -32,7 +33,7 @@ pub enum Caller {
 pub struct Trouble {
     /// Of what kind.
     pub kind: TroubleKind,
-    /// One line for people.
+    /// For people; one line, but for what is wrong with files.
     pub message: String,
 }
 
@@ -46,6 +47,8 @@ pub enum TroubleKind {
     Usage,
     /// The caller may not.
     Forbidden,
+    /// The configuration, or a file that it names, is wrong.
+    Configuration,
     /// Not now: busy, stopping, disk low; or no server to be reached.
     Unavailable,
     /// The store is damaged.
@@ -78,6 +81,7 @@ impl TroubleKind {
             Self::Usage => 400,
             Self::Forbidden => 403,
             Self::Refused => 409,
+            Self::Configuration => 422,
             Self::Damaged => 500,
             Self::Unavailable => 503,
             Self::Poisoned => 507,
@@ -92,6 +96,7 @@ impl TroubleKind {
             Self::Unavailable => 69,
             Self::Damaged => 74,
             Self::Poisoned => 75,
+            Self::Configuration => 78,
         }
     }
 }

@@ -259,6 +259,27 @@ pub enum Request {
         #[serde(default)]
         from: Option<String>,
     },
+    /// Sends samples of the mails to people outside, worded by the templates as they lie on the disk now.
+    #[serde(rename = "/template/send")]
+    TemplateSend {
+        /// To whom.
+        to: String,
+        /// This mail alone, as the file of a template names it.
+        #[serde(default)]
+        mail: Option<String>,
+        /// Of this domain alone.
+        #[serde(default)]
+        domain: Option<String>,
+        /// As messages of this account cause them.
+        #[serde(default)]
+        from: Option<String>,
+        /// In this language alone.
+        #[serde(default)]
+        language: Option<String>,
+        /// In every shape.
+        #[serde(default)]
+        all: bool,
+    },
     /// The records to publish.
     #[serde(rename = "/dns")]
     Dns {},
@@ -316,7 +337,8 @@ impl Request {
             | Self::QueueRetry { .. }
             | Self::QueueCancel { .. }
             | Self::KeyImport { .. }
-            | Self::KeyRemove { .. } => false,
+            | Self::KeyRemove { .. }
+            | Self::TemplateSend { .. } => false,
         }
     }
 
