@@ -1,6 +1,7 @@
 //! The queue, delivery and bounces against peers with real sockets.
 
 mod secure_alias;
+mod slow_peers;
 
 use crate::base::address::Address;
 use crate::base::dns::Answer;
