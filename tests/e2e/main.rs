@@ -40,6 +40,7 @@ mod face;
 mod hostile;
 mod hostile_peer;
 mod imap;
+mod killed;
 mod life;
 mod life_table;
 mod mails;
