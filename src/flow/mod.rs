@@ -27,6 +27,7 @@ pub mod export;
 pub mod first_use;
 pub mod forecast;
 pub mod gauge;
+mod glimpse;
 pub mod hold;
 mod hosts;
 pub mod intake;

@@ -6,14 +6,14 @@
 use crate::base::dns::Security;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
+use crate::flow::glimpse::Glimpse;
+use crate::flow::glimpse::glimpse;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::Survey;
 use crate::flow::hosts::hosts;
 use crate::flow::hosts::own_place;
 use crate::flow::mta_sts;
 use crate::flow::queue::Destination;
-use crate::flow::session::Glimpse;
-use crate::flow::session::glimpse;
 use crate::net::dial::DialError;
 use crate::policy::dane::Dane;
 use crate::policy::mta_sts::Policy;

@@ -3,9 +3,10 @@
 //! It goes over a new connection, or over one that another message has left open, if the policy lets this message go
 //! over that one too: each message is judged by itself, by what is known now.
 
+pub(in crate::flow) mod text;
+
 use crate::base::address::Domain;
 use crate::base::envelope::Recipient;
-use crate::base::limits::FRAME;
 use crate::base::requirement::Unmet;
 use crate::base::secret::Secret;
 use crate::config::Config;
@@ -18,20 +19,13 @@ use crate::flow::delivery::Handover;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Progress;
 use crate::flow::delivery::Tls;
-use crate::flow::delivery::message_file;
-use crate::flow::delivery::message_reader;
 use crate::flow::hosts::Host;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
 use crate::flow::wire::Wire;
-use crate::mime::downgrade;
-use crate::mime::problem::Problem;
-use crate::mime::scan::Limits;
-use crate::mime::scan::Scanner;
 use crate::net::error::NetError;
 use crate::net::stream::Stream;
 use crate::net::stream::TlsFacts;
-use crate::net::tls::PeerCertificate;
 use crate::net::tls::TlsClient;
 use crate::policy::dane::Dane;
 use crate::policy::tls::Attempt;
@@ -51,17 +45,10 @@ use crate::smtp::client::Forward;
 use crate::smtp::client::Plan;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
-use crate::smtp::data::Encoder;
 use crate::store::record::SeenCertificate;
-use crate::store::spool::SpoolReader;
-use crate::threads;
-use std::fmt;
 use std::fs;
-use std::io;
-use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One conversation about one message with one host.
 pub(in crate::flow) struct Session<'a> {
@@ -464,97 +451,6 @@ impl Session<'_> {
         let words = clean(&format!("{host} [{}] {link}; {reply}", wire.stream.peer().ip()), 1_000);
         Handover { proof: words, proven: proof, link, host, reply, reports }
     }
-
-    /// Sends the message and its end. If it cannot be read whole, the end is never said.
-    async fn send_text(&self, wire: &mut Wire, seven_bit: bool, text: Option<Text>) -> Result<(), Trouble> {
-        if let Some(text) = text.filter(|_| !seven_bit) {
-            return wire.say(&text.whole().await.map_err(unreadable)?).await;
-        }
-        let mut reader: Box<dyn Read + Send> = if seven_bit {
-            Box::new(self.in_seven_bits().await?)
-        } else {
-            Box::new(message_reader(self.flow, &self.job.record).await.map_err(unreadable)?)
-        };
-        // Memory is wiped when it is given back: none is taken that a small message does not need.
-        let most = usize::try_from(self.job.record.size).unwrap_or(FRAME).clamp(1 << 10, FRAME);
-        let mut encoder = Encoder::default();
-        let mut out = Vec::new();
-        loop {
-            let (chunk, rest) = threads::piece(reader, most).await.map_err(unreadable)?;
-            reader = rest;
-            if chunk.is_empty() {
-                break;
-            }
-            // What is short goes out with its end, as one segment.
-            if !out.is_empty() {
-                wire.write(&out).await?;
-                out.clear();
-            }
-            encoder.encode(&chunk, &mut out);
-        }
-        encoder.finish(&mut out);
-        wire.say(&out).await
-    }
-}
-
-impl Session<'_> {
-    /// Begins to read a short message while the peer hears its envelope. Trouble is found when it is needed.
-    async fn read_ahead(&self) -> Option<Text> {
-        let record = &self.job.record;
-        if record.size > FRAME as u64 {
-            return None;
-        }
-        Some(Text::begin(message_reader(self.flow, record).await.ok()?, record.size))
-    }
-
-    /// The message written anew for a peer that takes 7 bits only.
-    async fn in_seven_bits(&self) -> Result<SpoolReader, Trouble> {
-        let mut whole = message_file(self.flow, &self.job.record).await.map_err(unreadable)?;
-        let mut spool = self.flow.spools.begin();
-        let written = threads::blocking(move || {
-            let mut scanner = Scanner::new(Limits { size: u64::MAX, ..Limits::default() });
-            let mut octets = vec![0; FRAME];
-            loop {
-                let length = whole.read(&mut octets)?;
-                if length == 0 {
-                    break;
-                }
-                scanner.feed(octets.get(..length).unwrap_or_default())?;
-            }
-            let structure = scanner.finish()?;
-            downgrade::write(&mut whole, &structure, downgrade::Peer::SevenBit, &mut spool)?;
-            Ok::<_, Problem>(spool.finish()?)
-        });
-        match written.await.map_err(unreadable)? {
-            Ok(spooled) => Ok(spooled.reader()),
-            Err(Problem::Io(why)) => Err(unreadable(why)),
-            Err(_) => {
-                let text =
-                    "the peer takes no 8-bit text, and what is signed or encrypted cannot be rewritten";
-                Err(Trouble::new((5, 6, 3), text))
-            }
-        }
-    }
-}
-
-/// A short message, as it is sent, with its end; read beside the conversation.
-pub(in crate::flow) struct Text(threads::Blocking<io::Result<Vec<u8>>>);
-
-impl Text {
-    fn begin(mut reader: impl Read + Send + 'static, size: u64) -> Self {
-        Self(threads::blocking(move || {
-            let mut whole = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-            reader.read_to_end(&mut whole)?;
-            let (mut encoder, mut out) = (Encoder::default(), Vec::new());
-            encoder.encode(&whole, &mut out);
-            encoder.finish(&mut out);
-            Ok(out)
-        }))
-    }
-
-    async fn whole(self) -> io::Result<Vec<u8>> {
-        self.0.await.map_err(io::Error::other)?
-    }
 }
 
 /// `tls=unauthenticated TLSv1.3 TLS_AES_128_GCM_SHA256`.
@@ -565,89 +461,4 @@ fn proven(wire: &Wire) -> String {
         Some(facts) => format!("{proof} {} {}", facts.version, facts.cipher),
         None => proof.to_string(),
     }
-}
-
-/// What was met where a conversation went as far as TLS and no further.
-#[derive(Clone, Debug)]
-pub(in crate::flow) enum Glimpse {
-    /// No STARTTLS is offered.
-    NotOffered,
-    /// STARTTLS was offered, and answered with a refusal.
-    Refused,
-    /// The handshake broke.
-    Failed,
-    /// The handshake came to no end.
-    Hung,
-    /// TLS stands.
-    Tls(TlsFacts),
-}
-
-/// What a peer presents.
-pub(in crate::flow) async fn peek(
-    stream: Stream,
-    tls: &TlsClient,
-    name: &str,
-    hello: String,
-) -> Result<PeerCertificate, Trouble> {
-    match glimpse(stream, tls, name, hello).await? {
-        Glimpse::Tls(facts) => Ok(facts.peer.unwrap_or_default()),
-        Glimpse::NotOffered | Glimpse::Refused => Err(Trouble::new((5, 7, 4), "offers no encryption")),
-        Glimpse::Failed | Glimpse::Hung => {
-            Err(Trouble::new((4, 7, 5), "no encrypted connection could be made"))
-        }
-    }
-}
-
-/// As far as TLS, to see what a peer is like; there is no envelope of which anything could be said.
-pub(in crate::flow) async fn glimpse(
-    stream: Stream,
-    tls: &TlsClient,
-    name: &str,
-    hello: String,
-) -> Result<Glimpse, Trouble> {
-    let plan = Plan {
-        hello,
-        start_tls: true,
-        sign_in: None,
-        sender: None,
-        recipients: Vec::new(),
-        size: 0,
-        eight_bit: false,
-        smtputf8: false,
-        envid: None,
-    };
-    let mut wire = Wire::new(stream, Duration::ZERO);
-    let (mut conversation, mut effect) = Conversation::<Cleared>::new(plan);
-    loop {
-        let limit = match effect {
-            Effect::Listen(limit) => limit,
-            Effect::Say(line, limit) => {
-                wire.say(line.expose().as_bytes()).await?;
-                limit
-            }
-            Effect::StartTls => {
-                let wire = match wire.start_tls(tls, name).await {
-                    Ok(wire) => wire,
-                    Err(NetError::TimedOut(_)) => return Ok(Glimpse::Hung),
-                    Err(why) => {
-                        tracing::debug!(host = name, %why, "no handshake");
-                        return Ok(Glimpse::Failed);
-                    }
-                };
-                let facts = wire.stream.tls().cloned();
-                wire.quit().await;
-                return Ok(facts.map_or(Glimpse::Failed, Glimpse::Tls));
-            }
-            Effect::AskPolicy | Effect::Text { .. } | Effect::Done | Effect::Quit | Effect::Leave => {
-                let refused = conversation.tls_refused();
-                wire.quit().await;
-                return Ok(if refused { Glimpse::Refused } else { Glimpse::NotOffered });
-            }
-        };
-        effect = conversation.hear(&wire.hear(limit).await?)?;
-    }
-}
-
-fn unreadable(why: impl fmt::Display) -> Trouble {
-    Trouble::new((4, 3, 0), format!("the queued message cannot be read: {why}"))
 }

@@ -1,6 +1,6 @@
 //! One connection to a peer: lines out, replies in, each in its time.
 
-use crate::flow::session::Text;
+use crate::flow::session::text::Text;
 use crate::net::error::NetError;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
