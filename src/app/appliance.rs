@@ -126,7 +126,8 @@ impl Appliance {
 
     /// Takes over a changed configuration and changed certificates; no connection is dropped.
     ///
-    /// Listeners, directories and the list of certificate files stay as they are until the next start.
+    /// Listeners, directories, the list of certificate files and what else [`needs_restart`] names stay as they are
+    /// until the next start.
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
         // What may fail comes first: then nothing has changed.
         let recovery = keys::recovery_certificate(&config, self.flow.clock.now())?;
@@ -244,17 +245,30 @@ async fn tell_validation(flow: Arc<Flow>, stop: CancellationToken) {
     }
 }
 
-/// The sections whose changes a running appliance does not take over.
+/// What of a changed configuration a running appliance does not take over, by its name in guard.toml.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let says = |config: &Config| {
+        let limits = &config.limits;
         [
             ("hostname", config.hostname.to_string()),
             ("data_dir", config.data_dir.display().to_string()),
             ("run_dir", config.run_dir.display().to_string()),
+            ("master_key_file", config.master_key_file.display().to_string()),
             ("[listen]", format!("{:?}", config.listen)),
             ("[tls]", format!("{:?}", config.tls.pairs)),
             ("[dns]", format!("{:?}", config.dns)),
-            ("[limits] connections", format!("{:?}", GateLimits::from(&config.limits))),
+            ("[limits] message_size (for IMAP)", limits.message_size.to_string()),
+            ("[limits] connections", limits.connections.to_string()),
+            ("[limits] smtp_connections_per_ip", limits.smtp_connections_per_ip.to_string()),
+            ("[limits] http_connections_per_ip", limits.http_connections_per_ip.to_string()),
+            ("[limits] imap_connections_per_ip", limits.imap_connections_per_ip.to_string()),
+            ("[limits] connects_per_minute", limits.connects_per_minute.to_string()),
+            ("[limits] exempt", format!("{:?}", limits.exempt)),
+            ("[limits] handshakes", limits.handshakes.to_string()),
+            ("[limits] plaintext_memory", limits.plaintext_memory.to_string()),
+            ("[limits] password_checks", format!("{:?}", limits.password_checks)),
+            ("[limits] imap_sessions_per_mailbox", limits.imap_sessions_per_mailbox.to_string()),
+            ("[limits] imap_idle", format!("{:?}", limits.imap_idle)),
         ]
     };
     let both = says(old).into_iter().zip(says(new));
@@ -305,4 +319,42 @@ fn make_run_dir(dir: &Path) -> Result<(), AppError> {
         return Ok(());
     }
     fs::DirBuilder::new().mode(0o750).create(dir).map_err(AppError::file(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "hostname = \"mail.a.example\"\n[tls]\ncertificate = \"/tls.crt\"\nkey = \"/tls.key\"\n\
+             [portal]\nurl = \"https://mail.a.example\"\n[[domain]]\nname = \"a.example\"\n{more}"
+        );
+        Config::from_text(&text).unwrap_or_else(|complaints| panic!("{complaints}"))
+    }
+
+    /// What is built from the configuration once, at the start, is named; what is asked for each time is not.
+    #[test]
+    fn names_what_a_reload_leaves_as_it_was() {
+        for (line, stays) in [
+            ("message_size = \"26 MiB\"", Some("[limits] message_size (for IMAP)")),
+            ("connections = 513", Some("[limits] connections")),
+            ("smtp_connections_per_ip = 21", Some("[limits] smtp_connections_per_ip")),
+            ("http_connections_per_ip = 21", Some("[limits] http_connections_per_ip")),
+            ("imap_connections_per_ip = 11", Some("[limits] imap_connections_per_ip")),
+            ("connects_per_minute = 61", Some("[limits] connects_per_minute")),
+            ("exempt = []", Some("[limits] exempt")),
+            ("handshakes = 33", Some("[limits] handshakes")),
+            ("plaintext_memory = \"201 MiB\"", Some("[limits] plaintext_memory")),
+            ("password_checks = 3", Some("[limits] password_checks")),
+            ("imap_sessions_per_mailbox = 17", Some("[limits] imap_sessions_per_mailbox")),
+            ("imap_idle = \"31m\"", Some("[limits] imap_idle")),
+            ("recipients = 101", None),
+            ("queue_messages = 10001", None),
+            ("remote_connections = 21", None),
+        ] {
+            let named = needs_restart(&config(""), &config(&format!("[limits]\n{line}\n")));
+            assert_eq!(named, Vec::from_iter(stays), "{line}");
+        }
+    }
 }
