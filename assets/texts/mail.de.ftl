@@ -33,7 +33,7 @@ mail-never = Auf der Seite wählen Sie ein neues Passwort. Sie fragt nie nach de
 ## Eine weitere Nachricht vor dem Öffnen, von jemand anderem
 mail-waiting-title = Noch eine sichere Nachricht wartet auf Sie
 mail-waiting-who = { $who } hat Ihnen ({ $recipient }) am { $date } eine vertrauliche Nachricht geschrieben. Sie liegt bei { $brand } in demselben temporären Postfach wie die Nachricht, die { $first_sender } Ihnen geschrieben hat.
-mail-waiting-open = Um beide zu lesen, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis zum { $until }. Diese Mail enthält keinen Link, damit es nur einen gibt.
+mail-waiting-open = Um alles zu lesen, was darin liegt, öffnen Sie unsere Mail vom { $first_date }, „Sichere Nachricht von { $first_sender }“. Ihr Link öffnet das Postfach bis zum { $until }. Diese Mail enthält keinen Link, damit es nur einen gibt.
 mail-waiting-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $first_sender }, die Einladung noch einmal zu schicken.
 
 ## Eine weitere Nachricht
@@ -56,9 +56,9 @@ mail-test-not-you = Wenn Sie nicht darum gebeten haben, hat jemand anderes Ihr P
 ## Bevor ein Postfach schließt
 mail-warn-subject = Ihr Postfach bei { $brand } schließt am { $closes }
 mail-warn-title = Ihr Postfach schließt am { $closes }
-mail-warn-what = In Ihrem temporären Postfach bei { $brand } ({ $recipient }) ist lange nichts geschehen. Am { $closes } schließt es: Danach kann sich niemand mehr anmelden. Am { $goes } wird es mit allen Nachrichten gelöscht, und niemand kann sie zurückholen.
+mail-warn-what = In Ihrem temporären Postfach bei { $brand } ({ $recipient }) ist lange nichts geschehen. Am { $closes } schließt es: Danach kann sich niemand mehr anmelden. Am { $goes } wird es mit allen Nachrichten gelöscht; danach kann sie auf diesem Server niemand mehr öffnen.
 mail-warn-keep = Wenn Sie es behalten möchten, melden Sie sich einmal an: Dann beginnen die { $days } Tage neu. Für eine Kopie von allem melden Sie sich an und wählen „Export“.
-mail-warn-what-new = In einem temporären Postfach bei { $brand } warten vertrauliche Nachrichten auf Sie ({ $recipient }). Niemand hat es bisher geöffnet. Am { $closes } schließt es, und am { $goes } wird es mit allen Nachrichten gelöscht. Niemand kann sie zurückholen.
+mail-warn-what-new = In einem temporären Postfach bei { $brand } warten vertrauliche Nachrichten auf Sie ({ $recipient }). Niemand hat es bisher geöffnet. Am { $closes } schließt es, und am { $goes } wird es mit allen Nachrichten gelöscht; danach kann sie auf diesem Server niemand mehr öffnen.
 mail-warn-open = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { $invited }, „Sichere Nachricht von { $inviter }“, oder ihre neueste Wiederholung. Ihr Link öffnet das Postfach bis dahin. Darin können Sie auch eine Kopie von allem sichern: Wählen Sie „Export“.
 mail-warn-lost = Haben Sie jene Mail nicht mehr? Bitten Sie { $inviter }, die Einladung noch einmal zu schicken.
 mail-warn-open-any = Um sie zu lesen und zu behalten, öffnen Sie unsere Mail vom { $invited }, deren Betreff mit „Sichere Nachricht von“ beginnt. Ihr Link öffnet das Postfach bis dahin. Darin können Sie auch eine Kopie von allem sichern: Wählen Sie „Export“.
@@ -113,7 +113,8 @@ note-no-pin-set-title = { $recipient } braucht keine PIN
 note-no-pin-set-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie hat keine PIN: Wer jene Mail zuerst liest, kann das Postfach öffnen.
 note-resent-subject = Einladung an { $recipient } noch einmal geschickt
 note-resent-title = Die Einladung ging noch einmal hinaus
-note-resent-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Beide Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus, und dieselbe PIN öffnet es:
+note-resent-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Alle Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus, und dieselbe PIN öffnet es:
+note-resent-no-pin-text = Sie haben { $recipient } noch eine verschlüsselte Nachricht geschickt; das temporäre Postfach ist noch nicht geöffnet. Alle Nachrichten liegen darin. Derselbe Link ging noch einmal hinaus. Er braucht keine PIN: Wer jene Mail zuerst liest, kann das Postfach öffnen.
 note-renewed-subject = Neue Einladung an { $recipient }
 note-renewed-text = Eine neue Einladung an { $recipient } ist unterwegs. Der frühere Link und die frühere PIN öffnen nichts mehr; die Nachrichten im Postfach bleiben. Es öffnet sich nur mit dieser PIN:
 note-renewed-no-pin-title = { $recipient } braucht keine PIN
@@ -144,7 +145,7 @@ note-asked-text = { $recipient } hat den Link zu Ihrer verschlüsselten Nachrich
 note-asked-care = Die Bitte kam von einer Seite, die jeder mit dem Link benutzen kann. Rufen Sie eine Nummer an, die Sie schon kennen.
 note-unopened-subject = { $recipient } hat das Postfach noch nicht geöffnet
 note-unopened-title = { $recipient } hat das Postfach noch nicht geöffnet
-note-unopened-text = Ihre verschlüsselte Nachricht an { $recipient } liegt in einem temporären Postfach, das am { $date } durch { $inviter } entstanden ist. Es wurde noch nicht geöffnet. { $recipient } weiß, dass Ihre Nachricht dort wartet.
+note-unopened-text = Ihre verschlüsselte Nachricht an { $recipient } liegt in einem temporären Postfach, das am { $date } durch { $inviter } entstanden ist. Es wurde noch nicht geöffnet. { $recipient } wird per Mail darauf hingewiesen, dass Ihre Nachricht dort wartet.
 note-unopened-pin = Link und PIN kamen von { $inviter }. Wenn { $recipient } Sie nach der PIN fragt: { $inviter } hat sie.
 note-unreachable-subject = Einladung an { $recipient } wurde nicht zugestellt
 note-unreachable-title = Die Einladung an { $recipient } kam zurück
@@ -161,7 +162,7 @@ note-not-told-text = Ihre Nachricht liegt im temporären Postfach von { $recipie
 note-not-told-do = Sagen Sie am Telefon Bescheid. Nach dem nächsten Anmelden kommen die Hinweise wieder per Mail.
 note-not-repeated-subject = Der Link an { $recipient } ging nicht noch einmal hinaus
 note-not-repeated-title = Der Link ging nicht noch einmal hinaus
-note-not-repeated-text = Ihre Nachricht liegt im temporären Postfach von { $recipient }, das noch nicht geöffnet ist. Der Link ging heute so oft hinaus, wie er darf; er wurde nicht noch einmal geschickt.
+note-not-repeated-text = Ihre Nachricht liegt im temporären Postfach von { $recipient }, das noch nicht geöffnet ist. Der Link ging in den letzten 24 Stunden so oft hinaus, wie er darf; er wurde nicht noch einmal geschickt.
 note-lost-subject = Ein neues Postfach für { $recipient }?
 note-lost-title = Noch wurde nichts gesendet
 note-lost-opened = Sie wünschen ein neues temporäres Postfach für { $recipient }. Es gibt eines, geöffnet am { $opened }, mit { $messages ->
@@ -195,7 +196,7 @@ note-recovery-what = Das Zertifikat hat den Fingerabdruck { $fingerprint }. Temp
 note-reason = Der andere Server sagt: { $reason }
 
 ## Alarme an die Postverwaltung
-alarm-clock-subject = Die Uhr von { $host } braucht Ihr Wort
+alarm-clock-subject = Bitte prüfen Sie die Uhr von { $host }
 alarm-clock-title = Schließen und Löschen von Postfächern ruht
 alarm-clock-backward = Der Server { $host } ist nach seiner Uhr am { $at } gestartet. Das ist { $span } vor der Zeit, die er zuletzt notiert hat.
 alarm-clock-forward = Der Server { $host } ist nach seiner Uhr am { $at } gestartet. Das ist { $span } nach der Zeit, die er zuletzt notiert hat.

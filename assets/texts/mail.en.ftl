@@ -34,7 +34,7 @@ mail-never = The page lets you choose a new password. It never asks for the pass
 ## A further message before the mailbox was opened, from somebody else
 mail-waiting-title = Another secure message is waiting for you
 mail-waiting-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It lies in the same temporary mailbox at { $brand } as the message that { $first_sender } wrote to you.
-mail-waiting-open = To read both, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
+mail-waiting-open = To read everything in it, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
 mail-waiting-lost = You no longer have that mail? Ask { $first_sender } to send the invitation again.
 
 ## A further message
@@ -57,9 +57,9 @@ mail-test-not-you = If you did not ask for this, somebody else has your mailbox 
 ## Before a mailbox closes
 mail-warn-subject = Your mailbox at { $brand } closes on { $closes }
 mail-warn-title = Your mailbox closes on { $closes }
-mail-warn-what = Nothing has happened in your temporary mailbox at { $brand } ({ $recipient }) for a long time. On { $closes } it closes: nobody can sign in after that. On { $goes } it is deleted with all its messages, and nobody can bring them back.
+mail-warn-what = Nothing has happened in your temporary mailbox at { $brand } ({ $recipient }) for a long time. On { $closes } it closes: nobody can sign in after that. On { $goes } it is deleted with all its messages; nobody can open them on this server after that.
 mail-warn-keep = To keep it, sign in once: the { $days } days then begin again. To keep a copy of everything, sign in and choose Export.
-mail-warn-what-new = In a temporary mailbox at { $brand } confidential messages are waiting for you ({ $recipient }). Nobody has opened it yet. On { $closes } it closes, and on { $goes } it is deleted with all its messages. Nobody can bring them back.
+mail-warn-what-new = In a temporary mailbox at { $brand } confidential messages are waiting for you ({ $recipient }). Nobody has opened it yet. On { $closes } it closes, and on { $goes } it is deleted with all its messages; nobody can open them on this server after that.
 mail-warn-open = To read and keep them, open the mail from us of { $invited }, “Secure message from { $inviter }”, or its newest repetition. Its link opens the mailbox until then. Inside you can also save a copy of everything: choose Export.
 mail-warn-lost = You no longer have that mail? Ask { $inviter } to send the invitation again.
 mail-warn-open-any = To read and keep them, open the mail from us of { $invited } whose subject begins with “Secure message from”. Its link opens the mailbox until then. Inside you can also save a copy of everything: choose Export.
@@ -114,7 +114,8 @@ note-no-pin-set-title = { $recipient } needs no PIN
 note-no-pin-set-text = You sent an encrypted message to { $recipient }. A temporary mailbox was made, and an invitation with a link is on its way. It has no PIN: whoever reads that mail first can open the mailbox.
 note-resent-subject = Invitation to { $recipient } sent again
 note-resent-title = The invitation went out again
-note-resent-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. Both messages are in it. The same link was sent again, and the same PIN opens it:
+note-resent-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. All messages are in it. The same link was sent again, and the same PIN opens it:
+note-resent-no-pin-text = You sent another encrypted message to { $recipient }, who has not opened the temporary mailbox yet. All messages are in it. The same link was sent again. It needs no PIN: whoever reads that mail first can open the mailbox.
 note-renewed-subject = New invitation to { $recipient }
 note-renewed-text = A new invitation to { $recipient } is on its way. The link and the PIN from before open nothing any more; the messages in the mailbox stay. It opens only with this PIN:
 note-renewed-no-pin-title = { $recipient } needs no PIN
@@ -145,7 +146,7 @@ note-asked-text = { $recipient } has the link to your encrypted message, but not
 note-asked-care = The request came from a page that everybody with the link can use. Call a number that you already know.
 note-unopened-subject = { $recipient } has not opened the mailbox yet
 note-unopened-title = { $recipient } has not opened the mailbox yet
-note-unopened-text = Your encrypted message to { $recipient } is in a temporary mailbox that { $inviter } caused on { $date }. It has not been opened yet. { $recipient } was told that your message waits there.
+note-unopened-text = Your encrypted message to { $recipient } is in a temporary mailbox that { $inviter } caused on { $date }. It has not been opened yet. { $recipient } is told by mail that your message waits there.
 note-unopened-pin = The link and the PIN came from { $inviter }. If { $recipient } asks you for the PIN, { $inviter } has it.
 note-unreachable-subject = Invitation to { $recipient } was not delivered
 note-unreachable-title = The invitation to { $recipient } came back
@@ -162,7 +163,7 @@ note-not-told-text = Your message is in the temporary mailbox of { $recipient }.
 note-not-told-do = Tell them by phone. Once they have signed in, they are told by mail again.
 note-not-repeated-subject = The link to { $recipient } was not sent once more
 note-not-repeated-title = The link was not sent once more
-note-not-repeated-text = Your message is in the temporary mailbox of { $recipient }, which has not been opened yet. The link has gone out as often as it may in a day, so it was not sent again.
+note-not-repeated-text = Your message is in the temporary mailbox of { $recipient }, which has not been opened yet. The link has gone out as often as it may in 24 hours, so it was not sent again.
 note-lost-subject = A new mailbox for { $recipient }?
 note-lost-title = Nothing was sent yet
 note-lost-opened = You asked for a new temporary mailbox for { $recipient }. They have one, opened on { $opened }, with { $messages ->
@@ -196,7 +197,7 @@ note-recovery-what = The certificate has the fingerprint { $fingerprint }. Tempo
 note-reason = The other server says: { $reason }
 
 ## Alarms to the postmaster
-alarm-clock-subject = The clock of { $host } needs your word
+alarm-clock-subject = Please check the clock of { $host }
 alarm-clock-title = Closing and deleting of mailboxes stands still
 alarm-clock-backward = The server { $host } started at { $at } by its clock. That is { $span } before the time that it had noted last.
 alarm-clock-forward = The server { $host } started at { $at } by its clock. That is { $span } after the time that it had noted last.

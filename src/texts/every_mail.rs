@@ -159,6 +159,7 @@ fn notes_about_links(language: Language) -> Mails {
         ("note-pin-again", pin(known, PinNews::Resent, true)),
         ("note-pin-renewed", pin(known, PinNews::Renewed, false)),
         ("note-pin-none", pin(None, PinNews::First, false)),
+        ("note-pin-none-again", pin(None, PinNews::Resent, false)),
         ("note-pin-none-renewed", pin(None, PinNews::Renewed, false)),
         ("note-pin-unused", note.pin_ignored()),
         ("note-pins-wrong", note.wrong_pins(3, 7, RENEW)),

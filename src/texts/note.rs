@@ -101,9 +101,13 @@ impl Note<'_> {
         let header = facts.header.unwrap_or_default();
         let mut letter = self.letter().date("until", facts.until).with("header", header);
         let (subject, title) = match (facts.pin, facts.news) {
-            (None, PinNews::First | PinNews::Resent) => {
+            (None, PinNews::First) => {
                 letter.paragraph("note-no-pin-set-text");
                 ("note-no-pin-set-subject", "note-no-pin-set-title")
+            }
+            (None, PinNews::Resent) => {
+                letter.paragraph("note-resent-no-pin-text");
+                ("note-resent-subject", "note-resent-title")
             }
             (None, PinNews::Renewed) => {
                 letter.paragraph("note-renewed-no-pin-text");

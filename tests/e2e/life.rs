@@ -61,7 +61,7 @@ async fn alarms(house: &House) -> Vec<String> {
     let mut alarms = Vec::new();
     for account in [ALICE, CAROL] {
         let inbox = house.imap(account, PASSWORD).await.messages("INBOX").await;
-        let is_alarm = |mail: &String| field(mail, "Subject").unwrap().contains("needs your word");
+        let is_alarm = |mail: &String| field(mail, "Subject").unwrap().contains("Please check the clock");
         alarms.extend(inbox.into_iter().filter(is_alarm));
     }
     alarms
