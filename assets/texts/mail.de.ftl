@@ -6,7 +6,7 @@ mail-imprint = Wer das betreibt:
 mail-privacy = Was mit Ihren Daten geschieht:
 mail-contact = Fragen, oder Zweifel an der Echtheit dieser Mail:
 mail-no-reply = Bitte antworten Sie nicht auf diese Mail: Ihre Antwort wäre nicht verschlüsselt. Antworten können Sie im Postfach.
-mail-link = Wenn der Knopf nicht geht, kopieren Sie diesen Link in Ihren Browser:
+mail-link = Wenn der Knopf nicht funktioniert, kopieren Sie diesen Link in Ihren Browser:
 mail-below = Diese Mail auf Deutsch: weiter unten.
 mail-or = oder
 mail-sample-subject = Muster: { $subject }
@@ -46,7 +46,7 @@ mail-next-forgot = Passwort vergessen? Es lässt sich nicht wiederherstellen. Bi
 mail-unsure-genuine-title = Unsicher, ob diese Mail echt ist?
 mail-unsure-genuine = Tippen Sie { $host } selbst in Ihren Browser, oder rufen Sie { $brand } unter einer Nummer an, die Sie schon kennen.
 
-## The test message for a key of a recipient's own
+## Die Testnachricht für einen eigenen Schlüssel
 mail-test-subject = Testnachricht für Ihren Schlüssel, { $brand }
 mail-test-title = Ihr Schlüssel funktioniert
 mail-test-what = Sie können das lesen, also öffnet Ihr Mailprogramm, was für diesen Schlüssel verschlüsselt ist. Geben Sie den Code auf der Seite ein, auf der Sie um diese Nachricht gebeten haben, bei { $host }. Von da an schickt { $brand } Nachrichten direkt an { $recipient }.
@@ -90,7 +90,7 @@ mail-several-open = Um sie zu lesen, öffnen Sie unsere Mail vom { $first_date }
 
 ## In ein Postfach, dessen Adresse ein neueres hat
 mail-anew-subject = Sie haben seit dem { $date } ein neues Postfach
-mail-anew-text = Am { $date } hat { $by } für Sie ({ $recipient }) ein neues temporäres Postfach verlangt, und eine Einladung dazu ging per Mail an Sie. Neue Nachrichten kommen dorthin.
+mail-anew-text = Am { $date } hat { $by } für Sie ({ $recipient }) ein neues temporäres Postfach angefordert, und eine Einladung dazu ging per Mail an Sie. Neue Nachrichten kommen dorthin.
 mail-anew-here = Die Nachrichten hier bleiben, und dieses Postfach lässt sich öffnen wie bisher. Es schließt am { $until }, wenn Sie sich nicht anmelden.
 mail-anew-doubt = Wollten Sie das nicht? Rufen Sie { $by } unter einer Nummer an, die Sie schon kennen.
 
@@ -106,7 +106,7 @@ note-pin-subject = PIN für { $recipient }
 note-pin-title = Bitte sagen Sie { $recipient } diese PIN
 note-pin-text = Sie haben { $recipient } eine verschlüsselte Nachricht geschickt. Ein temporäres Postfach ist angelegt, und eine Einladung mit einem Link ist unterwegs. Sie öffnet sich nur mit dieser PIN:
 note-pin-how = Geben Sie die PIN auf einem anderen Weg weiter: persönlich, per Anruf, SMS oder Brief. Nicht per Mail: Wer die Einladung mitliest, hätte sonst beides.
-note-pin-again = Sie finden die PIN wieder im Header { $header } der Nachricht in Ihrem Ordner „Gesendet“.
+note-pin-again = Sie finden die PIN wieder in der Kopfzeile { $header } der Nachricht in Ihrem Ordner „Gesendet“.
 note-pin-until = Die Einladung gilt bis zum { $until }. Sie erfahren, wenn das Postfach geöffnet wird.
 note-no-pin-set-subject = Verschlüsselte Nachricht an { $recipient } ohne PIN
 note-no-pin-set-title = { $recipient } braucht keine PIN
@@ -127,7 +127,7 @@ note-opened-subject = { $recipient } hat das Postfach geöffnet
 note-opened-title = { $recipient } hat das Postfach geöffnet
 note-opened-text = Das temporäre Postfach von { $recipient } wurde am { $date } mit Link und PIN geöffnet, und ein Passwort wurde gewählt. Von jetzt an gehen Ihre verschlüsselten Nachrichten an { $recipient } dorthin.
 note-opened-text-no-pin = Das temporäre Postfach von { $recipient } wurde am { $date } allein mit dem Link geöffnet, und ein Passwort wurde gewählt. Von jetzt an gehen Ihre verschlüsselten Nachrichten an { $recipient } dorthin.
-note-opened-doubt = Wenn { $recipient } Ihnen sagt, dass es jemand anderes war, schicken Sie nichts Vertrauliches dorthin und sagen Sie es Ihrer Verwaltung.
+note-opened-doubt = Wenn { $recipient } Ihnen sagt, dass es jemand anderes war, schicken Sie nichts Vertrauliches dorthin und sagen Sie es der Person, die bei Ihnen den Mailserver betreut.
 note-wrong-subject = Falsche PINs für { $recipient }
 note-wrong-title = Die PIN für { $recipient } war { $tries }-mal falsch
 note-wrong-text = Jemand mit dem Link wollte das temporäre Postfach von { $recipient } öffnen und hat { $tries }-mal eine falsche PIN eingegeben. { $left ->
@@ -174,19 +174,19 @@ note-lost-unopened = Sie wünschen ein neues temporäres Postfach für { $recipi
    *[other] { $messages } Nachrichten
 }. Für einen neuen Link dorthin schickt, wer eingeladen hat, eine Nachricht mit „{ $renew }“ im Betreff; dann geht nichts verloren.
 note-lost-what = Die Nachrichten ziehen nicht in das neue Postfach um. Das jetzige lässt sich weiter öffnen wie bisher, bis es schließt; wer das Passwort vergessen hat, kann sie nicht mehr lesen.
-note-lost-told = Wer dort liest und alle in Ihrem Haus, die dorthin geschrieben haben, erfahren, dass Sie es wünschten.
+note-lost-told = Der Empfänger und alle in Ihrer Organisation, die ihm geschrieben haben, erfahren, dass Sie darum gebeten haben.
 note-lost-do = Um es trotzdem anzulegen, schicken Sie Ihre Nachricht binnen 24 Stunden noch einmal, mit „{ $new }“ im Betreff. Rufen Sie vorher { $recipient } unter einer Nummer an, die Sie schon kennen: Jemand anderes könnte sich an diese Stelle setzen wollen.
 note-anew-subject = { $recipient } hat ein neues Postfach
 note-anew-title = { $recipient } hat ein neues Postfach
 note-anew-text = Am { $date } hat { $by } für { $recipient } ein neues temporäres Postfach angelegt. Ihre verschlüsselten Nachrichten gehen von nun an dorthin. Die früheren bleiben im bisherigen.
-note-anew-doubt = Wenn { $recipient } das nicht wollte, sagen Sie es { $by } und Ihrer Verwaltung.
+note-anew-doubt = Wenn { $recipient } das nicht wollte, sagen Sie es { $by } und der Person, die bei Ihnen den Mailserver betreut.
 note-late-subject = Einladung an { $recipient } verzögert sich
 note-late-title = Die Einladung an { $recipient } verzögert sich
-note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Es wird bis zum { $until } weiter versucht. Ihre Nachricht wird nicht auf andere Weise verschickt.
+note-late-text = Die Mail mit dem Link konnte noch nicht übergeben werden. Wir versuchen es bis zum { $until } weiter. Ihre Nachricht wird nicht auf andere Weise verschickt.
 note-never-subject = { $recipient } hat das Postfach nie geöffnet
 note-never-title = { $recipient } hat das Postfach nie geöffnet
 note-never-text = Ihre verschlüsselte Nachricht an { $recipient } hat niemand gelesen. Das temporäre Postfach wurde nie geöffnet und hat am { $closed } geschlossen. Der Link gilt nicht mehr. Am { $goes } wird das Postfach mit allen Nachrichten gelöscht.
-note-never-do = Soll { $recipient } sie noch lesen, schicken Sie die Nachricht noch einmal: Dann entsteht ein neues Postfach mit einer neuen Einladung. Bis zum { $goes } kann Ihre Verwaltung auch das alte wieder öffnen.
+note-never-do = Soll { $recipient } sie noch lesen, schicken Sie die Nachricht noch einmal: Dann entsteht ein neues Postfach mit einer neuen Einladung. Bis zum { $goes } kann, wer bei Ihnen den Mailserver betreut, auch das alte wieder öffnen.
 note-recovery-subject = Wer Ihr Postfach öffnen kann
 note-recovery-title = Wer Ihr Postfach öffnen kann
 note-recovery-on-text = Ihre Organisation hat ein Zertifikat zur Wiederherstellung eingeschaltet. Ab Ihrer nächsten Anmeldung kann, wer dessen geheimen Schlüssel hat, zusammen mit der Verwaltung dieses Servers Ihr Postfach { $recipient } öffnen, auch ohne Ihr Passwort.
@@ -220,14 +220,14 @@ alarm-daily = Solange das dauert, erfahren Sie es einmal am Tag.
 alarm-dane-subject = { $server } kann DANE nicht prüfen
 alarm-dane-title = Dieser Server kann DANE nicht prüfen
 alarm-dane-text = Die TLS-Richtlinie für Mail an { $destination } verlangt DANE. DANE braucht DNSSEC, und zurzeit prüft nichts DNSSEC für { $server }.
-alarm-dane-what = Die Mail wartet, und nichts davon wurde gesendet. Es wird von selbst weiter versucht; ist ihre Zeit um, geht sie an den Absender zurück.
+alarm-dane-what = Die Mail wartet, und nichts davon wurde gesendet. Der Server versucht es von selbst weiter; ist ihre Zeit um, geht sie an den Absender zurück.
 alarm-dane-do = Sehen Sie nach dem Resolver dieser Maschine und nach [dns] in guard.toml. Wer prüft, sagt:
 alarm-stored-subject = { $host } zeigt ein anderes Zertifikat
 alarm-stored-title = Ein Zertifikat ist nicht das hinterlegte
 alarm-stored-text = Mail an { $destination } geht nur an einen Server mit dem Zertifikat, das dafür hinterlegt ist. { $host } zeigt ein anderes. Das kann ein neues Zertifikat sein, oder jemand dazwischen.
 alarm-stored-expected = Hinterlegt, SHA-256:
 alarm-stored-seen = Gezeigt, SHA-256:
-alarm-stored-waits = Dorthin wurde nichts gesendet. Mail von einem sicheren Alias ging an den Absender zurück, andere Mail wartet und wird weiter versucht.
+alarm-stored-waits = Dorthin wurde nichts gesendet. Mail von einem sicheren Alias ging an den Absender zurück, andere Mail wartet, und der Server versucht es weiter.
 alarm-stored-do = Fragen Sie, wer { $destination } betreibt, auf einem anderen Weg als per Mail, ob der neue Fingerabdruck stimmt. Wenn ja, hinterlegen Sie das neue:
 alarm-plain-subject = { $host } bietet keine Verschlüsselung mehr an
 alarm-plain-title = Ein Server mit hinterlegtem Zertifikat bietet keine Verschlüsselung an
@@ -266,7 +266,7 @@ report-more = { $more ->
     [one] Und ein weiterer Empfänger, der im angehängten Bericht steht.
    *[other] Und { $more } weitere Empfänger, die im angehängten Bericht stehen.
 }
-report-bounce-final = Es wird nicht weiter versucht.
+report-bounce-final = Wir versuchen es nicht weiter.
 report-bounce-do = Prüfen Sie die Adresse, oder wählen Sie einen anderen Weg. Ihre Nachricht liegt im Ordner „Gesendet“.
 report-bounce-secure = Nichts wurde unverschlüsselt gesendet.
 report-policy-level = TLS-Richtlinie: { $level }
@@ -295,7 +295,7 @@ report-delay-text = { $n ->
     [one] Ihre Nachricht vom { $date } ist diesem Empfänger noch nicht zugestellt:
    *[other] Ihre Nachricht vom { $date } ist diesen { $n } Empfängern noch nicht zugestellt:
 }
-report-delay-more = Es wird bis zum { $until } weiter versucht. Sie müssen sie nicht noch einmal senden.
+report-delay-more = Wir versuchen es bis zum { $until } weiter. Sie müssen sie nicht noch einmal senden.
 report-success-subject = { $n ->
     [one] Zugestellt: Ihre Nachricht an { $recipient }
    *[other] Zugestellt: Ihre Nachricht an { $n } Empfänger
