@@ -43,7 +43,7 @@ mail-next-title = There is a new message in your mailbox
 mail-next-who = { $who } wrote a confidential message to you ({ $recipient }) on { $date }. It is in your temporary mailbox at { $brand }.
 mail-next-click = Sign in with your address and your password:
 mail-next-button = SIGN IN
-mail-next-forgot = Forgotten the password? It cannot be restored. Ask { $sender } for a new invitation.
+mail-next-forgot = Forgotten the password? It cannot be recovered. Ask { $sender } for a new invitation.
 mail-unsure-genuine-title = Not sure whether this mail is genuine?
 mail-unsure-genuine = Type { $host } into your browser yourself, or call { $brand } on a number that you already know.
 
@@ -86,11 +86,11 @@ mail-several-named = { $others ->
     [one] { $named } and one other
    *[other] { $named } and { $others } others
 }
-mail-several-forgot = Forgotten the password? It cannot be restored. Ask one of them for a new invitation.
+mail-several-forgot = Forgotten the password? It cannot be recovered. Ask one of them for a new invitation.
 mail-several-open = To read them, open the mail from us of { $first_date }, “Secure message from { $first_sender }”. Its link opens the mailbox until { $until }. This mail holds no link, so that there is only one.
 
 ## Into a mailbox whose address has a newer one
-mail-anew-subject = You have a new mailbox since { $date }
+mail-anew-subject = You have had a new mailbox since { $date }
 mail-anew-text = On { $date }, { $by } asked for a new temporary mailbox for you ({ $recipient }), and an invitation to it was sent to you by mail. New messages go there.
 mail-anew-here = The messages here stay, and this mailbox still opens as it did before. It closes on { $until } unless you sign in.
 mail-anew-doubt = You did not want that? Call { $by } on a number that you already know.
@@ -173,7 +173,7 @@ note-lost-opened = You asked for a new temporary mailbox for { $recipient }. The
 note-lost-unopened = You asked for a new temporary mailbox for { $recipient }. They have one that nobody has opened, with { $messages ->
     [one] one message
    *[other] { $messages } messages
-}. For another link to it, who invited sends a message with “{ $renew }” in its subject; then nothing is lost.
+}. For another link to it, whoever invited them sends a message with “{ $renew }” in its subject; then nothing is lost.
 note-lost-what = The messages do not move into the new mailbox. The present one still opens as it did before, until it closes; whoever has forgotten the password cannot read them any more.
 note-lost-told = The recipient and everybody of your organisation who wrote to them are told that you asked for it.
 note-lost-do = To make it all the same, send your message once more within 24 hours, with “{ $new }” in its subject. Call { $recipient } first, on a number that you already know: somebody else may want to take their place.
@@ -183,7 +183,7 @@ note-anew-text = On { $date }, { $by } made a new temporary mailbox for { $recip
 note-anew-doubt = If { $recipient } did not want that, tell { $by } and your administrator.
 note-late-subject = Invitation to { $recipient } is delayed
 note-late-title = The invitation to { $recipient } is delayed
-note-late-text = The mail with the link could not be handed over yet. It is tried again until { $until }. Your message is not sent in another way.
+note-late-text = The mail with the link could not be handed over yet. It is still tried until { $until }. Your message is not sent in another way.
 note-never-subject = { $recipient } never opened the mailbox
 note-never-title = { $recipient } never opened the mailbox
 note-never-text = Your encrypted message to { $recipient } was not read by anybody. Its temporary mailbox was never opened and closed on { $closed }. The link no longer works. On { $goes } the mailbox is deleted with all its messages.
@@ -192,7 +192,7 @@ note-recovery-subject = Who can open your mailbox
 note-recovery-title = Who can open your mailbox
 note-recovery-on-text = Your organisation has switched on a recovery certificate. From your next sign-in on, whoever holds its secret key can open your mailbox { $recipient } together with an administrator of this server, also without your password.
 note-recovery-changed-text = Your organisation has changed its recovery certificate. From your next sign-in on, whoever holds the secret key of the new one can open your mailbox { $recipient } together with an administrator of this server, also without your password. The former one ends then.
-note-recovery-off-text = Your organisation has switched off its recovery certificate. From now on your mailbox { $recipient } opens with your password only. Who forgets it has lost what it opened.
+note-recovery-off-text = Your organisation has switched off its recovery certificate. From now on your mailbox { $recipient } opens with your password only. Anyone who forgets it has lost what it opened.
 note-recovery-what = The certificate has the fingerprint { $fingerprint }. Temporary mailboxes of people outside are never opened by it.
 note-reason = The other server says: { $reason }
 

@@ -93,7 +93,7 @@ async fn a_forgotten_password_ends_in_a_second_mailbox() {
     let mut old = sign_in(&house, BOBS_PASSWORD).await;
     let list = old.get("/mailbox").await.words();
     assert!(list.contains("Offer") && list.contains("From Carol") && !list.contains("Begin again"), "{list}");
-    assert!(list.contains("You have a new mailbox since"), "{list}");
+    assert!(list.contains("You have had a new mailbox since"), "{list}");
     let notice = unfolded(&old.get("/mailbox/inbox/3/raw").await.text());
     assert!(notice.contains(ALICE) && notice.contains("closes on"), "{notice}");
 
