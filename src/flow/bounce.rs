@@ -48,6 +48,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(in crate::flow) struct Settled {
     pub(in crate::flow) number: u16,
+    /// Under which it was tried.
+    pub(in crate::flow) lease: Duration,
     pub(in crate::flow) settlement: Settlement,
     pub(in crate::flow) told: Option<Fate>,
     /// What is told before the next try, and when.
@@ -104,6 +106,7 @@ pub(in crate::flow) async fn settle(
         let settles = settled.iter().map(|line| Command::Settle {
             queue: record.id,
             number: line.number,
+            lease: line.lease,
             outcome: line.settlement.clone(),
         });
         let count = settled.len();
@@ -161,10 +164,12 @@ fn judge(
     ages: Option<Ages>,
 ) -> Settled {
     let number = recipient.number;
+    let lease = recipient.lease();
     let wants = recipient.notify;
     let tries = recipient.attempts.saturating_add(1);
     let failed = |trouble: Trouble| Settled {
         number,
+        lease,
         settlement: Settlement::Failed { reason: trouble.to_string() },
         told: wants.is_none_or(|notify| notify.failure).then(|| fate(Action::Failed, recipient, &trouble)),
         later: None,
@@ -186,6 +191,7 @@ fn judge(
             };
             Settled {
                 number,
+                lease,
                 settlement: Settlement::Delivered { proof: handover.proof },
                 told: wanted.then_some(fate),
                 later: None,
@@ -213,6 +219,7 @@ fn judge(
             let between = retry::tells_between(pace, record.created, now, next, recipient.delay_reported);
             Settled {
                 number,
+                lease,
                 settlement: Settlement::Again {
                     next,
                     reason: trouble.to_string(),

@@ -23,6 +23,9 @@ use std::time::Duration;
 
 /// What is leased is ours for this long, by the running clock.
 const LEASE: Duration = Duration::from_secs(60 * 60);
+/// So much of it is left when the longest try has ended, for the clock of tries and that of leases are not one: a machine
+/// that sleeps adds to the latter only.
+const SLACK: Duration = Duration::from_secs(5 * 60);
 /// Recipients leased at once.
 pub(in crate::flow) const BATCH: usize = 200;
 
@@ -87,7 +90,7 @@ async fn jobs(flow: &Flow, leased: Vec<QueuedRecipient>, running: Duration) -> R
         else {
             continue;
         };
-        let begin_by = running + (LEASE - TRY);
+        let begin_by = running + (LEASE - TRY - SLACK);
         let (_, destination, level) = key;
         let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
         let stored = stored(flow, &destination, demand).await?;

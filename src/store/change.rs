@@ -517,6 +517,21 @@ pub(crate) fn note_delay(recipient: &mut QueuedRecipient) -> Result<(), Refusal>
     Ok(())
 }
 
+/// Whether the outcome of a try under the lease to `lease` is to be noted, where the recipient is leased to `held` now.
+///
+/// What a peer has taken it has taken: a lease that has ended makes no second copy of it.
+pub(crate) fn may_settle(
+    state: RecipientState,
+    held: Option<Duration>,
+    lease: Duration,
+    outcome: &Settlement,
+) -> bool {
+    match outcome {
+        Settlement::Delivered { .. } => waits(state),
+        Settlement::Again { .. } | Settlement::Failed { .. } => held == Some(lease),
+    }
+}
+
 /// Whether a recipient may still be tried.
 pub(crate) fn waits(state: RecipientState) -> bool {
     match state {

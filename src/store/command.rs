@@ -457,12 +457,16 @@ pub enum Command {
         limit: usize,
     },
     /// The outcome of a try for one recipient. When the last recipient has ended, the queued message, its body and
-    /// its QK go with the same commit; a warning counts as settled then, by the running time of the store's clock. Refused ([`Refusal::Gone`]) when it is no longer leased.
+    /// its QK go with the same commit; a warning counts as settled then, by the running time of the store's clock. What a peer has taken counts as
+    /// long as the recipient waits, whoever has leased it meanwhile; any other outcome only of the lease under which the
+    /// try was made. Refused ([`Refusal::Gone`]) otherwise.
     Settle {
         /// Which message.
         queue: QueueId,
         /// Which recipient.
         number: u16,
+        /// When the lease ends under which it was tried.
+        lease: Duration,
         /// How it ended.
         outcome: Settlement,
     },

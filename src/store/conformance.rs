@@ -956,8 +956,9 @@ fn leased(stage: &Stage, now: i64, until: i64, limit: usize) -> Vec<(u8, u16)> {
     }
 }
 
-fn settle(n: u8, number: u16, outcome: Settlement) -> Command {
-    Command::Settle { queue: queue(n), number, outcome }
+/// The outcome of a try under the lease to `until`.
+fn settle(n: u8, number: u16, until: i64, outcome: Settlement) -> Command {
+    Command::Settle { queue: queue(n), number, lease: seconds(until), outcome }
 }
 
 fn delivered() -> Settlement {
@@ -988,16 +989,16 @@ fn the_queue_gives_out_what_is_due_oldest_first() {
         let until = |until| RecipientState::Leased { until: seconds(until) };
         assert_eq!(leases, [until(100), until(200)]);
 
-        stage.ok(settle(2, 0, again(300)));
-        assert_eq!(stage.refused(settle(2, 0, delivered())), Refusal::Gone, "not leased any more");
+        stage.ok(settle(2, 0, 100, again(300)));
+        assert_eq!(stage.refused(settle(2, 0, 100, again(300))), Refusal::Gone, "not leased any more");
         assert_eq!(leased(stage, 250, 260, 9), [(1, 1), (1, 0), (2, 1)]);
-        stage.ok(settle(2, 1, Settlement::Failed { reason: "é".repeat(600) }));
+        stage.ok(settle(2, 1, 260, Settlement::Failed { reason: "é".repeat(600) }));
         let states = stage.ask(stage.store().queued_recipients(queue(2)));
         assert_eq!(states[0].state, RecipientState::Waiting);
         assert_eq!((states[0].attempts, states[0].next, states[0].reason.as_str()), (1, Time(300), "busy"));
         assert_eq!((states[1].state, states[1].reason.len()), (RecipientState::Failed, 1_024));
         stage.restart();
-        assert_eq!(stage.refused(settle(1, 0, delivered())), Refusal::Gone, "leases end with the process");
+        assert_eq!(stage.refused(settle(1, 0, 260, again(9))), Refusal::Gone, "leases end with the process");
         assert_eq!(leased(stage, 40, 50, 9), [(1, 1), (1, 0)]);
     });
 }
@@ -1018,7 +1019,7 @@ fn what_a_try_showed_stays_with_its_recipient() {
             let reason = "busy".to_owned();
             let next = Time(at + 10);
             let again = Settlement::Again { next, reason, delay_reported: false, passed };
-            stage.ok(settle(1, 1, again));
+            stage.ok(settle(1, 1, at + 5, again));
         }
         stage.restart();
         assert_eq!(known(stage), (Some(true), false, 2, Time(30)));
@@ -1026,7 +1027,7 @@ fn what_a_try_showed_stays_with_its_recipient() {
         assert_eq!(known(stage), (Some(true), true, 2, Time(30)), "nothing else has changed");
         assert_eq!(stage.refused(note()), Refusal::Gone, "told once");
         assert_eq!(leased(stage, 30, 40, 9), [(1, 0), (1, 1)]);
-        stage.ok(settle(1, 1, delivered()));
+        stage.ok(settle(1, 1, 40, delivered()));
         assert_eq!(stage.refused(note()), Refusal::Gone, "it waits no more");
         assert_eq!(stage.refused(Command::NoteDelay { queue: queue(2), number: 0 }), Refusal::Gone);
     });
@@ -1052,6 +1053,31 @@ fn whoever_sets_the_wall_clock_ends_no_lease() {
 }
 
 #[test]
+fn a_late_outcome_ends_nobody_elses_lease_and_what_was_taken_is_taken() {
+    on_each(|stage| {
+        stage.ok(Command::Enqueue(Box::new(queued(1, nowhere(1), Purpose::Mail, &[10, 10, 10]))));
+        assert_eq!(leased(stage, 10, 20, 9).len(), 3);
+        assert_eq!(leased(stage, 20, 30, 2), [(1, 0), (1, 1)], "the first lease has ended");
+        let failed = || Settlement::Failed { reason: "no".into() };
+        for late in [again(500), failed()] {
+            assert_eq!(stage.refused(settle(1, 0, 20, late)), Refusal::Gone);
+        }
+        assert_eq!(leased(stage, 25, 40, 9), [(1, 2)], "the second one still stands");
+        stage.ok(settle(1, 0, 20, delivered()));
+        assert_eq!(stage.refused(settle(1, 0, 30, again(500))), Refusal::Gone, "it was taken");
+        stage.ok(settle(1, 1, 30, again(500)));
+        stage.ok(settle(1, 1, 20, delivered()));
+        let states = stage.ask(stage.store().queued_recipients(queue(1)));
+        let states: Vec<_> = states.iter().map(|recipient| recipient.state).collect();
+        let until = RecipientState::Leased { until: seconds(40) };
+        assert_eq!(states, [RecipientState::Delivered, RecipientState::Delivered, until]);
+        stage.restart();
+        stage.ok(settle(1, 2, 40, delivered()));
+        assert!(stage.ask(stage.store().queued(queue(1))).is_none(), "not leased at all");
+    });
+}
+
+#[test]
 fn a_message_leaves_the_queue_with_its_last_recipient() {
     on_each(|stage| {
         let body = stage.file(b"a sealed body");
@@ -1061,16 +1087,16 @@ fn a_message_leaves_the_queue_with_its_last_recipient() {
         let qk = record.shred.unwrap();
         assert_eq!(stage.ask(stage.store().shred_key(qk)).unwrap().expose(), &shred(1));
         assert_eq!(leased(stage, 10, 20, 9).len(), 2);
-        stage.ok(settle(1, 0, delivered()));
+        stage.ok(settle(1, 0, 20, delivered()));
         assert!(stage.ask(stage.store().queued(queue(1))).is_some());
-        stage.ok(settle(1, 1, Settlement::Failed { reason: "no".into() }));
+        stage.ok(settle(1, 1, 20, Settlement::Failed { reason: "no".into() }));
         assert!(stage.ask(stage.store().queued(queue(1))).is_none());
         assert!(stage.ask(stage.store().queued_recipients(queue(1))).is_empty());
         assert!(stage.ask(stage.store().shred_key(qk)).is_none());
         assert_eq!(stage.ask(stage.store().next_due(seconds(20))), None);
         stage.settle();
         assert_eq!(stage.files(), 0);
-        assert_eq!(stage.refused(settle(1, 0, delivered())), Refusal::Gone);
+        assert_eq!(stage.refused(settle(1, 0, 20, delivered())), Refusal::Gone);
     });
 }
 
@@ -1090,7 +1116,7 @@ fn queued_mail_is_retried_and_cancelled() {
         let cancel = |n| Command::CancelQueued { queue: queue(n) };
         stage.ok(cancel(2));
         assert_eq!(stage.refused(cancel(2)), Refusal::Gone);
-        assert_eq!(stage.refused(settle(2, 0, delivered())), Refusal::Gone);
+        assert_eq!(stage.refused(settle(2, 0, 200, delivered())), Refusal::Gone);
         stage.settle();
         assert_eq!(stage.files(), 2);
     });

@@ -51,7 +51,7 @@ fn settle(stage: &Stage, n: u8, outcome: Settlement) {
         until: Duration::from_secs(2_000),
         limit: 100,
     });
-    stage.ok(Command::Settle { queue: queue(n), number: 0, outcome });
+    stage.ok(Command::Settle { queue: queue(n), number: 0, lease: Duration::from_secs(2_000), outcome });
 }
 
 fn delivered() -> Settlement {
@@ -398,7 +398,12 @@ fn warnings_settle_are_sent_again_or_begin_anew() {
         });
         let again =
             Settlement::Again { next: Time(1), reason: String::new(), delay_reported: false, passed: false };
-        stage.ok(Command::Settle { queue: queue(1), number: 0, outcome: again });
+        stage.ok(Command::Settle {
+            queue: queue(1),
+            number: 0,
+            lease: Duration::from_secs(9),
+            outcome: again,
+        });
         assert_eq!(warnings(stage), [(14, 1, None)]);
         settle(stage, 1, delivered());
         assert_eq!(warnings(stage), [(14, 1, Some(100))]);
@@ -438,7 +443,12 @@ fn activity_ends_warnings_and_their_mail() {
         assert_eq!((record(stage, 2).warnings.len(), there(stage)), (0, [false, false]));
         let outcome = delivered();
         assert_eq!(
-            stage.refused(Command::Settle { queue: queue(2), number: 0, outcome }),
+            stage.refused(Command::Settle {
+                queue: queue(2),
+                number: 0,
+                lease: Duration::from_secs(9),
+                outcome
+            }),
             Refusal::Gone,
             "the one that was being tried does not count"
         );

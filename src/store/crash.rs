@@ -133,7 +133,7 @@ fn lease() -> Command {
 
 fn delivered(n: u8) -> Command {
     let outcome = Settlement::Delivered { proof: "TLS".into() };
-    Command::Settle { queue: queue(n), number: 0, outcome }
+    Command::Settle { queue: queue(n), number: 0, lease: Duration::from_secs(20), outcome }
 }
 
 fn tick(wall: i64, suspend: Option<Suspension>) -> Command {

@@ -93,13 +93,18 @@ impl Draft<'_> {
         &mut self,
         queue: QueueId,
         number: u16,
+        lease: Duration,
         outcome: Settlement,
     ) -> Result<Outcome, Stop> {
-        if self.leased(queue, number).is_none() {
+        let held = self.leased(queue, number);
+        let found: Option<QueuedRecipient> = self.row(&key::recipient(queue, number))?;
+        let mut recipient = found.ok_or(Refusal::Gone)?;
+        if !change::may_settle(recipient.state, held, lease, &outcome) {
             return Err(Refusal::Gone.into());
         }
-        self.set_lease(queue, number, None);
-        let mut recipient = self.recipient(queue, number)?;
+        if held.is_some() {
+            self.set_lease(queue, number, None);
+        }
         self.remove(key::due(recipient.next, queue, number));
         change::settle(&mut recipient, outcome);
         if change::waits(recipient.state) {

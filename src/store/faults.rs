@@ -401,6 +401,7 @@ fn a_filling_disk_takes_no_new_mail_and_then_nothing() {
     let settle = |number| Command::Settle {
         queue: queue(1),
         number,
+        lease: Duration::from_secs(9),
         outcome: Settlement::Delivered { proof: String::new() },
     };
 

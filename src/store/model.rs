@@ -569,7 +569,9 @@ impl State {
             Command::LeaseDue { now, running, until, limit } => {
                 return Ok(self.lease(now, running, until, limit));
             }
-            Command::Settle { queue, number, outcome } => return self.settle(queue, number, outcome),
+            Command::Settle { queue, number, lease, outcome } => {
+                return self.settle(queue, number, lease, outcome);
+            }
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
             Command::NoteDelay { queue, number } => {
                 let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
@@ -1102,10 +1104,20 @@ impl State {
         Outcome::Leased(leased)
     }
 
-    fn settle(&mut self, queue: QueueId, number: u16, outcome: Settlement) -> Result<Outcome, Stop> {
+    fn settle(
+        &mut self,
+        queue: QueueId,
+        number: u16,
+        lease: Duration,
+        outcome: Settlement,
+    ) -> Result<Outcome, Stop> {
         let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
         let recipient = queued.recipients.get_mut(usize::from(number)).ok_or(Refusal::Gone)?;
-        if !matches!(recipient.state, RecipientState::Leased { .. }) {
+        let held = match recipient.state {
+            RecipientState::Leased { until } => Some(until),
+            _ => None,
+        };
+        if !change::may_settle(recipient.state, held, lease, &outcome) {
             return Err(Refusal::Gone.into());
         }
         change::settle(recipient, outcome);

@@ -326,7 +326,9 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
                 },
                 _ => Settlement::Failed { reason: "x".repeat(2_000) },
             };
-            Command::Settle { queue: queue(id), number: u16::from(c % 3), outcome }
+            // Among them leases that were taken, and others.
+            let lease = Duration::from_secs(now.unsigned_abs() + u64::from(b % 5));
+            Command::Settle { queue: queue(id), number: u16::from(c % 3), lease, outcome }
         }
         6 if d % 2 == 0 => Command::NoteDelay { queue: queue(id), number: u16::from(c % 3) },
         6 => Command::RetryQueued { queue: (c % 2 == 0).then(|| queue(id)), now: Time(now) },

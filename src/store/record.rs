@@ -802,6 +802,19 @@ pub struct QueuedRecipient {
     pub passed: Option<bool>,
 }
 
+impl QueuedRecipient {
+    /// When its lease ends; the beginning of time where it has none.
+    pub const fn lease(&self) -> Duration {
+        match self.state {
+            RecipientState::Leased { until } => until,
+            RecipientState::Waiting
+            | RecipientState::Delivered
+            | RecipientState::Failed
+            | RecipientState::Cancelled => Duration::ZERO,
+        }
+    }
+}
+
 /// How one recipient of a queued message stands.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum RecipientState {

@@ -478,7 +478,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::RemoveCertificate { address } => draft.remove_certificate(&address),
         Command::Enqueue(new) => draft.enqueue(*new),
         Command::LeaseDue { now, running, until, limit } => draft.lease(now, running, until, limit),
-        Command::Settle { queue, number, outcome } => draft.settle(queue, number, outcome),
+        Command::Settle { queue, number, lease, outcome } => draft.settle(queue, number, lease, outcome),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::NoteDelay { queue, number } => draft.note_delay(queue, number),
         Command::CancelQueued { queue } => draft.cancel(queue),
