@@ -6,6 +6,8 @@
 use crate::flow::Flow;
 use crate::flow::connections::Connections;
 use crate::flow::connections::Try;
+use crate::flow::course;
+use crate::flow::course::Course;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
 use crate::flow::hosts::own_place;
@@ -41,6 +43,7 @@ use crate::vault::frames::FrameReader;
 use rustls::pki_types::TrustAnchor;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -101,6 +104,9 @@ pub(in crate::flow) struct Progress {
     dials: usize,
     /// The TLS policy has passed somewhere: from then on what is left to wait for is a peer, whatever other hosts do.
     pub(in crate::flow) passed: bool,
+    /// A host has said something, though it may have been no.
+    met: bool,
+    course: Course,
     leaving: JoinSet<()>,
     room: Room,
     held: Option<Held>,
@@ -116,10 +122,12 @@ pub(in crate::flow) struct Tried<'c> {
     pub(in crate::flow) under_way: Try<'c>,
     /// Until the outcomes are noted.
     pub(in crate::flow) held: Option<Held>,
+    /// Nobody answers at the destination: whatever else waits for it would fare no better.
+    pub(in crate::flow) silence: Option<Trouble>,
 }
 
 impl Progress {
-    fn new(recipients: &[QueuedRecipient], room: Room) -> Self {
+    fn new(recipients: &[QueuedRecipient], room: Room, course: Course) -> Self {
         Self {
             open: recipients.to_vec(),
             done: Vec::new(),
@@ -127,6 +135,8 @@ impl Progress {
             trouble: None,
             dials: DIALS,
             passed: false,
+            met: false,
+            course,
             leaving: JoinSet::new(),
             room,
             held: None,
@@ -147,9 +157,19 @@ impl Progress {
 
     /// Trouble with a host as a whole.
     fn found(&mut self, trouble: Trouble) {
+        self.met |= !trouble.is_unreached();
+        if trouble.unmet.is_some() {
+            self.course.decided();
+        }
         if !self.trouble.as_ref().is_some_and(|known| known.outweighs(&trouble)) {
             self.trouble = Some(trouble);
         }
+    }
+
+    /// The TLS policy has passed.
+    pub(in crate::flow) fn pass(&mut self) {
+        self.passed = true;
+        self.course.decided();
     }
 
     /// Leaves a connection: what was decided over it counts from now on.
@@ -180,25 +200,35 @@ impl Progress {
         if trouble.is_transient() { Outcome::Again(trouble) } else { Outcome::Failed(trouble) }
     }
 
-    /// The end of the try.
-    fn ended(mut self, under_way: Try<'_>) -> Tried<'_> {
+    /// The end of the try, which took so long.
+    fn ended(mut self, under_way: Try<'_>, age: Duration) -> Tried<'_> {
+        let facts = course::Facts { stage: self.course.stage(), age, unreached: !self.met };
+        let silence =
+            self.trouble.clone().filter(|trouble| trouble.is_transient() && course::is_silence(facts));
         for recipient in std::mem::take(&mut self.open) {
             let outcome = self.unanswered(recipient.number);
             self.done.push((recipient.number, outcome));
         }
-        Tried { outcomes: self.done, leaving: self.leaving, under_way, held: self.held }
+        Tried { outcomes: self.done, leaving: self.leaving, under_way, held: self.held, silence }
     }
 }
 
 impl Courier {
     /// Makes the try; every recipient of the job gets an outcome.
-    pub(in crate::flow) async fn deliver(&self, flow: &Flow, job: &Job, room: Room) -> Tried<'_> {
-        let mut progress = Progress::new(&job.recipients, room);
+    pub(in crate::flow) async fn deliver(
+        &self,
+        flow: &Flow,
+        job: &Job,
+        room: Room,
+        course: Course,
+    ) -> Tried<'_> {
+        let begun = flow.clock.running();
+        let mut progress = Progress::new(&job.recipients, room, course);
         let under_way = self.connections.begin();
         if timeout(TRY, self.try_hosts(flow, job, &mut progress)).await.is_err() {
             progress.found(Trouble::new((4, 4, 2), "the try took too long"));
         }
-        progress.ended(under_way)
+        progress.ended(under_way, flow.clock.running().saturating_sub(begun))
     }
 
     async fn try_hosts(&self, flow: &Flow, job: &Job, progress: &mut Progress) {
@@ -390,7 +420,7 @@ mod tests {
     fn what_is_found_after_the_policy_has_passed_does_not_undo_that() {
         let cut = || Trouble::new((4, 4, 2), "the try took too long");
         for passed in [false, true] {
-            let mut progress = Progress::new(&[], Room::none());
+            let mut progress = Progress::new(&[], Room::none(), Course::default());
             progress.passed = passed;
             progress.found(Trouble { passed, ..Trouble::new((4, 3, 2), "not now") });
             progress.found(cut());

@@ -2,6 +2,7 @@
 //! has earned. A place with an open connection stays with its destination for a moment: turns that were taken message by
 //! message would end a connection for each.
 
+use crate::flow::course::SLOW;
 use crate::flow::queue::Destination;
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -11,6 +12,12 @@ use std::time::Duration;
 const LANES: usize = 1_000;
 /// Tries at once to a destination that nothing is known of.
 const FIRST: usize = 2;
+/// Jobs that wait for room, over all destinations.
+pub(in crate::flow) const BACKLOG: usize = 2_000;
+/// Of these, for one destination: enough for its connections until more is taken.
+const LANE: usize = 400;
+/// The same while more than half of the backlog waits.
+const SCARCE: usize = 20;
 /// So long a place stays with a destination while others wait for their turn.
 const STAY: Duration = Duration::from_secs(1);
 
@@ -40,6 +47,8 @@ struct Lane<Job> {
     running: usize,
     allowed: usize,
     in_turn: bool,
+    /// When a try ended that had met somebody, by the running clock.
+    heard: Option<Duration>,
 }
 
 /// What a try taught about its destination.
@@ -54,6 +63,8 @@ pub(in crate::flow) enum Lesson {
     },
     /// Nobody did: one at a time until it is better.
     Missed,
+    /// Nobody was there: the same.
+    Silent,
     /// Nothing: no try was made.
     Nothing,
 }
@@ -70,6 +81,43 @@ impl<Job> Lanes<Job> {
         self.waiting
     }
 
+    /// One more may wait for a destination.
+    pub(in crate::flow) fn has_room(&self, destination: &Destination) -> bool {
+        self.waiting_for(destination) < self.most()
+    }
+
+    /// How many more may wait for a destination, once those that do are down to half of it.
+    pub(in crate::flow) fn much_room(&self, destination: &Destination) -> usize {
+        let (waiting, most) = (self.waiting_for(destination), self.most());
+        if waiting <= most / 2 { most - waiting } else { 0 }
+    }
+
+    /// How many may wait for one destination.
+    const fn most(&self) -> usize {
+        if self.waiting < BACKLOG / 2 { LANE } else { SCARCE }
+    }
+
+    fn waiting_for(&self, destination: &Destination) -> usize {
+        self.lanes.get(destination).map_or(0, |lane| lane.waiting.len())
+    }
+
+    /// Somebody was met at a destination a moment ago. `now` is by the running clock.
+    pub(in crate::flow) fn hears(&self, destination: &Destination, now: Duration) -> bool {
+        let heard = self.lanes.get(destination).and_then(|lane| lane.heard);
+        heard.is_some_and(|at| now.saturating_sub(at) < SLOW)
+    }
+
+    /// Nobody answers at a destination: takes out what waits for it, unless somebody was met there a moment ago.
+    pub(in crate::flow) fn silent(&mut self, destination: &Destination, now: Duration) -> Vec<Job> {
+        if self.hears(destination, now) {
+            return Vec::new();
+        }
+        let lane = self.lanes.get_mut(destination);
+        let jobs: Vec<Job> = lane.map_or_else(Vec::new, |lane| lane.waiting.drain(..).collect());
+        self.waiting = self.waiting.saturating_sub(jobs.len());
+        jobs
+    }
+
     /// A job waits; a destination that nothing is known of begins with two at once, or with `most`.
     pub(in crate::flow) fn wait(&mut self, destination: Destination, job: Job, most: usize) {
         let lane = self.lanes.entry(destination.clone()).or_insert_with(|| Lane {
@@ -77,6 +125,7 @@ impl<Job> Lanes<Job> {
             running: 0,
             allowed: FIRST.min(most),
             in_turn: false,
+            heard: None,
         });
         lane.waiting.push_back(job);
         self.waiting += 1;
@@ -112,9 +161,12 @@ impl<Job> Lanes<Job> {
             lane.running = lane.running.saturating_sub(1);
             lane.allowed = match lesson {
                 Lesson::Reached { most, .. } => (lane.allowed + 1).min(most),
-                Lesson::Missed => 1,
+                Lesson::Missed | Lesson::Silent => 1,
                 Lesson::Nothing => lane.allowed,
             };
+            if matches!(lesson, Lesson::Reached { .. } | Lesson::Missed) {
+                lane.heard = Some(now);
+            }
         }
         self.turn(&place.destination);
         let open = matches!(lesson, Lesson::Reached { open: true, .. });
@@ -235,6 +287,59 @@ mod tests {
         let (place, _) = lanes.next(NOW).unwrap();
         lanes.ended(place, Lesson::Reached { most: 1, open: true }, NOW);
         assert_eq!(drawn(&mut lanes, NOW).0, [2]);
+    }
+
+    #[test]
+    fn no_destination_takes_up_the_room_of_others() {
+        let mut lanes = Lanes::default();
+        for n in 0.. {
+            let destination = to(&format!("d{n}.example"));
+            let before = lanes.waiting();
+            assert_eq!(lanes.much_room(&destination), if n < 3 { LANE } else { SCARCE });
+            while lanes.has_room(&destination) {
+                lanes.wait(destination.clone(), n, 1);
+            }
+            let waiting = lanes.waiting() - before;
+            assert_eq!(lanes.much_room(&destination), 0);
+            match n {
+                0 | 1 => assert_eq!(waiting, LANE),
+                2 => assert_eq!(waiting, BACKLOG / 2 - 2 * LANE, "half of it is used up"),
+                20 => return,
+                _ => assert_eq!(waiting, SCARCE),
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_much_room_again_where_half_of_it_is_empty() {
+        let mut lanes = Lanes::default();
+        let a = to("a.example");
+        for job in 0..400 {
+            lanes.wait(a.clone(), job, 1);
+        }
+        for left in (0..400).rev() {
+            let (place, _) = lanes.next(NOW).unwrap();
+            lanes.ended(place, reached(1), NOW);
+            assert_eq!(lanes.much_room(&a), if left <= 200 { 400 - left } else { 0 });
+        }
+    }
+
+    #[test]
+    fn where_nobody_answers_nobody_waits_unless_somebody_was_met_a_moment_ago() {
+        let mut lanes = Lanes::default();
+        let (a, b) = (to("a.example"), to("b.example"));
+        for job in 1..=5 {
+            lanes.wait(a.clone(), job, 1);
+            lanes.wait(b.clone(), -job, 1);
+        }
+        let (place, _) = lanes.next(NOW).unwrap();
+        lanes.ended(place, Lesson::Missed, NOW);
+        let soon = NOW + SLOW / 2;
+        assert!(lanes.hears(&a, soon) && lanes.silent(&a, soon).is_empty());
+        assert_eq!(lanes.silent(&b, soon), [-1, -2, -3, -4, -5], "nobody was ever met");
+        lanes.ended(Place { destination: a.clone(), since: soon }, Lesson::Silent, soon);
+        assert_eq!(lanes.silent(&a, NOW + SLOW), [2, 3, 4, 5]);
+        assert_eq!((lanes.waiting(), lanes.next(NOW + SLOW)), (0, None));
     }
 
     #[test]

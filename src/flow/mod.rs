@@ -17,6 +17,7 @@ mod carry_out;
 pub mod certificates;
 pub mod connections;
 mod controls;
+mod course;
 mod delivered;
 pub mod delivery;
 pub mod direct;
@@ -44,6 +45,7 @@ pub mod notice_answer;
 pub mod notices;
 pub mod outgoing;
 pub mod own_key;
+mod parked;
 pub mod password_work;
 mod pgp;
 mod plan;
@@ -85,6 +87,8 @@ mod connections_tests;
 mod queue_tests;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,9 @@ use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::bounce;
+use crate::flow::course::Course;
+use crate::flow::course::Facts;
+use crate::flow::course::is_silence;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Tried;
@@ -15,17 +18,21 @@ use crate::flow::due::BATCH;
 use crate::flow::due::Taken;
 use crate::flow::due::take;
 use crate::flow::gauge::Full;
+use crate::flow::lanes::BACKLOG;
 use crate::flow::lanes::Lanes;
 use crate::flow::lanes::Lesson;
 use crate::flow::lanes::Place;
 use crate::flow::late;
 use crate::flow::late::Late;
+use crate::flow::parked::Lease;
+use crate::flow::parked::Parked;
 use crate::flow::refusal::TakeError;
 use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Stored;
 use crate::policy::tls::UnknownLevel;
+use crate::smtp::client::Trouble;
 use crate::store::Store;
 use crate::store::command;
 use crate::store::command::Command;
@@ -35,7 +42,9 @@ use crate::store::record::Purpose;
 use crate::store::record::QueueRecord;
 use crate::store::record::QueuedRecipient;
 use futures_util::FutureExt;
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,12 +59,12 @@ use tokio_util::sync::CancellationToken;
 
 /// What one try may take in all; a peer that needs longer is tried again another time.
 pub const TRY: Duration = Duration::from_secs(30 * 60);
-/// Tries that wait for room at their destination; a full queue behind one slow domain stops nobody else.
-const BACKLOG: usize = 2_000;
 /// The queue is looked at this often, whatever the clock and the bell say; and counted anew.
 const LOOK: Duration = Duration::from_secs(30);
 /// After trouble with the store.
 const TROUBLE: Duration = Duration::from_secs(10);
+/// Messages that are put off are noted so many at once.
+const NOTED_AT_ONCE: usize = 16;
 /// At a stop, tries under way may still end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -157,8 +166,26 @@ pub struct Job {
     pub(in crate::flow) begin_by: Duration,
 }
 
-/// Tries that need their place no more, and whether somebody took something.
-type Freed = mpsc::UnboundedSender<(task::Id, bool)>;
+/// Tries that need their place no more, and what they met.
+type Freed = mpsc::UnboundedSender<(task::Id, Met)>;
+
+/// What a try met.
+enum Met {
+    /// Somebody, who took something.
+    Taker,
+    /// Nobody who took anything.
+    Nobody,
+    /// Nobody at all.
+    Silence(Trouble),
+}
+
+/// A try under way.
+struct Busy {
+    place: Place,
+    course: Course,
+    /// By the running clock.
+    since: Duration,
+}
 
 /// What a finished try leaves to be noted.
 struct Ended {
@@ -173,15 +200,17 @@ pub struct Worker {
     flow: Arc<Flow>,
     courier: Arc<Courier>,
     lanes: Lanes<Job>,
+    /// What is due and finds no room there.
+    parked: Parked,
     unrecorded: Unrecorded,
     /// Tries, until their outcomes are written.
     running: JoinSet<Ended>,
     /// Those of them that are not through with their connections.
-    places: HashMap<task::Id, Place>,
+    places: HashMap<task::Id, Busy>,
     /// What is to be told between tries, by its time.
     late: BTreeMap<Time, Vec<Late>>,
     free: Freed,
-    freed: mpsc::UnboundedReceiver<(task::Id, bool)>,
+    freed: mpsc::UnboundedReceiver<(task::Id, Met)>,
     /// What is due is being taken; tries go on meanwhile.
     taking: Option<BoxFuture<'static, Result<Taken, StoreError>>>,
     /// More may be due than what was taken.
@@ -200,6 +229,7 @@ impl Worker {
             flow,
             courier: Arc::new(courier),
             lanes: Lanes::default(),
+            parked: Parked::default(),
             unrecorded: Unrecorded::default(),
             running: JoinSet::new(),
             places: HashMap::new(),
@@ -226,7 +256,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = &mut connections => {}
-                Some((task, reached)) = self.freed.recv() => self.freed(task, reached),
+                Some((task, met)) = self.freed.recv() => self.freed(task, met),
                 Some(ended) = self.running.join_next_with_id() => self.note(ended),
                 Some(taken) = taken => self.taken(taken),
                 () = self.flow.queue_bell.notified() => self.more = true,
@@ -255,8 +285,8 @@ impl Worker {
             self.start();
             self.tell();
             let Some(ended) = self.running.join_next_with_id().await else { return };
-            while let Ok((task, reached)) = self.freed.try_recv() {
-                self.freed(task, reached);
+            while let Ok((task, met)) = self.freed.try_recv() {
+                self.freed(task, met);
             }
             self.note(ended);
         }
@@ -290,7 +320,11 @@ impl Worker {
             Ok(taken) => {
                 let most = self.flow.config().limits.remote_connections_per_domain;
                 for job in taken.jobs {
-                    self.lanes.wait(job.destination.clone(), job, most);
+                    if self.lanes.has_room(&job.destination) {
+                        self.lanes.wait(job.destination.clone(), job, most);
+                    } else {
+                        self.parked.put(job.destination.clone(), Lease::of(&job));
+                    }
                 }
                 self.more |= taken.more;
                 let next = taken.due.into_iter().chain(self.late.keys().next().copied()).min();
@@ -309,22 +343,32 @@ impl Worker {
     /// Begins the jobs whose turn it is, as long as there may be one more try.
     fn start(&mut self) {
         let running = self.flow.clock.running();
+        self.watch(running);
         let limits = &self.flow.config().limits;
         let most = limits.remote_connections;
+        let (mut turned, mut unused) = (Vec::new(), Vec::new());
         // Outcomes that are being written may be as many again, no more.
         while self.places.len() < most && self.running.len() < 2 * most {
-            let Some((place, job)) = self.lanes.next(running) else { return };
+            let Some((place, job)) = self.lanes.next(running) else { break };
+            turned.push(place.destination.clone());
             if running > job.begin_by {
-                // The lease is used up by waiting; it will be leased anew.
+                // Its lease is used up by waiting.
                 self.lanes.ended(place, Lesson::Nothing, running);
-                self.more = true;
+                unused.push(job);
                 continue;
             }
             let room = self.unrecorded.room(&place.destination, limits);
             let (flow, courier, free) =
                 (Arc::clone(&self.flow), Arc::clone(&self.courier), self.free.clone());
-            let task = self.running.spawn(async move { attempt(&flow, &courier, job, room, free).await });
-            self.places.insert(task.id(), place);
+            let course = Course::default();
+            let busy = Busy { place, course: course.clone(), since: running };
+            let tried = async move { attempt(&flow, &courier, job, room, course, free).await };
+            self.places.insert(self.running.spawn(tried).id(), busy);
+        }
+        self.waited_in_vain(unused, running);
+        turned.dedup();
+        for destination in turned {
+            self.unpark(&destination);
         }
     }
 
@@ -342,13 +386,96 @@ impl Worker {
         }
     }
 
+    /// Looks at the tries under way: where one has been met with silence for a minute, nobody waits for its end.
+    fn watch(&mut self, running: Duration) {
+        let silent = |busy: &&Busy| {
+            let age = running.saturating_sub(busy.since);
+            is_silence(Facts { stage: busy.course.stage(), age, unreached: false })
+        };
+        let destinations = self.places.values().filter(silent).map(|busy| busy.place.destination.clone());
+        for destination in destinations.collect::<Vec<_>>() {
+            self.silent(&destination, &Trouble::new((4, 4, 1), "not tried: a try before has no answer yet"));
+        }
+    }
+
+    /// Nobody answers at a destination: what waits for it is put off as if it had been tried, each by its own pace, so
+    /// that its sender hears of it in time.
+    fn silent(&mut self, destination: &Destination, trouble: &Trouble) {
+        let jobs = self.lanes.silent(destination, self.flow.clock.running());
+        self.put_off(jobs, trouble);
+        self.unpark(destination);
+    }
+
+    /// Puts these jobs off.
+    fn put_off(&mut self, jobs: Vec<Job>, trouble: &Trouble) {
+        if jobs.is_empty() {
+            return;
+        }
+        tracing::info!(messages = jobs.len(), %trouble, "put off with another message");
+        let (flow, trouble) = (Arc::clone(&self.flow), trouble.clone());
+        self.running.spawn(async move {
+            let (flow, trouble) = (&flow, &trouble);
+            let each = |job: Job| async move {
+                let again = |recipient: &QueuedRecipient| (recipient.number, Outcome::Again(trouble.clone()));
+                let outcomes = job.recipients.iter().map(again).collect();
+                noted(flow, &job, outcomes).await
+            };
+            let settled = stream::iter(jobs).map(each).buffer_unordered(NOTED_AT_ONCE);
+            let settled =
+                settled.fold(Ok(Vec::new()), |all: Result<Vec<Late>, StoreError>, one| async move {
+                    let (mut all, one) = (all?, one?);
+                    all.extend(one);
+                    Ok(all)
+                });
+            let settled = settled.await;
+            Ended { again: true, settled }
+        });
+    }
+
+    /// What has waited for as long as its lease lets it: where it is only a matter of turns it is taken anew, else put
+    /// off.
+    fn waited_in_vain(&mut self, jobs: Vec<Job>, running: Duration) {
+        let (in_turn, stuck): (Vec<Job>, Vec<Job>) =
+            jobs.into_iter().partition(|job| self.lanes.hears(&job.destination, running));
+        self.release(&in_turn.iter().map(Lease::of).collect::<Vec<_>>());
+        self.put_off(stuck, &Trouble::new((4, 4, 5), "not tried: too much waits for the destination"));
+    }
+
+    /// Has what is parked for a destination taken anew, as far as there is much room again.
+    fn unpark(&mut self, destination: &Destination) {
+        let room = self.lanes.much_room(destination);
+        let leases = self.parked.take(destination, room, self.flow.clock.running());
+        self.release(&leases);
+    }
+
+    /// Gives leases back.
+    fn release(&mut self, leases: &[Lease]) {
+        if leases.is_empty() {
+            return;
+        }
+        let (flow, release) = (Arc::clone(&self.flow), Lease::release(leases));
+        self.running.spawn(async move {
+            if let Err(why) = flow.store.commit(vec![release]).await {
+                tracing::error!(%why, "leases cannot be given back; they end at their time");
+            }
+            Ended { again: true, settled: Ok(Vec::new()) }
+        });
+    }
+
     /// Learns from a try that is through with its connection.
-    fn freed(&mut self, task: task::Id, reached: bool) {
+    fn freed(&mut self, task: task::Id, met: Met) {
         let most = self.flow.config().limits.remote_connections_per_domain;
-        if let Some(place) = self.places.remove(&task) {
-            let open = self.courier.connections.wait_for(&place.destination);
-            let lesson = if reached { Lesson::Reached { most, open } } else { Lesson::Missed };
-            self.lanes.ended(place, lesson, self.flow.clock.running());
+        let Some(Busy { place, .. }) = self.places.remove(&task) else { return };
+        let (destination, running) = (place.destination.clone(), self.flow.clock.running());
+        let open = self.courier.connections.wait_for(&destination);
+        let lesson = match met {
+            Met::Taker => Lesson::Reached { most, open },
+            Met::Nobody => Lesson::Missed,
+            Met::Silence(_) => Lesson::Silent,
+        };
+        self.lanes.ended(place, lesson, running);
+        if let Met::Silence(trouble) = met {
+            self.silent(&destination, &trouble);
         }
     }
 
@@ -370,29 +497,40 @@ impl Worker {
             }
             Err(why) => {
                 tracing::error!(%why, "a delivery broke down; it is made again after its lease");
-                self.freed(why.id(), false);
+                self.freed(why.id(), Met::Nobody);
             }
         }
     }
 }
 
 /// A try, and its settlement. The place is free again when the connection is; the outcome may be written after that.
-async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, free: Freed) -> Ended {
-    let Tried { outcomes, mut leaving, under_way, held } = courier.deliver(flow, &job, room).await;
-    let reached = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered(_)));
+async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, course: Course, free: Freed) -> Ended {
+    let tried = courier.deliver(flow, &job, room, course).await;
+    let Tried { outcomes, mut leaving, under_way, held, silence } = tried;
+    let met = match silence {
+        Some(trouble) => Met::Silence(trouble),
+        None if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered(_))) => Met::Taker,
+        None => Met::Nobody,
+    };
     let again = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
     // The peer may take its time over a QUIT: what it took is noted meanwhile.
     let left = async {
         while leaving.join_next().await.is_some() {}
         drop(under_way);
         if let Some(task) = tokio::task::try_id() {
-            let _ = free.send((task, reached));
+            let _ = free.send((task, met));
         }
     };
-    let (settled, ()) = tokio::join!(bounce::settle(flow, &job.record, &job.recipients, outcomes), left);
+    let (settled, ()) = tokio::join!(noted(flow, &job, outcomes), left);
     drop(held);
+    Ended { again, settled }
+}
+
+/// Notes how it ended for each recipient; a message that has left is counted out.
+async fn noted(flow: &Flow, job: &Job, outcomes: Vec<(u16, Outcome)>) -> Result<Vec<Late>, StoreError> {
+    let settled = bounce::settle(flow, &job.record, &job.recipients, outcomes).await;
     if matches!(flow.store.queued(job.record.id).await, Ok(None)) {
         flow.queue.left(job.record.id);
     }
-    Ended { again, settled }
+    settled
 }

@@ -68,9 +68,15 @@ pub(super) const MESSAGE: &str = "From: Alice <alice@a.example>\r\nTo: bob@x.exa
     X-OxGuard-PIN: 739104\r\n\r\nBODY-MARK\r\n.dot\r\n..two\r\nend\r\n";
 
 /// The wall clock, and the running one.
-struct Hands(Mutex<(Time, Duration)>);
+pub(super) struct Hands(Mutex<(Time, Duration)>);
 
 impl Hands {
+    /// Time passes.
+    pub(super) fn pass(&self, span: Duration) {
+        self.set_on(span);
+        self.0.lock().unwrap().1 += span;
+    }
+
     /// Somebody sets the wall clock.
     fn set_on(&self, span: Duration) {
         let mut clocks = self.0.lock().unwrap();
@@ -91,7 +97,7 @@ impl Clock for Hands {
 pub(super) struct Ours {
     pub(super) flow: Arc<Flow>,
     model: Arc<Model>,
-    hands: Arc<Hands>,
+    pub(super) hands: Arc<Hands>,
     alice: MailboxId,
     pub(super) worker: Worker,
     dir: TempDir,
@@ -168,8 +174,7 @@ impl Ours {
     }
 
     pub(super) fn pass(&self, span: Duration) {
-        self.hands.set_on(span);
-        self.hands.0.lock().unwrap().1 += span;
+        self.hands.pass(span);
     }
 
     pub(super) async fn waiting(&self) -> usize {

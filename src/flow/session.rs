@@ -144,7 +144,9 @@ impl Session<'_> {
     ) -> Result<(), Broken> {
         wire.messages += 1;
         loop {
-            progress.passed |= wire.proof.is_some();
+            if wire.proof.is_some() {
+                progress.pass();
+            }
             let in_text = matches!(effect, Effect::Text { .. });
             if in_text {
                 progress.hold().await;
@@ -179,7 +181,9 @@ impl Session<'_> {
             };
             self.note(&wire, &mut conversation, progress);
             let passed = wire.proof.is_some();
-            progress.passed |= passed;
+            if passed {
+                progress.pass();
+            }
             let proof = passed.then(|| proven(&wire));
             return Err(match broken {
                 // What was said at once with RSET may still be answered: it is left, not talked to.

@@ -478,6 +478,12 @@ pub enum Command {
         /// Which recipient.
         number: u16,
     },
+    /// Ends leases before their time: each recipient waits again, with nothing else changed. What is not leased, or under
+    /// another lease, is passed over.
+    Release {
+        /// Which message, which recipient, and when the lease ends.
+        leases: Vec<(QueueId, u16, Duration)>,
+    },
     /// Makes one message, or all, due now; answers with [`Outcome::Count`] of the recipients that wait. Those that
     /// are leased are being tried and are passed over.
     RetryQueued {

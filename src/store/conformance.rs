@@ -1078,6 +1078,24 @@ fn a_late_outcome_ends_nobody_elses_lease_and_what_was_taken_is_taken() {
 }
 
 #[test]
+fn a_lease_that_is_given_back_ends_and_no_other() {
+    on_each(|stage| {
+        stage.ok(Command::Enqueue(Box::new(queued(1, nowhere(1), Purpose::Mail, &[10, 10]))));
+        assert_eq!(leased(stage, 10, 20, 1), [(1, 0)]);
+        assert_eq!(leased(stage, 10, 30, 1), [(1, 1)]);
+        let release = |number, until| (queue(1), number, seconds(until));
+        let leases = vec![release(0, 20), release(1, 20), release(7, 20), (queue(9), 0, seconds(20))];
+        stage.ok(Command::Release { leases });
+        let before = stage.ask(stage.store().queued_recipients(queue(1)));
+        let states: Vec<_> = before.iter().map(|recipient| recipient.state).collect();
+        assert_eq!(states, [RecipientState::Waiting, RecipientState::Leased { until: seconds(30) }]);
+        assert_eq!((before[0].attempts, before[0].next), (0, Time(10)), "nothing else has changed");
+        assert_eq!(stage.ask(stage.store().next_due(seconds(11))), Some(Time(10)));
+        assert_eq!(leased(stage, 11, 40, 9), [(1, 0)]);
+    });
+}
+
+#[test]
 fn a_message_leaves_the_queue_with_its_last_recipient() {
     on_each(|stage| {
         let body = stage.file(b"a sealed body");

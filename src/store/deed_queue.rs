@@ -134,6 +134,15 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
+    pub(crate) fn release(&mut self, leases: &[(QueueId, u16, Duration)]) -> Outcome {
+        for (queue, number, until) in leases {
+            if self.leased(*queue, *number) == Some(*until) {
+                self.set_lease(*queue, *number, None);
+            }
+        }
+        Outcome::Done
+    }
+
     pub(crate) fn retry(&mut self, queue: Option<QueueId>, now: Time) -> Result<Outcome, Stop> {
         let prefix = match queue {
             Some(queue) => key::queue(key::RECIPIENT, queue),

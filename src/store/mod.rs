@@ -102,7 +102,7 @@ pub trait Store: Send + Sync {
     ///
     /// Body files of a list that was refused are still the caller's: [`Bodies::unlink`]. Once a list is carried out
     /// they are the store's, which removes each after the last record that names it. When room on the disk is short
-    /// ([`Health`]) lists with new mail, later all but [`Command::Settle`], are refused with
+    /// ([`Health`]) lists with new mail, later all but [`Command::Settle`] and [`Command::Release`], are refused with
     /// [`StoreError::DiskLow`]. After any error of the disk everything is refused until a restart.
     ///
     /// A reading may show a commit a few milliseconds before it is answered; [`Store::watch`] never does.

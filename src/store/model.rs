@@ -572,6 +572,7 @@ impl State {
             Command::Settle { queue, number, lease, outcome } => {
                 return self.settle(queue, number, lease, outcome);
             }
+            Command::Release { leases } => self.release(&leases),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
             Command::NoteDelay { queue, number } => {
                 let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
@@ -1127,6 +1128,17 @@ impl State {
             self.left_the_queue(&mail, true);
         }
         Ok(Outcome::Done)
+    }
+
+    fn release(&mut self, leases: &[(QueueId, u16, Duration)]) {
+        for (queue, number, until) in leases {
+            if let Some(queued) = self.queue.get_mut(queue)
+                && let Some(recipient) = Arc::make_mut(queued).recipients.get_mut(usize::from(*number))
+                && recipient.state == (RecipientState::Leased { until: *until })
+            {
+                recipient.state = RecipientState::Waiting;
+            }
+        }
     }
 
     fn retry(&mut self, queue: Option<QueueId>, now: Time) -> Outcome {

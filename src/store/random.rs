@@ -330,7 +330,11 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
             let lease = Duration::from_secs(now.unsigned_abs() + u64::from(b % 5));
             Command::Settle { queue: queue(id), number: u16::from(c % 3), lease, outcome }
         }
-        6 if d % 2 == 0 => Command::NoteDelay { queue: queue(id), number: u16::from(c % 3) },
+        6 if d % 3 == 0 => Command::NoteDelay { queue: queue(id), number: u16::from(c % 3) },
+        6 if d % 3 == 1 => {
+            let until = |by: u8| Duration::from_secs(now.unsigned_abs() + u64::from(by % 5));
+            Command::Release { leases: vec![(queue(id), 0, until(b)), (queue(id), 1, until(c))] }
+        }
         6 => Command::RetryQueued { queue: (c % 2 == 0).then(|| queue(id)), now: Time(now) },
         _ => Command::CancelQueued { queue: queue(id) },
     }
@@ -606,7 +610,7 @@ fn the_engine_does_what_the_model_does() {
         Ok(())
     });
     played.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(carried_out.borrow().len(), 55, "every kind of command went through: {carried_out:?}");
+    assert_eq!(carried_out.borrow().len(), 56, "every kind of command went through: {carried_out:?}");
 }
 
 fn play(lists: &[(u8, Vec<Op>)], carried_out: &RefCell<BTreeSet<String>>) {

@@ -412,7 +412,7 @@ pub(crate) fn may(command: &Command, health: Health) -> bool {
                 | Command::PutCertificate { .. }
                 | Command::Enqueue(_)
         ),
-        Health::ReadOnly => matches!(command, Command::Settle { .. }),
+        Health::ReadOnly => matches!(command, Command::Settle { .. } | Command::Release { .. }),
         Health::Poisoned => false,
     }
 }
@@ -479,6 +479,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::Enqueue(new) => draft.enqueue(*new),
         Command::LeaseDue { now, running, until, limit } => draft.lease(now, running, until, limit),
         Command::Settle { queue, number, lease, outcome } => draft.settle(queue, number, lease, outcome),
+        Command::Release { leases } => Ok(draft.release(&leases)),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::NoteDelay { queue, number } => draft.note_delay(queue, number),
         Command::CancelQueued { queue } => draft.cancel(queue),

@@ -41,6 +41,11 @@ impl Trouble {
         Self { host: Some(host.into()), ..self }
     }
 
+    /// The host was not found or not reached: nobody has said a word.
+    pub const fn is_unreached(&self) -> bool {
+        self.said.is_none() && self.unmet.is_none() && matches!(self.status, (_, 4, 1 | 3 | 4))
+    }
+
     /// Waiting may help.
     pub const fn is_transient(&self) -> bool {
         self.status.0 == 4
