@@ -44,6 +44,10 @@ pub const COMMAND_WAIT: Duration = Duration::from_secs(300);
 pub const COMMAND_WAIT_STRESS: Duration = Duration::from_secs(10);
 /// One SMTP session.
 pub const SESSION: Duration = Duration::from_secs(30 * 60);
+/// Automatic answers (RFC 3834) in the queue, messages: whoever has them sent to servers that never take them gets no more.
+pub const ANSWERS: usize = 50;
+/// Of these, those that one network (/24, /64) has asked for.
+pub const ANSWERS_PER_NETWORK: usize = 10;
 /// A TLS handshake.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// New temporary mailboxes made by one message.

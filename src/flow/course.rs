@@ -1,40 +1,107 @@
 //! How far a try has come, for the worker that watches it, and what that says about its destination.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A try that has not come to a verdict of the TLS policy after so long is slow: whoever answers at all has answered by
-/// then, and everybody behind it is to know.
+/// then, and everybody behind it is to know. One that is not in its text by then gives its place to others that wait.
 pub(in crate::flow) const SLOW: Duration = Duration::from_secs(60);
 
 /// How far a try has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::flow) enum Stage {
     /// No host has been judged by the TLS policy.
     Undecided,
     /// One has, whatever the verdict was.
     Decided,
+    /// The text is under way: a try that is cut off now may make a second copy.
+    Text,
 }
 
-/// The stage of one try. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(in crate::flow) struct Course(Arc<AtomicU8>);
+/// The course of one try. Clones share it.
+#[derive(Clone, Debug)]
+pub(in crate::flow) struct Course(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    stage: Mutex<Stage>,
+    gives_way: CancellationToken,
+    /// A second copy does no harm.
+    harmless: bool,
+}
 
 impl Course {
+    /// At its beginning. A second copy of what is `harmless` may come of it.
+    pub(in crate::flow) fn new(harmless: bool) -> Self {
+        let (stage, gives_way) = (Mutex::new(Stage::Undecided), CancellationToken::new());
+        Self(Arc::new(Shared { stage, gives_way, harmless }))
+    }
+
     /// How far it has come.
     pub(in crate::flow) fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Stage::Undecided,
-            _ => Stage::Decided,
+        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy has given a verdict; what was said of a text before is over.
+    pub(in crate::flow) fn decided(&self) {
+        self.set(Stage::Decided);
+    }
+
+    /// The text is next.
+    pub(in crate::flow) fn text(&self) {
+        self.set(Stage::Text);
+    }
+
+    /// Another host is next, whatever this one did.
+    pub(in crate::flow) fn next_host(&self) {
+        self.set(self.stage().min(Stage::Decided));
+    }
+
+    /// It is to give its place to others.
+    pub(in crate::flow) fn give_way(&self) {
+        self.0.gives_way.cancel();
+    }
+
+    /// It was told to.
+    pub(in crate::flow) fn gives_way(&self) -> bool {
+        self.0.gives_way.is_cancelled()
+    }
+
+    /// It may be cut off without harm.
+    pub(in crate::flow) fn may_end(&self) -> bool {
+        self.0.harmless || self.stage() < Stage::Text
+    }
+
+    /// Waits until it is to give way, and may.
+    pub(in crate::flow) async fn ends(&self) {
+        self.0.gives_way.cancelled().await;
+        // Whoever asks and whoever sends the text is one task: nothing begins between this and the end.
+        if !self.may_end() {
+            std::future::pending::<()>().await;
         }
     }
 
-    /// The policy has given a verdict.
-    pub(in crate::flow) fn decided(&self) {
-        self.0.store(1, Ordering::Relaxed);
+    fn set(&self, stage: Stage) {
+        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
+}
+
+/// Of tries under way, each with its age, those that are to give their place to `wanted` others: the oldest that are slow
+/// and may be cut off. Who was told so before counts.
+pub(in crate::flow) fn give_way<'c>(
+    tries: impl Iterator<Item = (&'c Course, Duration)>,
+    wanted: usize,
+) -> Vec<&'c Course> {
+    let (told, untold): (Vec<_>, Vec<_>) = tries
+        .filter(|(course, age)| *age >= SLOW && course.may_end())
+        .partition(|(course, _)| course.gives_way());
+    let mut untold = untold;
+    untold.sort_by_key(|(_, age)| Reverse(*age));
+    untold.into_iter().map(|(course, _)| course).take(wanted.saturating_sub(told.len())).collect()
 }
 
 /// A try that has ended, or goes on.
@@ -54,7 +121,7 @@ pub(in crate::flow) struct Facts {
 pub(in crate::flow) const fn is_silence(facts: Facts) -> bool {
     match facts.stage {
         Stage::Undecided => facts.unreached || facts.age.as_secs() >= SLOW.as_secs(),
-        Stage::Decided => false,
+        Stage::Decided | Stage::Text => false,
     }
 }
 
@@ -65,7 +132,7 @@ mod tests {
     #[test]
     fn nobody_answers_where_nobody_was_reached_or_nothing_is_known_after_a_minute() {
         let mut silent = Vec::new();
-        for stage in [Stage::Undecided, Stage::Decided] {
+        for stage in [Stage::Undecided, Stage::Decided, Stage::Text] {
             for unreached in [false, true] {
                 for seconds in [59, 60] {
                     let age = Duration::from_secs(seconds);
@@ -77,5 +144,27 @@ mod tests {
         }
         use Stage::Undecided as U;
         assert_eq!(silent, [(U, false, 60), (U, true, 59), (U, true, 60)]);
+    }
+
+    #[test]
+    fn the_oldest_give_way_that_are_slow_and_in_no_text() {
+        let tries: Vec<(Course, u64)> =
+            [59, 60, 90, 70, 80].into_iter().map(|age| (Course::new(false), age)).collect();
+        let chosen = |wanted| {
+            let ages = tries.iter().map(|(course, age)| (course, Duration::from_secs(*age)));
+            let chosen = give_way(ages, wanted);
+            let age =
+                |course: &&Course| tries.iter().find(|(of, _)| Arc::ptr_eq(&of.0, &course.0)).unwrap().1;
+            chosen.iter().map(age).collect::<Vec<_>>()
+        };
+        tries[4].0.text();
+        assert_eq!((chosen(0), chosen(1), chosen(9)), (vec![], vec![90], vec![90, 70, 60]));
+        tries[2].0.give_way();
+        assert_eq!((chosen(1), chosen(2)), (vec![], vec![70]), "it goes already");
+        tries[4].0.next_host();
+        assert_eq!(chosen(2), [80], "what was said of the text there is over");
+        let answer = Course::new(true);
+        answer.text();
+        assert!(answer.may_end() && give_way([(&answer, SLOW)].into_iter(), 1).len() == 1);
     }
 }

@@ -106,7 +106,7 @@ pub(in crate::flow) struct Progress {
     pub(in crate::flow) passed: bool,
     /// A host has said something, though it may have been no.
     met: bool,
-    course: Course,
+    pub(in crate::flow) course: Course,
     leaving: JoinSet<()>,
     room: Room,
     held: Option<Held>,
@@ -225,8 +225,16 @@ impl Courier {
         let begun = flow.clock.running();
         let mut progress = Progress::new(&job.recipients, room, course);
         let under_way = self.connections.begin();
-        if timeout(TRY, self.try_hosts(flow, job, &mut progress)).await.is_err() {
-            progress.found(Trouble::new((4, 4, 2), "the try took too long"));
+        let course = progress.course.clone();
+        let cut = tokio::select! {
+            biased;
+            tried = timeout(TRY, self.try_hosts(flow, job, &mut progress)) => {
+                tried.err().map(|_| "the try took too long")
+            }
+            () = course.ends() => Some("the try took long, and others waited for its place"),
+        };
+        if let Some(why) = cut {
+            progress.found(Trouble::new((4, 4, 2), why));
         }
         progress.ended(under_way, flow.clock.running().saturating_sub(begun))
     }
@@ -243,6 +251,7 @@ impl Courier {
                 return progress.found(trouble);
             }
             for host in equals {
+                progress.course.next_host();
                 match self.with_host(flow, job, host, policy.as_ref(), progress).await {
                     Ok(()) => {}
                     Err(Unreached::Ourselves(trouble)) => return progress.found(trouble.at(&host.name)),
@@ -420,7 +429,7 @@ mod tests {
     fn what_is_found_after_the_policy_has_passed_does_not_undo_that() {
         let cut = || Trouble::new((4, 4, 2), "the try took too long");
         for passed in [false, true] {
-            let mut progress = Progress::new(&[], Room::none(), Course::default());
+            let mut progress = Progress::new(&[], Room::none(), Course::new(false));
             progress.passed = passed;
             progress.found(Trouble { passed, ..Trouble::new((4, 3, 2), "not now") });
             progress.found(cut());

@@ -60,6 +60,11 @@ impl Gauge {
         Ok(())
     }
 
+    /// It has not left.
+    pub(in crate::flow) fn holds(&self, id: QueueId) -> bool {
+        self.lock().messages.contains_key(&id)
+    }
+
     /// Counts out a message that has left, or was not queued after all.
     pub(in crate::flow) fn left(&self, id: QueueId) {
         self.lock().take(id);

@@ -101,6 +101,12 @@ impl<Job> Lanes<Job> {
         self.lanes.get(destination).map_or(0, |lane| lane.waiting.len())
     }
 
+    /// Destinations whose turn it would be if there were a place.
+    pub(in crate::flow) fn ready(&self) -> usize {
+        let has_room = |destination: &&Destination| self.lanes.get(*destination).is_some_and(Lane::has_room);
+        self.turns.iter().filter(has_room).count()
+    }
+
     /// Somebody was met at a destination a moment ago. `now` is by the running clock.
     pub(in crate::flow) fn hears(&self, destination: &Destination, now: Duration) -> bool {
         let heard = self.lanes.get(destination).and_then(|lane| lane.heard);

@@ -2,6 +2,9 @@
 
 use crate::base::address::Address;
 use crate::base::address::AddressKey;
+use crate::base::id::QueueId;
+use crate::base::limits::ANSWERS;
+use crate::base::limits::ANSWERS_PER_NETWORK;
 use crate::flow::Flow;
 use crate::flow::intake::Arrival;
 use crate::flow::intake::Arrived;
@@ -12,18 +15,49 @@ use crate::flow::notices::policy_of;
 use crate::flow::refusal::TakeError;
 use crate::flow::returned;
 use crate::policy::answer;
+use crate::policy::rate::Network;
 use crate::policy::tls::Demand;
 use crate::store::record::Purpose;
 use crate::texts::mail;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// When each sender was answered last, by the boot clock.
+/// Who was answered, and the answers that have not arrived.
 #[derive(Default)]
-pub struct Answered(Mutex<HashMap<AddressKey, Duration>>);
+pub struct Answered(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// When each sender was answered last, by the boot clock.
+    senders: HashMap<AddressKey, Duration>,
+    /// Answers that may be in the queue, since the start.
+    open: Vec<Open>,
+}
+
+/// An answer that may be in the queue.
+struct Open {
+    id: QueueId,
+    network: Network,
+    /// It is being written.
+    writing: bool,
+}
+
+/// An answer that is being written, until this is dropped.
+struct Writing<'a> {
+    answered: &'a Answered,
+    id: QueueId,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.answered.lock();
+        state.open.iter_mut().filter(|open| open.id == self.id).for_each(|open| open.writing = false);
+    }
+}
 
 /// One answer to a sender in this time (RFC 3834 §2).
 const ONCE_IN: Duration = Duration::from_secs(24 * 3600);
@@ -31,18 +65,37 @@ const ONCE_IN: Duration = Duration::from_secs(24 * 3600);
 const SENDERS: usize = 10_000;
 
 impl Answered {
-    /// May this sender be answered now? Yes is remembered.
-    fn admit(&self, sender: AddressKey, now: Duration) -> bool {
-        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.len() >= SENDERS {
-            answered.retain(|_, last| now.saturating_sub(*last) < ONCE_IN);
+    /// Begins an answer if this sender may be answered now, who writes from `network`. What is `queued` counts.
+    fn admit(
+        &self,
+        sender: AddressKey,
+        network: Network,
+        id: QueueId,
+        queued: impl Fn(QueueId) -> bool,
+        now: Duration,
+    ) -> Option<Writing<'_>> {
+        let mut state = self.lock();
+        let State { senders, open } = &mut *state;
+        open.retain(|open| open.writing || queued(open.id));
+        let of_network = open.iter().filter(|open| open.network == network).count();
+        if open.len() >= ANSWERS || of_network >= ANSWERS_PER_NETWORK {
+            return None;
         }
-        let recent = answered.get(&sender).is_some_and(|last| now.saturating_sub(*last) < ONCE_IN);
-        if recent || answered.len() >= SENDERS {
-            return false;
+        if senders.len() >= SENDERS {
+            senders.retain(|_, last| now.saturating_sub(*last) < ONCE_IN);
         }
-        answered.insert(sender, now);
-        true
+        let recent = senders.get(&sender).is_some_and(|last| now.saturating_sub(*last) < ONCE_IN);
+        if recent || senders.len() >= SENDERS {
+            return None;
+        }
+        senders.insert(sender, now);
+        open.push(Open { id, network, writing: true });
+        Some(Writing { answered: self, id })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before the lock is given back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,11 +117,15 @@ impl Flow {
         let own = sender.is_some_and(|sender| self.config().is_local(sender.domain()));
         let facts = answer::Facts { sender, automatic: header.automatic, own };
         let Some(sender) = answer::address(&facts) else { return Ok(()) };
-        if !self.answered.admit(sender.key(), self.clock.running()) {
-            return Ok(());
-        }
         let Some(from) = self.config().notice_address(address.domain()) else { return Ok(()) };
-        self.answer(&from, sender, header).await
+        let (network, queued) = (Network::of(arrived.peer.ip), |id| self.queue.holds(id));
+        let (id, now) = (self.queue_id(), self.clock.running());
+        let Some(writing) = self.answered.admit(sender.key(), network, id, queued, now) else {
+            return Ok(());
+        };
+        let answered = self.answer(&from, sender, header, id).await;
+        drop(writing);
+        answered
     }
 
     /// The TLS policy of what is about the mailbox of an address.
@@ -80,7 +137,13 @@ impl Flow {
         record.map_or(Ok(Demand::default()), |record| policy_of(&record))
     }
 
-    async fn answer(&self, from: &Address, to: &Address, answered: &Arrival) -> Result<(), TakeError> {
+    async fn answer(
+        &self,
+        from: &Address,
+        to: &Address,
+        answered: &Arrival,
+        id: QueueId,
+    ) -> Result<(), TakeError> {
         let config = self.config();
         let Some(domain) = config.main_domain(from.domain()) else { return Ok(()) };
         let login = format!("{}/login", domain.portal.url);
@@ -91,8 +154,8 @@ impl Flow {
             domain,
             to,
             text: &text,
-            id: self.queue_id(),
-            purpose: Purpose::Mail,
+            id,
+            purpose: Purpose::Bounce,
             owner: None,
             demand,
             answers: Some(Answers { message_id: answered.message_id.as_deref() }),
@@ -115,13 +178,46 @@ mod tests {
         let answered = Answered::default();
         let key = |n: usize| Address::parse(&format!("a{n}@x.example")).unwrap().key();
         let day = ONCE_IN;
-        assert!(answered.admit(key(0), day));
-        assert!(!answered.admit(key(0), day + ONCE_IN / 2));
-        assert!(answered.admit(key(0), day + ONCE_IN));
+        let network = Network::of([192, 0, 2, 1].into());
+        let admit = |n, now| answered.admit(key(n), network, QueueId::new([0; 16]), |_| false, now).is_some();
+        assert!(admit(0, day));
+        assert!(!admit(0, day + ONCE_IN / 2));
+        assert!(admit(0, day + ONCE_IN));
         for n in 1..SENDERS + 10 {
-            answered.admit(key(n), day + ONCE_IN);
+            admit(n, day + ONCE_IN);
         }
-        assert!(!answered.admit(key(SENDERS + 20), day + ONCE_IN));
-        assert!(answered.admit(key(SENDERS + 20), day * 4), "they are forgotten in time");
+        assert!(!admit(SENDERS + 20, day + ONCE_IN));
+        assert!(admit(SENDERS + 20, day * 4), "they are forgotten in time");
+    }
+
+    #[test]
+    fn so_many_answers_are_out_and_no_more() {
+        let answered = Answered::default();
+        let left: Mutex<Vec<QueueId>> = Mutex::default();
+        let admit = |network: u8, n: u8| {
+            let sender = Address::parse(&format!("a{network}.{n}@x.example")).unwrap().key();
+            let (id, from) = (QueueId::new([30 * network + n; 16]), Network::of([192, 0, network, n].into()));
+            let queued = |id| !left.lock().unwrap().contains(&id);
+            answered.admit(sender, from, id, queued, ONCE_IN).map(|writing| writing.id)
+        };
+        let of = |network: u8, range: std::ops::Range<u8>| range.filter_map(|n| admit(network, n)).count();
+        assert_eq!(of(0, 0..20), ANSWERS_PER_NETWORK);
+        assert_eq!(
+            [of(1, 0..20), of(2, 0..20), of(3, 0..20), of(4, 0..20), of(5, 0..20)],
+            [10, 10, 10, 10, 0]
+        );
+        assert_eq!(answered.lock().open.len(), ANSWERS);
+        left.lock().unwrap().push(QueueId::new([3; 16]));
+        assert_eq!((of(1, 20..30), of(0, 20..30)), (0, 1), "one has arrived, of the first network's");
+        // What is being written counts, though it is not in the queue yet; what came to nothing does not.
+        let key = |n| Address::parse(&format!("b{n}@x.example")).unwrap().key();
+        let fresh = Answered::default();
+        let network = Network::of([192, 0, 2, 1].into());
+        let writing: Vec<_> = (0..20)
+            .filter_map(|n| fresh.admit(key(n), network, QueueId::new([n; 16]), |_| false, ONCE_IN))
+            .collect();
+        assert_eq!(writing.len(), ANSWERS_PER_NETWORK);
+        drop(writing);
+        assert!(fresh.admit(key(20), network, QueueId::new([20; 16]), |_| false, ONCE_IN).is_some());
     }
 }

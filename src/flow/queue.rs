@@ -10,6 +10,7 @@ use crate::flow::Flow;
 use crate::flow::bounce;
 use crate::flow::course::Course;
 use crate::flow::course::Facts;
+use crate::flow::course::give_way;
 use crate::flow::course::is_silence;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Outcome;
@@ -360,7 +361,8 @@ impl Worker {
             let room = self.unrecorded.room(&place.destination, limits);
             let (flow, courier, free) =
                 (Arc::clone(&self.flow), Arc::clone(&self.courier), self.free.clone());
-            let course = Course::default();
+            // An answer that nobody wrote may come twice rather than keep others waiting.
+            let course = Course::new(job.record.purpose == Purpose::Bounce);
             let busy = Busy { place, course: course.clone(), since: running };
             let tried = async move { attempt(&flow, &courier, job, room, course, free).await };
             self.places.insert(self.running.spawn(tried).id(), busy);
@@ -386,8 +388,13 @@ impl Worker {
         }
     }
 
-    /// Looks at the tries under way: where one has been met with silence for a minute, nobody waits for its end.
+    /// Looks at the tries under way: where one has been met with silence for a minute, nobody waits for its end; and
+    /// where there is no place left, slow ones give way.
     fn watch(&mut self, running: Duration) {
+        if self.places.len() >= self.flow.config().limits.remote_connections {
+            let tries = self.places.values().map(|busy| (&busy.course, running.saturating_sub(busy.since)));
+            give_way(tries, self.lanes.ready()).into_iter().for_each(Course::give_way);
+        }
         let silent = |busy: &&Busy| {
             let age = running.saturating_sub(busy.since);
             is_silence(Facts { stage: busy.course.stage(), age, unreached: false })

@@ -149,6 +149,7 @@ impl Session<'_> {
             }
             let in_text = matches!(effect, Effect::Text { .. });
             if in_text {
+                progress.course.text();
                 progress.hold().await;
             }
             let step = match effect {

@@ -19,6 +19,7 @@ use crate::peer::Plan;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
+use crate::store::record::Purpose;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task;
@@ -191,4 +192,31 @@ async fn what_finds_no_room_at_its_destination_is_taken_as_soon_as_there_is_some
         times(1) == 449 && times(0) == 1
     };
     at_work.until(&ids, put_off).await;
+}
+
+#[tokio::test]
+async fn slow_tries_give_their_places_to_others_unless_a_second_copy_could_come_of_it() {
+    let answer = |item| Outgoing { purpose: Purpose::Bounce, owner: None, sender: None, ..item };
+    for (step, automatic) in [("greeting", false), ("RCPT", false), ("end of data", true)] {
+        let (hung, good, dns) = peers(step).await;
+        let dns = dns.with_addresses("z.example", &[ip(2)]);
+        let places = "[limits]\nremote_connections = 2\nremote_connections_per_domain = 1\n";
+        let ours = Ours::new(dns, hung.address.port(), places).await;
+        let mut held = Vec::new();
+        for to in ["bob@x.example", "bob@z.example"] {
+            let item = ours.item(&[to]);
+            let item = if automatic { answer(item) } else { item };
+            held.push(ours.queue(item, MESSAGE.as_bytes()).await);
+        }
+        ours.pass(Duration::from_secs(1));
+        ours.queue(ours.item(&["eve@y.example"]), MESSAGE.as_bytes()).await;
+        let at_work = Running::new(ours);
+        hung.wait_until(|peer| peer.sessions().len() == 2).await;
+        at_work.pass(MINUTE);
+        good.wait_for(1).await;
+        let gave_way = |tried: &Option<(u32, String)>| {
+            tried.as_ref().is_some_and(|(_, reason)| reason.contains("others waited for its place"))
+        };
+        at_work.until(&held, |tries| tries.iter().filter(|tried| gave_way(tried)).count() == 1).await;
+    }
 }

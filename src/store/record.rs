@@ -699,7 +699,7 @@ pub enum Purpose {
     /// "There is a new message" to a recipient who has a password; names the mailbox.
     #[n(2)]
     Notice(#[n(0)] MailboxId),
-    /// RFC 3464.
+    /// A bounce (RFC 3464), or an answer that nobody wrote (RFC 3834): its news gets old.
     #[n(3)]
     Bounce,
     /// The warning that a temporary mailbox closes after so many days; names the mailbox.
