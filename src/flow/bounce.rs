@@ -57,10 +57,10 @@ pub(in crate::flow) struct Settled {
 }
 
 impl Settled {
-    /// Leaves out what a sender is told, where there is no room for it; answers whether it can be noted so.
+    /// Leaves out what a sender is told, where it cannot be told now; answers whether it can be noted so.
     ///
     /// A second copy of a message is worse than a success that is not told, and a delay can be told after the next try.
-    /// A failure waits with its recipient until there is room.
+    /// A failure waits with its recipient until it can be told.
     fn tells_nobody(&mut self) -> bool {
         let told = self.told.take().is_some();
         match &mut self.settlement {
@@ -102,7 +102,19 @@ pub(in crate::flow) async fn settle(
         if settled.is_empty() {
             return Ok(Vec::new());
         }
-        let reports = if reporting { reports(flow, record, &settled).await } else { Vec::new() };
+        let reports = if reporting { reports(flow, record, &settled).await } else { Ok(Vec::new()) };
+        let reports = match reports {
+            Ok(reports) => reports,
+            Err(why) => {
+                tracing::error!(queue = %record.id, %why, "a sender could not be told how a delivery ended");
+                if settled.iter().any(|line| line.told.is_some()) {
+                    settled.retain_mut(Settled::tells_nobody);
+                } else {
+                    reporting = false;
+                }
+                continue;
+            }
+        };
         let settles = settled.iter().map(|line| Command::Settle {
             queue: record.id,
             number: line.number,
@@ -278,30 +290,24 @@ fn log(flow: &Flow, record: &QueueRecord, recipients: &[QueuedRecipient], line: 
     }
 }
 
-/// The letters that follow, as commands; trouble with a letter must not keep the queue from being settled.
+/// The letters that follow, as commands.
 pub(in crate::flow) async fn reports(
     flow: &Flow,
     record: &Arc<QueueRecord>,
     settled: &[Settled],
-) -> Vec<Command> {
-    let Some(owner) = record.owner else { return Vec::new() };
+) -> Result<Vec<Command>, TakeError> {
+    let Some(owner) = record.owner else { return Ok(Vec::new()) };
     let told: Vec<&Fate> = settled.iter().filter_map(|line| line.told.as_ref()).collect();
-    let result = async {
-        match record.purpose {
-            Purpose::Invitation(mailbox) | Purpose::Notice(mailbox) | Purpose::Warning(mailbox, _) => {
-                about_recipient(flow, record, mailbox, owner, settled).await
-            }
-            Purpose::Mail => match &record.sender {
-                Some(sender) if !told.is_empty() => notifications(flow, record, owner, sender, &told).await,
-                _ => Ok(Vec::new()),
-            },
-            Purpose::Bounce => Ok(Vec::new()),
+    match record.purpose {
+        Purpose::Invitation(mailbox) | Purpose::Notice(mailbox) | Purpose::Warning(mailbox, _) => {
+            about_recipient(flow, record, mailbox, owner, settled).await
         }
-    };
-    result.await.unwrap_or_else(|why| {
-        tracing::error!(queue = %record.id, %why, "a sender could not be told how a delivery ended");
-        Vec::new()
-    })
+        Purpose::Mail => match &record.sender {
+            Some(sender) if !told.is_empty() => notifications(flow, record, owner, sender, &told).await,
+            _ => Ok(Vec::new()),
+        },
+        Purpose::Bounce => Ok(Vec::new()),
+    }
 }
 
 /// What the sender of a message asked to be told, or is told anyway.
@@ -313,7 +319,11 @@ async fn notifications(
     told: &[&Fate],
 ) -> Result<Vec<Command>, TakeError> {
     let Some(receiver) = flow.receiver(owner).await? else { return Ok(Vec::new()) };
-    let header = original_header(flow, record).await?;
+    let header = original_header(flow, record).await.unwrap_or_else(|why| {
+        // Its sender hears of it all the same.
+        tracing::error!(queue = %record.id, %why, "a report goes without the header of its message");
+        Header::parse(&[])
+    });
     let original = Original {
         sender,
         taken: record.created,

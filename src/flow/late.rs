@@ -67,10 +67,14 @@ async fn try_to_tell(flow: &Flow, late: Late) -> Result<usize, StoreError> {
     let now = flow.clock.now();
     waiting.retain(|line| known.iter().any(|recipient| still_waits(recipient, line, now)));
     while !waiting.is_empty() {
-        let reports = reports(flow, &record, &waiting).await;
-        if reports.is_empty() {
-            return Ok(0);
-        }
+        let reports = match reports(flow, &record, &waiting).await {
+            Ok(reports) if !reports.is_empty() => reports,
+            Ok(_) => return Ok(0),
+            Err(why) => {
+                tracing::error!(queue = %record.id, %why, "a sender could not be told that a message waits");
+                return Ok(0);
+            }
+        };
         let number = |line: &Settled| Command::NoteDelay { queue: record.id, number: line.number };
         let count = waiting.len();
         match flow.store.commit(waiting.iter().map(number).chain(reports).collect()).await {

@@ -31,6 +31,7 @@ use crate::net::dial::Dialer;
 use crate::net::dns::Dns;
 use crate::net::dns::Table;
 use crate::peer::Act;
+use crate::peer::Asked;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::peer::StartTls;
@@ -100,7 +101,7 @@ pub(super) struct Ours {
     pub(super) hands: Arc<Hands>,
     alice: MailboxId,
     pub(super) worker: Worker,
-    dir: TempDir,
+    pub(super) dir: TempDir,
 }
 
 impl Ours {

@@ -166,3 +166,47 @@ async fn a_report_from_outside_is_told_once_and_only_if_it_is_ours() {
     let once = returned::Once::default();
     assert!(once.first(id) && !once.first(id));
 }
+
+/// A peer that knows no eve.
+async fn without_eve() -> Peer {
+    let rule = |asked: &Asked<'_>| match asked.line.contains("eve@") {
+        true => Act::Say("550 5.1.1 such person".into()),
+        false => Act::Usual,
+    };
+    Plan::default().rule(rule).open().await
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_any_more_is_reported_without_its_header() {
+    let peer = without_eve().await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.queue(ours.item(&["eve@x.example"]), MESSAGE.as_bytes()).await;
+    fs::remove_dir_all(ours.dir.path().join("bodies")).unwrap();
+    ours.worker.until_idle().await;
+    let inbox = ours.inbox().await;
+    assert_eq!((ours.waiting().await, inbox.len()), (0, 1));
+    assert!(inbox[0].contains("Final-Recipient: rfc822; eve@x.example\r\nAction: failed"), "{}", inbox[0]);
+    assert!(!inbox[0].contains("SUBJECT-MARK"), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn a_failure_waits_until_its_sender_can_be_told() {
+    let peer = without_eve().await;
+    let mut ours = Ours::facing(&peer).await;
+    // So many that the report on them needs a body file.
+    let all: Vec<String> = (0..100).map(|n| format!("{n}.eve@x.example")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    ours.queue(ours.item(&all), MESSAGE.as_bytes()).await;
+    let (bodies, aside) = (ours.dir.path().join("bodies"), ours.dir.path().join("aside"));
+    fs::rename(&bodies, &aside).unwrap();
+    fs::write(&bodies, "no directory").unwrap();
+    ours.worker.until_idle().await;
+    assert_eq!((ours.waiting().await, ours.inbox().await.len()), (1, 0), "it is still to be told");
+    fs::remove_file(&bodies).unwrap();
+    fs::rename(&aside, &bodies).unwrap();
+    ours.pass(61 * MINUTE);
+    ours.worker.until_idle().await;
+    let inbox = ours.inbox().await;
+    assert_eq!((ours.waiting().await, inbox.len()), (0, 1));
+    assert_eq!(inbox[0].matches("Action: failed").count(), 100);
+}
