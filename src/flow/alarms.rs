@@ -91,7 +91,7 @@ impl Alarms {
         }
     }
 
-    fn first(&self) -> Option<(String, Alarm)> {
+    pub(in crate::flow) fn first(&self) -> Option<(String, Alarm)> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.first_key_value().map(|(cause, alarm)| (cause.clone(), alarm.clone()))
     }

@@ -495,3 +495,24 @@ async fn another_configuration_ends_it() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_a_connection_shows_is_noted_for_each_message_that_is_compared_with_it() {
+    let peer = Peer::good().await;
+    let mut ours = Ours::facing(&peer).await;
+    let x = Domain::parse("x.example").unwrap();
+    let good = Stored::certificate(&peer.certificate).unwrap();
+    let former = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+    let former = Stored::certificate(former.cert.der()).unwrap();
+    ours.send_under("bob@x.example", ordinary(Requirement::Encrypt)).await;
+    assert!(ours.flow.sightings.waiting().is_empty() && ours.flow.alarms.first().is_none());
+    for stored in [&former, &good] {
+        stored_certificates::add(&ours.flow, x.clone(), stored).await.unwrap();
+    }
+    ours.send_under("bob@x.example", ordinary(Requirement::Verify)).await;
+    assert_eq!(by_connection(&peer), [2]);
+    let seen = ours.flow.sightings.waiting();
+    assert!(seen.len() == 1 && seen[0].0 == x && seen[0].1.fingerprint == good.fingerprint(), "{seen:?}");
+    let (cause, _) = ours.flow.alarms.first().unwrap();
+    assert!(cause.starts_with("rotated x.example"), "{cause}");
+}

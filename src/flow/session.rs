@@ -107,7 +107,9 @@ impl Session<'_> {
         };
         let (connection, cleared) = self.connections.take(|connection| self.clears(connection, addresses))?;
         let link = self.link(&connection.wire, Tls::Wanted(Attempt::First), false);
+        self.note_seen(&link);
         self.passed(&cleared, &link, connection.wire.stream.tls());
+        self.note_rotation(&link);
         let Connection { mut wire, mut conversation, .. } = connection;
         wire.proof = Some(cleared.proof());
         wire.text = self.read_ahead().await;

@@ -49,7 +49,7 @@ impl Sightings {
         }
     }
 
-    fn waiting(&self) -> Vec<(Domain, SeenCertificate)> {
+    pub(in crate::flow) fn waiting(&self) -> Vec<(Domain, SeenCertificate)> {
         let last = self.lock();
         let waiting = last.iter().filter(|(_, sighting)| !sighting.noted);
         waiting.map(|(domain, sighting)| (domain.clone(), sighting.seen.clone())).collect()
