@@ -147,20 +147,28 @@ impl Connections {
         self.held().idle.iter().any(|(_, connection)| connection.destination == *destination)
     }
 
-    /// Before a new connection: one that waits at the same place ends, and whatever would be too much in all.
-    pub(in crate::flow) fn make_room(&self, host: &Host, destination: &Destination, limits: &Limits) {
-        let mut held = self.held();
-        let mut ended = Vec::new();
-        let same = |connection: &Connection| connection.is_to(host) || connection.destination == *destination;
-        if let Some(at) = held.idle.iter().position(|(_, connection)| same(connection)) {
-            ended.extend(held.idle.remove(at));
+    /// Before a new connection: one that waits at the same place ends, and whatever would be too much in all. The former
+    /// is waited for, as long as for any QUIT: a peer may take no more than one connection.
+    pub(in crate::flow) async fn make_room(&self, host: &Host, destination: &Destination, limits: &Limits) {
+        if let Some(connection) = self.take_out(host, destination, limits) {
+            connection.wire.quit().await;
         }
+    }
+
+    /// Takes out one that waits at the same place, and ends whatever would be too much in all.
+    fn take_out(&self, host: &Host, destination: &Destination, limits: &Limits) -> Option<Connection> {
+        let mut held = self.held();
+        let same = |connection: &Connection| connection.is_to(host) || connection.destination == *destination;
+        let at = held.idle.iter().position(|(_, connection)| same(connection));
+        let same = at.and_then(|at| held.idle.remove(at)).map(|(_, connection)| connection);
+        let mut ended = Vec::new();
         while held.tries + held.idle.len() > limits.remote_connections {
             let Some(oldest) = held.idle.pop_front() else { break };
             ended.push(oldest);
         }
         drop(held);
         end(ended);
+        same
     }
 
     /// Keeps one for the next message; gives it back if it must end.

@@ -516,3 +516,30 @@ async fn what_a_connection_shows_is_noted_for_each_message_that_is_compared_with
     let (cause, _) = ours.flow.alarms.first().unwrap();
     assert!(cause.starts_with("rotated x.example"), "{cause}");
 }
+
+#[tokio::test]
+async fn a_peer_that_takes_one_connection_sees_one() {
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&open);
+    let peer = Plan::default()
+        .start_tls(StartTls::NotOffered)
+        .rule(move |asked| {
+            match asked.line {
+                "greeting" if count.fetch_add(1, Ordering::SeqCst) > 0 => {
+                    return Act::Close("421 4.7.0 one at a time".into());
+                }
+                "QUIT" => _ = count.fetch_sub(1, Ordering::SeqCst),
+                _ => {}
+            }
+            Act::Usual
+        })
+        .open()
+        .await;
+    let mut ours = Ours::facing(&peer).await;
+    ours.send(&["bob@x.example"]).await;
+    // It cannot go over the connection that is open: its own is to end as its policy says, not by a 421.
+    ours.send_under("bob@x.example", ordinary(Requirement::Encrypt)).await;
+    let inbox = ours.inbox().await;
+    assert_eq!((ours.waiting().await, inbox.len(), peer.sessions().len()), (0, 1, 2));
+    assert!(inbox[0].contains("Status: 5.7.4"), "{}", inbox[0]);
+}

@@ -323,7 +323,7 @@ impl Courier {
         }
         let mut tls = Tls::Wanted(Attempt::First);
         loop {
-            connections.make_room(host, &job.destination, &session.config.limits);
+            connections.make_room(host, &job.destination, &session.config.limits).await;
             let stream = self.reach(host, &survey.addresses, progress).await?;
             let refusal = match session.run(stream, tls, progress).await {
                 Ok(()) => return Ok(()),
