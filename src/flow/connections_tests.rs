@@ -543,3 +543,68 @@ async fn a_peer_that_takes_one_connection_sees_one() {
     assert_eq!((ours.waiting().await, inbox.len(), peer.sessions().len()), (0, 1, 2));
     assert!(inbox[0].contains("Status: 5.7.4"), "{}", inbox[0]);
 }
+
+/// Does something once when an address is asked for.
+struct Meanwhile {
+    table: Table,
+    deed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Dns for Meanwhile {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+        self.table.mx(domain)
+    }
+
+    fn addresses<'a>(&'a self, host: &'a Domain) -> Deed<'a, Located<IpAddr>> {
+        if let Some(deed) = self.deed.lock().unwrap().take() {
+            deed();
+        }
+        self.table.addresses(host)
+    }
+
+    fn alias<'a>(&'a self, host: &'a Domain) -> Deed<'a, Answer<Domain>> {
+        self.table.alias(host)
+    }
+
+    fn tlsa<'a>(&'a self, host: &'a Domain, port: u16) -> Deed<'a, Answer<Tlsa>> {
+        self.table.tlsa(host, port)
+    }
+
+    fn text<'a>(&'a self, label: &'a str, domain: &'a Domain) -> Deed<'a, Answer<Vec<u8>>> {
+        self.table.text(label, domain)
+    }
+
+    fn validation(&self) -> Deed<'_, Validation> {
+        self.table.validation()
+    }
+}
+
+#[tokio::test]
+async fn a_smarthosts_password_is_never_told_to_the_one_before() {
+    let rule = |asked: &Asked<'_>| match asked.line.starts_with("AUTH") {
+        true => Act::Say("235 2.7.0 ok".into()),
+        false => Act::Usual,
+    };
+    let peer = Plan::default().extensions(&["AUTH PLAIN"]).rule(rule).open().await;
+    let smarthost = |name: &str, file: &str| {
+        let port = peer.address.port();
+        format!(
+            "smarthost = \"{name}:{port}\"\nsmarthost_user = \"me\"\nsmarthost_password_file = \"DIR/{file}\"\n"
+        )
+    };
+    let table = Table::default()
+        .with_addresses("old.example", &[ip(1)])
+        .with_addresses("new.example", &[IpAddr::from([127, 0, 0, 9])]);
+    let dns = Arc::new(Meanwhile { table, deed: Mutex::default() });
+    let mut ours =
+        Ours::under(Arc::<Meanwhile>::clone(&dns), 25, &smarthost("old.example", "old"), true).await;
+    let later = Ours::new(Table::default(), 25, &smarthost("new.example", "new")).await;
+    std::fs::write(ours.dir.path().join("old"), "hunter1\n").unwrap();
+    std::fs::write(later.dir.path().join("new"), "hunter2\n").unwrap();
+    let (flow, config) = (Arc::clone(&ours.flow), later.flow.config());
+    *dns.deed.lock().unwrap() = Some(Box::new(move || flow.reconfigure(config)));
+    ours.send(&["bob@x.example"]).await;
+    let said = |password: &str| count(&peer, &data_encoding::BASE64.encode(password.as_bytes()));
+    assert_eq!((said("\0me\0hunter1"), said("\0me\0hunter2")), (1, 0));
+    assert_eq!(peer.taken().len(), 1);
+}

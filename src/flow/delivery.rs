@@ -3,6 +3,7 @@
 //! Hosts are tried in their order until every recipient has a final answer; what the last of them said for now is
 //! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
 
+use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::connections::Connections;
 use crate::flow::connections::Try;
@@ -240,7 +241,9 @@ impl Courier {
     }
 
     async fn try_hosts(&self, flow: &Flow, job: &Job, progress: &mut Progress) {
-        let hosts = match hosts(flow, &job.destination).await {
+        // Who is met, and what is said there: by one configuration, whatever is in force at the end.
+        let config = flow.config();
+        let hosts = match hosts(flow, &config, &job.destination).await {
             Ok(hosts) => hosts,
             Err(trouble) if trouble.is_transient() => return progress.found(trouble),
             Err(trouble) => return progress.end_all(&trouble),
@@ -252,7 +255,7 @@ impl Courier {
             }
             for host in equals {
                 progress.course.next_host();
-                match self.with_host(flow, job, host, policy.as_ref(), progress).await {
+                match self.with_host(flow, &config, job, host, policy.as_ref(), progress).await {
                     Ok(()) => {}
                     Err(Unreached::Ourselves(trouble)) => return progress.found(trouble.at(&host.name)),
                     Err(Unreached::Trouble(trouble)) => progress.found(trouble.at(&host.name)),
@@ -287,6 +290,7 @@ impl Courier {
     async fn with_host(
         &self,
         flow: &Flow,
+        config: &Arc<Config>,
         job: &Job,
         host: &Host,
         policy: Option<&Policy>,
@@ -306,7 +310,7 @@ impl Courier {
             sts: policy.map_or(Sts::None, |policy| policy.at(host.domain())),
             roots: self.roots(policy),
         };
-        let (config, connections) = (flow.config(), &self.connections);
+        let (config, connections) = (Arc::clone(config), &self.connections);
         let session = Session { flow, config, job, host, demand, facts, tls: &self.tls, connections };
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;
         match session.go_on(&survey.addresses, progress).await {

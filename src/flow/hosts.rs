@@ -7,6 +7,7 @@ use crate::base::dns::Located;
 use crate::base::dns::Security;
 use crate::base::dns::Validation;
 use crate::base::random;
+use crate::config::Config;
 use crate::config::value::HostPort;
 use crate::flow::Flow;
 use crate::flow::queue::Destination;
@@ -51,9 +52,12 @@ pub(in crate::flow) struct Survey {
     pub(in crate::flow) dane: Dane,
 }
 
-/// The hosts of a destination, in the order in which they are tried.
-pub(in crate::flow) async fn hosts(flow: &Flow, destination: &Destination) -> Result<Vec<Host>, Trouble> {
-    let config = flow.config();
+/// The hosts of a destination under this configuration, in the order in which they are tried.
+pub(in crate::flow) async fn hosts(
+    flow: &Flow,
+    config: &Config,
+    destination: &Destination,
+) -> Result<Vec<Host>, Trouble> {
     let domain = match destination {
         Destination::Domain(domain) => domain,
         Destination::Smarthost => {

@@ -187,7 +187,7 @@ async fn probe(
         known.send_modify(|known| known.policy = Some(policy));
     };
     let met = async {
-        let found = hosts(&flow, &destination).await;
+        let found = hosts(&flow, &flow.config(), &destination).await;
         let list = found.clone().unwrap_or_default();
         let hosts =
             found.map(|hosts| hosts.into_iter().map(|host| Met { host, survey: None, seen: None }).collect());

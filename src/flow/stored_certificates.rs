@@ -78,7 +78,7 @@ pub async fn fetch(
         _ => Destination::Domain(domain.clone()),
     };
     let (mut found, mut trouble) = (Vec::new(), None);
-    for host in hosts(flow, &destination).await? {
+    for host in hosts(flow, &flow.config(), &destination).await? {
         match presented(flow, courier, &host).await {
             Ok(stored) => found.push((host.name, stored)),
             Err(why) => trouble = Some(why.at(&host.name)),
