@@ -3,12 +3,12 @@
 //! Hosts are tried in their order until every recipient has a final answer; what the last of them said for now is
 //! the reason to wait. Nothing of the envelope is said before the TLS policy has passed.
 
-use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::connections::Connections;
 use crate::flow::connections::Try;
 use crate::flow::course;
 use crate::flow::course::Course;
+use crate::flow::due::Terms;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
 use crate::flow::hosts::own_place;
@@ -219,6 +219,7 @@ impl Courier {
     pub(in crate::flow) async fn deliver(
         &self,
         flow: &Flow,
+        terms: &Terms,
         job: &Job,
         room: Room,
         course: Course,
@@ -229,7 +230,7 @@ impl Courier {
         let course = progress.course.clone();
         let cut = tokio::select! {
             biased;
-            tried = timeout(TRY, self.try_hosts(flow, job, &mut progress)) => {
+            tried = timeout(TRY, self.try_hosts(flow, terms, job, &mut progress)) => {
                 tried.err().map(|_| "the try took too long")
             }
             () = course.ends() => Some("the try took long, and others waited for its place"),
@@ -240,22 +241,21 @@ impl Courier {
         progress.ended(under_way, flow.clock.running().saturating_sub(begun))
     }
 
-    async fn try_hosts(&self, flow: &Flow, job: &Job, progress: &mut Progress) {
+    async fn try_hosts(&self, flow: &Flow, terms: &Terms, job: &Job, progress: &mut Progress) {
         // Who is met, and what is said there: by one configuration, whatever is in force at the end.
-        let config = flow.config();
-        let hosts = match hosts(flow, &config, &job.destination).await {
+        let hosts = match hosts(flow, &terms.config, &job.destination).await {
             Ok(hosts) => hosts,
             Err(trouble) if trouble.is_transient() => return progress.found(trouble),
             Err(trouble) => return progress.end_all(&trouble),
         };
-        let policy = self.policy(flow, job).await;
+        let policy = self.policy(flow, terms, job).await;
         for equals in hosts.chunk_by(|host, next| host.preference == next.preference) {
             if let Some(trouble) = own_place(flow, &self.dialer, equals).await {
                 return progress.found(trouble);
             }
             for host in equals {
                 progress.course.next_host();
-                match self.with_host(flow, &config, job, host, policy.as_ref(), progress).await {
+                match self.with_host(flow, terms, job, host, policy.as_ref(), progress).await {
                     Ok(()) => {}
                     Err(Unreached::Ourselves(trouble)) => return progress.found(trouble.at(&host.name)),
                     Err(Unreached::Trouble(trouble)) => progress.found(trouble.at(&host.name)),
@@ -270,8 +270,8 @@ impl Courier {
     }
 
     /// What the recipients' domain says by MTA-STS, where that can make a difference.
-    async fn policy(&self, flow: &Flow, job: &Job) -> Option<Policy> {
-        let asked = job.demand.ok()?.requirement();
+    async fn policy(&self, flow: &Flow, terms: &Terms, job: &Job) -> Option<Policy> {
+        let asked = terms.demand.ok()?.requirement();
         match &job.destination {
             Destination::Domain(domain) if !asked.wants_dane() && !asked.wants_stored() => {
                 mta_sts::of(flow, &self.web, domain).await
@@ -290,17 +290,17 @@ impl Courier {
     async fn with_host(
         &self,
         flow: &Flow,
-        config: &Arc<Config>,
+        terms: &Terms,
         job: &Job,
         host: &Host,
         policy: Option<&Policy>,
         progress: &mut Progress,
     ) -> Result<(), Unreached> {
-        let demand = job.demand.map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
+        let demand = terms.demand.map_err(|why| Trouble::new((4, 3, 5), why.to_string()))?;
         let survey = host.survey(flow, demand).await?;
         let facts = Facts {
             dane: &survey.dane,
-            stored: &job.stored,
+            stored: &terms.stored,
             host: host.domain(),
             host_security: host.security(),
             next_hop: match &job.destination {
@@ -310,7 +310,7 @@ impl Courier {
             sts: policy.map_or(Sts::None, |policy| policy.at(host.domain())),
             roots: self.roots(policy),
         };
-        let (config, connections) = (Arc::clone(config), &self.connections);
+        let (config, connections) = (Arc::clone(&terms.config), &self.connections);
         let session = Session { flow, config, job, host, demand, facts, tls: &self.tls, connections };
         before(demand, &facts).map_err(|refusal| session.refused(refusal))?;
         match session.go_on(&survey.addresses, progress).await {

@@ -68,15 +68,10 @@ pub(in crate::flow) async fn take(flow: Arc<Flow>, measure: bool) -> Result<Take
 /// A job for each message, destination and level.
 async fn jobs(flow: &Flow, leased: Vec<QueuedRecipient>, running: Duration) -> Result<Vec<Job>, StoreError> {
     let config = flow.config();
-    let smarthost = config.outbound.smarthost.is_some();
     let mut together: BTreeMap<Together, Vec<QueuedRecipient>> = BTreeMap::new();
     let mut order = Vec::new();
     for recipient in leased {
-        let destination = match smarthost {
-            true => Destination::Smarthost,
-            false => Destination::Domain(recipient.address.domain().clone()),
-        };
-        // What was in force when it was taken, and what is now: neither weakens the other.
+        let destination = destination(&config, &recipient);
         let level = destination_level(&config, &recipient);
         let key = (recipient.queue, destination, level);
         if !together.contains_key(&key) {
@@ -91,15 +86,48 @@ async fn jobs(flow: &Flow, leased: Vec<QueuedRecipient>, running: Duration) -> R
             continue;
         };
         let begin_by = running + (LEASE - TRY - SLACK);
-        let (_, destination, level) = key;
-        let demand = Demand::parse(&record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
-        let stored = stored(flow, &destination, demand).await?;
-        jobs.push(Job { record, destination, recipients, demand, stored, begin_by });
+        let (_, destination, _) = key;
+        jobs.push(Job { record, destination, recipients, begin_by });
     }
     Ok(jobs)
 }
 
-/// What is asked of the way to a recipient's domain: since the message was taken, and now.
+/// What a try goes by, as it is when the try begins.
+pub(in crate::flow) struct Terms {
+    /// The configuration, for all of the try.
+    pub(in crate::flow) config: Arc<Config>,
+    /// What its recipients all ask of the way.
+    pub(in crate::flow) demand: Result<Demand, UnknownLevel>,
+    /// The certificates stored for the destination, if it is to be compared with them.
+    pub(in crate::flow) stored: Vec<Stored>,
+}
+
+/// The terms of a job that begins now; `None` where its recipients would not be put together like this any more: then
+/// they are to be taken anew.
+pub(in crate::flow) async fn terms(flow: &Flow, job: &Job) -> Result<Option<Terms>, StoreError> {
+    let config = flow.config();
+    let Some(first) = job.recipients.first() else { return Ok(None) };
+    let level = destination_level(&config, first);
+    let fits = |recipient: &QueuedRecipient| {
+        destination(&config, recipient) == job.destination && destination_level(&config, recipient) == level
+    };
+    if !job.recipients.iter().all(fits) {
+        return Ok(None);
+    }
+    let demand = Demand::parse(&job.record.tls_policy).and_then(|demand| Ok(demand.and(level?)));
+    let stored = stored(flow, &config, &job.destination, demand).await?;
+    Ok(Some(Terms { config, demand, stored }))
+}
+
+/// Where a recipient is tried.
+fn destination(config: &Config, recipient: &QueuedRecipient) -> Destination {
+    match config.outbound.smarthost {
+        Some(_) => Destination::Smarthost,
+        None => Destination::Domain(recipient.address.domain().clone()),
+    }
+}
+
+/// What is asked of the way to a recipient's domain: since the message was taken, and now. Neither weakens the other.
 fn destination_level(config: &Config, recipient: &QueuedRecipient) -> Result<Requirement, UnknownLevel> {
     let now = config.outbound.requirement(recipient.address.domain());
     let then = recipient.tls_policy.as_deref().map_or(Ok(Requirement::Opportunistic), Requirement::parse);
@@ -112,13 +140,14 @@ type Together = (QueueId, Destination, Result<Requirement, UnknownLevel>);
 /// What is stored for a destination, where that matters.
 async fn stored(
     flow: &Flow,
+    config: &Config,
     destination: &Destination,
     demand: Result<Demand, UnknownLevel>,
 ) -> Result<Vec<Stored>, StoreError> {
     if !demand.is_ok_and(|demand| demand.requirement().wants_stored()) {
         return Ok(Vec::new());
     }
-    let smarthost = flow.config().outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
+    let smarthost = config.outbound.smarthost.as_ref().and_then(|host| Domain::parse(&host.host).ok());
     let domain = match destination {
         Destination::Domain(domain) => Some(domain.clone()),
         Destination::Smarthost => smarthost,

@@ -18,6 +18,7 @@ use crate::flow::delivery::Tried;
 use crate::flow::due::BATCH;
 use crate::flow::due::Taken;
 use crate::flow::due::take;
+use crate::flow::due::terms;
 use crate::flow::gauge::Full;
 use crate::flow::lanes::BACKLOG;
 use crate::flow::lanes::Lanes;
@@ -30,9 +31,6 @@ use crate::flow::parked::Parked;
 use crate::flow::refusal::TakeError;
 use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
-use crate::policy::tls::Demand;
-use crate::policy::tls::Stored;
-use crate::policy::tls::UnknownLevel;
 use crate::smtp::client::Trouble;
 use crate::store::Store;
 use crate::store::command;
@@ -159,10 +157,6 @@ pub struct Job {
     pub destination: Destination,
     /// Whom for.
     pub recipients: Vec<QueuedRecipient>,
-    /// What they all ask of the way.
-    pub demand: Result<Demand, UnknownLevel>,
-    /// The certificates stored for the destination, if it is to be compared with them.
-    pub stored: Vec<Stored>,
     /// Not begun after this, by the running clock.
     pub(in crate::flow) begin_by: Duration,
 }
@@ -178,6 +172,8 @@ enum Met {
     Nobody,
     /// Nobody at all.
     Silence(Trouble),
+    /// Nothing was tried.
+    Untried,
 }
 
 /// A try under way.
@@ -461,12 +457,7 @@ impl Worker {
             return;
         }
         let (flow, release) = (Arc::clone(&self.flow), Lease::release(leases));
-        self.running.spawn(async move {
-            if let Err(why) = flow.store.commit(vec![release]).await {
-                tracing::error!(%why, "leases cannot be given back; they end at their time");
-            }
-            Ended { again: true, settled: Ok(Vec::new()) }
-        });
+        self.running.spawn(async move { give_back(&flow, release).await });
     }
 
     /// Learns from a try that is through with its connection.
@@ -479,6 +470,7 @@ impl Worker {
             Met::Taker => Lesson::Reached { most, open },
             Met::Nobody => Lesson::Missed,
             Met::Silence(_) => Lesson::Silent,
+            Met::Untried => Lesson::Nothing,
         };
         self.lanes.ended(place, lesson, running);
         if let Met::Silence(trouble) = met {
@@ -512,7 +504,23 @@ impl Worker {
 
 /// A try, and its settlement. The place is free again when the connection is; the outcome may be written after that.
 async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, course: Course, free: Freed) -> Ended {
-    let tried = courier.deliver(flow, &job, room, course).await;
+    let freed = |met| {
+        if let Some(task) = task::try_id() {
+            let _ = free.send((task, met));
+        }
+    };
+    let terms = match terms(flow, &job).await {
+        Ok(Some(terms)) => terms,
+        Ok(None) => {
+            freed(Met::Untried);
+            return give_back(flow, Lease::release(&[Lease::of(&job)])).await;
+        }
+        Err(why) => {
+            freed(Met::Untried);
+            return Ended { again: false, settled: Err(why) };
+        }
+    };
+    let tried = courier.deliver(flow, &terms, &job, room, course).await;
     let Tried { outcomes, mut leaving, under_way, held, silence } = tried;
     let met = match silence {
         Some(trouble) => Met::Silence(trouble),
@@ -524,13 +532,19 @@ async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, course: C
     let left = async {
         while leaving.join_next().await.is_some() {}
         drop(under_way);
-        if let Some(task) = tokio::task::try_id() {
-            let _ = free.send((task, met));
-        }
+        freed(met);
     };
     let (settled, ()) = tokio::join!(noted(flow, &job, outcomes), left);
     drop(held);
     Ended { again, settled }
+}
+
+/// Ends leases before their time.
+async fn give_back(flow: &Flow, release: Command) -> Ended {
+    if let Err(why) = flow.store.commit(vec![release]).await {
+        tracing::error!(%why, "leases cannot be given back; they end at their time");
+    }
+    Ended { again: true, settled: Ok(Vec::new()) }
 }
 
 /// Notes how it ended for each recipient; a message that has left is counted out.

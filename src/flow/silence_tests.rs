@@ -14,12 +14,15 @@ use crate::flow::queue_tests::ip;
 use crate::net::dial::Dialer;
 use crate::net::dns::Table;
 use crate::peer::Act;
+use crate::peer::Asked;
 use crate::peer::Peer;
 use crate::peer::Plan;
+use crate::peer::StartTls;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Requirement;
 use crate::policy::tls::Sender;
 use crate::store::record::Purpose;
+use crate::store::record::RecipientState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task;
@@ -57,6 +60,12 @@ impl Running {
         let hands: &Hands = &self.ours.hands;
         hands.pass(span);
         self.flow().queue_bell.notify_one();
+    }
+
+    /// How the one recipient of a message stands.
+    async fn state(&self, of: QueueId) -> Option<RecipientState> {
+        let item = queue::show(&*self.flow().store, of).await.unwrap();
+        item.map(|item| item.recipients[0].state)
     }
 
     /// How often each of these was tried, or put off, and why it waits.
@@ -219,4 +228,49 @@ async fn slow_tries_give_their_places_to_others_unless_a_second_copy_could_come_
         };
         at_work.until(&held, |tries| tries.iter().filter(|tried| gave_way(tried)).count() == 1).await;
     }
+}
+
+/// One place in all, which x.example holds; what is for y.example waits behind it, leased.
+async fn behind_x(good: StartTls) -> (Peer, Peer, Running, QueueId) {
+    let rule = |asked: &Asked<'_>| if asked.line == "greeting" { Act::Hang } else { Act::Usual };
+    let hung = Plan::default().at("127.0.0.2", 0).rule(rule).open().await;
+    let good = Plan::default().at("127.0.0.3", hung.address.port()).start_tls(good).open().await;
+    let table = Table::default().with_addresses("x.example", &[ip(2)]).with_addresses("y.example", &[ip(3)]);
+    let extra = "[limits]\nremote_connections = 1\nremote_connections_per_domain = 1\n";
+    let ours = Ours::new(table, hung.address.port(), extra).await;
+    ours.queue(ours.item(&["bob@x.example"]), MESSAGE.as_bytes()).await;
+    ours.pass(Duration::from_secs(1));
+    let behind = ours.queue(ours.item(&["eve@y.example"]), MESSAGE.as_bytes()).await;
+    let at_work = Running::new(ours);
+    hung.wait_for_session().await;
+    let leased = async {
+        while !matches!(at_work.state(behind).await, Some(RecipientState::Leased { .. })) {
+            task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, leased).await.unwrap();
+    (hung, good, at_work, behind)
+}
+
+#[tokio::test]
+async fn what_is_asked_of_the_way_is_asked_when_the_try_begins() {
+    let (hung, good, at_work, behind) = behind_x(StartTls::NotOffered).await;
+    let strict = "[[outbound.tls_policy]]\ndomain = \"y.example\"\nlevel = \"encrypt\"\n";
+    let strict = Ours::new(Table::default(), hung.address.port(), strict).await.flow.config();
+    at_work.flow().reconfigure(strict);
+    at_work.pass(MINUTE);
+    at_work.until(&[behind], |tries| tries[0].is_none()).await;
+    assert!(good.taken().is_empty(), "it was to be encrypted by then");
+    assert!(at_work.ours.inbox().await[0].contains("Status: 5.7.4"));
+}
+
+#[tokio::test]
+async fn what_was_leased_for_another_kind_of_way_is_taken_anew() {
+    let (_hung, good, at_work, behind) = behind_x(StartTls::Works).await;
+    let smarthost = Peer::good().await;
+    let extra = format!("smarthost = \"127.0.0.1:{}\"\n", smarthost.address.port());
+    at_work.flow().reconfigure(Ours::new(Table::default(), 25, &extra).await.flow.config());
+    at_work.pass(MINUTE);
+    at_work.until(&[behind], |tries| tries[0].is_none()).await;
+    assert_eq!((smarthost.wait_for(1).await[0].rcpts.len(), good.sessions().len()), (1, 0));
 }
