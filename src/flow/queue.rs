@@ -509,6 +509,11 @@ async fn attempt(flow: &Flow, courier: &Courier, job: Job, room: Room, course: C
             let _ = free.send((task, met));
         }
     };
+    if matches!(flow.store.queued(job.record.id).await, Ok(None)) {
+        // Somebody has taken it out of the queue meanwhile: nobody hears of it any more.
+        freed(Met::Untried);
+        return Ended { again: false, settled: Ok(Vec::new()) };
+    }
     let terms = match terms(flow, &job).await {
         Ok(Some(terms)) => terms,
         Ok(None) => {

@@ -274,3 +274,13 @@ async fn what_was_leased_for_another_kind_of_way_is_taken_anew() {
     at_work.until(&[behind], |tries| tries[0].is_none()).await;
     assert_eq!((smarthost.wait_for(1).await[0].rcpts.len(), good.sessions().len()), (1, 0));
 }
+
+#[tokio::test]
+async fn of_a_cancelled_message_nothing_is_said_any_more() {
+    let (_hung, good, at_work, behind) = behind_x(StartTls::Works).await;
+    assert!(queue::cancel(at_work.flow(), behind).await.unwrap());
+    at_work.ours.queue(at_work.ours.item(&["sue@y.example"]), MESSAGE.as_bytes()).await;
+    at_work.pass(MINUTE);
+    assert_eq!(good.wait_for(1).await[0].rcpts, ["<sue@y.example>"]);
+    assert!(!String::from_utf8(good.octets()).unwrap().contains("eve@"));
+}
