@@ -50,7 +50,7 @@ fn the_invitation_says_what_it_must() {
         "Anna Roth adds this note. The note is not encrypted:",
         "See you Thursday.",
         "You also need a PIN.",
-        "never ask for it by e-mail",
+        "never ask for it by email",
         "The link works until 19 February 2027.",
         "post.weber-roth.example belongs to weber-roth.example",
         "https://weber-roth.example/imprint",
