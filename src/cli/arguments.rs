@@ -29,7 +29,7 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show everything at work on this machine: no configuration, no root, no network
+    /// Show everything at work on this machine; needs no configuration, no root and no network
     Demo(Demo),
     /// Run the appliance
     Serve,
@@ -107,8 +107,8 @@ pub enum Account {
     Password {
         /// Its address
         address: String,
-        /// App passwords stay; without it they go
-        #[arg(long, conflicts_with_all = ["new_key", "way"])]
+        /// App passwords stay; without it they go. Not shown as long as nothing makes one.
+        #[arg(long, hide = true, conflicts_with_all = ["new_key", "way"])]
         keep_app_passwords: bool,
         /// Make a new key too; old mail stays readable
         #[arg(long, conflicts_with = "way")]
@@ -421,6 +421,15 @@ mod tests {
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
+    }
+
+    /// What nothing makes yet is not offered.
+    #[test]
+    fn help_says_nothing_of_app_passwords() {
+        let help = Arguments::try_parse_from(["guardpost", "account", "password", "--help"]).unwrap_err();
+        let help = help.to_string();
+        assert!(help.contains("--new-key") && !help.to_lowercase().contains("app password"), "{help}");
+        assert!(!help.contains("keep-app"), "{help}");
     }
 
     /// No argument takes a secret: it would stand in the list of processes.

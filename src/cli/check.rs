@@ -184,11 +184,17 @@ impl Findings {
         self.place_of_key(config, &file);
         match key_backup::confirmed(config, &master) {
             Some(when) => self.ok(about, format!("a copy was confirmed on {when}")),
-            None => self.warning(
-                about,
-                "nobody has confirmed a copy in a safe place, and without the key all is lost: copy it, then \
-                 \"guardpost master-key confirm-backup COPY\"",
-            ),
+            None => {
+                let when =
+                    if config.data_dir.join("keyring").exists() { "then" } else { "after the first start" };
+                self.warning(
+                    about,
+                    format!(
+                        "nobody has confirmed a copy in a safe place, and without the key all is lost: copy it, {when} \
+                         \"guardpost master-key confirm-backup COPY\""
+                    ),
+                );
+            }
         }
         if let Ok(content) = fs::read(config.data_dir.join("keyring"))
             && let Ok(opened) = keyring::open(&master, &content)

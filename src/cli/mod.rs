@@ -459,9 +459,9 @@ fn warn_of_reset(address: &str, yes: bool, inquire: Inquire<'_>) -> Result<(), E
     let messages = shown.get("messages").and_then(Value::as_u64).unwrap_or_default();
     let lost = lost_invitations(address, inquire)?;
     let question = format!(
-        "{address} gets a new password and a new key. Its {messages} messages cannot be read from then on, app \
-         passwords and sessions end. For 30 days --reopen brings everything back with the old password; after \
-         that it is lost for good.{lost}"
+        "{address} gets a new password and a new key. Its {messages} messages cannot be read from then on, and its \
+         sessions end. For 30 days --reopen brings everything back with the old password; after that it is lost \
+         for good.{lost}"
     );
     Ok(confirm_address(yes, &question, address)?)
 }
