@@ -238,7 +238,7 @@ impl Visit<'_> {
         self.whole("13-sessions-small").await;
         browser.size(1100, 900).await;
         browser.click("form[action='/mailbox/sessions/end'] button").await;
-        browser.wait_for("It has ended.").await;
+        browser.wait_for("You are signed out there now.").await;
         self.shot("13-sessions-ended").await;
         assert!(
             !phone.is_empty() && browser.text("main").await.contains("Nothing else has this mailbox open.")

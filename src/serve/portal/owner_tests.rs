@@ -530,7 +530,13 @@ async fn sessions_are_listed_and_ended_by_their_owner() {
     let ended = world.post("/mailbox/sessions/end", &[("session", &number)], &cookie).await;
     assert_eq!((ended.status, ended.header("location")), (303, "/mailbox/sessions?ended=1"));
     assert_eq!(world.get("/mailbox", &phone).await.status, 303, "at once");
-    assert!(world.get("/mailbox/sessions?ended=1", &cookie).await.text().contains("It has ended."));
+    assert!(
+        world
+            .get("/mailbox/sessions?ended=1", &cookie)
+            .await
+            .text()
+            .contains("You are signed out there now.")
+    );
 
     let phone = sign_in(&world, PHONE).await;
     let own = world.get("/mailbox/sessions", &phone).await.text();
