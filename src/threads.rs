@@ -3,6 +3,8 @@
 use crate::base::wipe;
 use std::cell::Cell;
 use std::future::Future;
+use std::future::poll_fn;
+use std::hint::black_box;
 use std::io;
 use std::io::Read;
 use std::pin::Pin;
@@ -45,6 +47,34 @@ fn finished<T>(work: Box<dyn FnOnce() -> T + Send>) -> Box<T> {
     Box::new(work())
 }
 
+/// Runs a future to its end on the runtime, also when nobody waits for it any more.
+///
+/// What it comes to goes by pointer, and what it does it does some way down the stack: what lies where the thread stands
+/// when it rests is not wiped, and to hand a key on would leave it there.
+pub async fn to_its_end<T, F>(work: F) -> Result<T, JoinError>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut work = Box::pin(async move { Box::new(work.await) });
+    tokio::spawn(poll_fn(move |context| further_down(work.as_mut(), context))).await.map(|result| *result)
+}
+
+/// A frame that is larger than all of those in which a thread rests.
+#[inline(never)]
+fn further_down<T>(
+    work: Pin<&mut (dyn Future<Output = Box<T>> + Send)>,
+    context: &mut Context<'_>,
+) -> Poll<Box<T>> {
+    let room = [0_u8; ROOM];
+    let result = work.poll(black_box(context));
+    black_box(&room);
+    result
+}
+
+/// Octets of such a frame.
+const ROOM: usize = if cfg!(debug_assertions) { 32 << 10 } else { 4 << 10 };
+
 /// Reads one piece of at most `most` octets and gives the reader back; an empty piece is the end.
 ///
 /// Whoever passes on what is read piece by piece holds no thread while nobody takes it.
@@ -81,7 +111,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::fs::File;
-    use std::hint::black_box;
     use std::os::unix::fs::FileExt;
     use tokio::runtime::Builder;
 

@@ -33,6 +33,7 @@ use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxRecord;
 use crate::store::record::SlotRecord;
+use crate::threads;
 use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::password::BadPassword;
 use crate::vault::password::Password;
@@ -224,7 +225,7 @@ impl Flow {
         let flow = self.clone();
         let attempt = Attempt { invitation, record, token, pin, password, language: form.language };
         // Once a try is counted the work goes on, even when the client has gone.
-        let work = tokio::spawn(async move { flow.attempt(attempt, permit).await });
+        let work = threads::to_its_end(async move { flow.attempt(attempt, permit).await });
         work.await.map_err(|_| FirstUseError::Internal("work was interrupted".into()))?
     }
 

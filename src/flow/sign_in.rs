@@ -21,6 +21,7 @@ use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
 use crate::store::record::SlotRecord;
+use crate::threads;
 use crate::vault::device;
 use crate::vault::mailbox_key::FormerParts;
 use crate::vault::mailbox_key::MailboxKey;
@@ -225,7 +226,7 @@ impl Flow {
         password: Secret<String>,
     ) -> Result<Option<Opened>, SignInError> {
         let flow = self.clone();
-        let work = tokio::spawn(async move {
+        let work = threads::to_its_end(async move {
             let opened = flow.try_password(&records, password).await?;
             Ok(flow.judged(guess, opened))
         });
