@@ -126,7 +126,7 @@ impl Appliance {
 
     /// Takes over a changed configuration and changed certificates; no connection is dropped.
     ///
-    /// Listeners, directories, the list of certificate files and what else [`needs_restart`] names stay as they are
+    /// Listeners, directories, the list of certificate files and what else needs a restart stay as they are
     /// until the next start.
     pub async fn reload(&self, config: Arc<Config>) -> Result<(), AppError> {
         // What may fail comes first: then nothing has changed.
