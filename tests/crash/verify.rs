@@ -301,7 +301,7 @@ fn first_uses(client: &Client<'_>) -> BTreeSet<String> {
     for _ in 0..3 {
         let Some(fresh) = client.openable() else { break };
         assert_eq!(
-            post_first_use(client.house, &fresh, &fresh.password).unwrap(),
+            post_first_use(client.house, 0, &fresh, &fresh.password).unwrap(),
             303,
             "{}",
             fresh.recipient
@@ -324,13 +324,13 @@ fn check_first_use(
     bodies: &HashMap<String, String>,
     network: &AtomicU16,
 ) -> bool {
+    let network = || network.fetch_add(1, Ordering::Relaxed);
     let sign_in = |password: &str| {
-        let network = network.fetch_add(1, Ordering::Relaxed);
-        Imap::signed_in(house.imaps, &house.trust, network, &used.recipient, password).unwrap()
+        Imap::signed_in(house.imaps, &house.trust, network(), &used.recipient, password).unwrap()
     };
     let other = format!("{} of another forest", used.password);
     let signed_in = sign_in(&used.password);
-    let again = post_first_use(house, used, &other).unwrap();
+    let again = post_first_use(house, network(), used, &other).unwrap();
     let (imap, done) = match (signed_in, used.fate) {
         (Some(imap), _) => {
             assert_eq!(again, 409, "password and link both work for {}", used.recipient);

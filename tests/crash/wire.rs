@@ -278,12 +278,12 @@ fn literal(line: &str) -> Option<(usize, usize)> {
     Some((at, line.get(at + 1..)?.strip_suffix('}')?.parse().ok()?))
 }
 
-/// Sends a form to the portal; the status of the answer.
-pub fn post(port: u16, trust: &Trust, path: &str, fields: &[(&str, &str)]) -> io::Result<u16> {
+/// Sends a form to the portal, from a network of its own; the status of the answer.
+pub fn post(port: u16, trust: &Trust, network: u16, path: &str, fields: &[(&str, &str)]) -> io::Result<u16> {
     let escape = |text: &str| text.bytes().map(|octet| format!("%{octet:02X}")).collect::<String>();
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let body = pairs.join("&");
-    let mut wire = BufReader::new(trust.wrap(dial(port, 0)?));
+    let mut wire = BufReader::new(trust.wrap(dial(port, network)?));
     write!(
         wire.get_mut(),
         "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nOrigin: https://{HOST}\r\nConnection: close\r\n\
