@@ -13,9 +13,17 @@ pub mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_account;
+#[cfg(test)]
 mod conformance_alias;
 #[cfg(test)]
 mod conformance_life;
+#[cfg(test)]
+mod conformance_message;
+#[cfg(test)]
+mod conformance_queue;
+#[cfg(test)]
+mod conformance_stored;
 #[cfg(test)]
 mod crash;
 mod deed_account;
