@@ -7,8 +7,8 @@ use crate::base::id::MailboxId;
 use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::store::PAGE;
-use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_life;
 use crate::store::codec::Mark;
 use crate::store::command::NewMailbox;
 use crate::store::command::Outcome;
@@ -42,14 +42,14 @@ pub(crate) fn former(index: &Index, address: &AddressKey) -> Vec<u8> {
 impl Draft<'_> {
     pub(crate) fn supersede(&mut self, new: NewMailbox, old: MailboxId, now: Time) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(old)?.ok_or(Refusal::NotCurrent)?;
-        change::check_supersede(&record, &new)?;
+        change_life::check_supersede(&record, &new)?;
         let former = former(self.disk().index(), &record.address.key());
         if self.is_used(new.id)? || self.holds(&former)? {
             return Err(Refusal::AddressTaken.into());
         }
         let inbox: Option<FolderRecord> = self.row(&key::folder(old, Folder::INBOX))?;
         self.put(former, &old)?;
-        change::supersede(&mut record, now);
+        change_life::supersede(&mut record, now);
         self.put_mailbox(&record)?;
         self.make(new, Some(now), inbox.map_or(0, |inbox| inbox.uid_validity))
     }
@@ -61,7 +61,7 @@ impl Draft<'_> {
         now: Time,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::NotCurrent)?;
-        change::note_asked(&mut record, account, now)?;
+        change_life::note_asked(&mut record, account, now)?;
         self.put_mailbox(&record)
     }
 
@@ -72,10 +72,10 @@ impl Draft<'_> {
         not_active_since: Time,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        change::check_inactive(&record, not_active_since)?;
+        change_life::check_inactive(&record, not_active_since)?;
         self.free_address(&record)?;
         self.cancel_mail_for(mailbox)?;
-        change::close(&mut record, Moment { at: now, ran: self.ran()? });
+        change_life::close(&mut record, Moment { at: now, ran: self.ran()? });
         self.effects().ended.insert(mailbox);
         self.put_mailbox(&record)
     }
@@ -93,7 +93,7 @@ impl Draft<'_> {
 
     pub(crate) fn reopen_mailbox(&mut self, mailbox: MailboxId, now: Time) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        change::check_closed(&record)?;
+        change_life::check_closed(&record)?;
         let (index, key) = (self.disk().index(), record.address.key());
         let (current, former) = (address(index, &key), former(index, &key));
         let newer = record.superseded.is_some() || self.holds(&current)?;
@@ -102,7 +102,7 @@ impl Draft<'_> {
             return Err(Refusal::AddressTaken.into());
         }
         self.put(place, &mailbox)?;
-        change::reopen(&mut record, now, newer);
+        change_life::reopen(&mut record, now, newer);
         self.put_mailbox(&record)
     }
 
@@ -113,7 +113,7 @@ impl Draft<'_> {
         now: Time,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::NotOpen)?;
-        change::mark_unreachable(&mut record, invitation, Moment { at: now, ran: self.ran()? })?;
+        change_life::mark_unreachable(&mut record, invitation, Moment { at: now, ran: self.ran()? })?;
         self.put_mailbox(&record)
     }
 
@@ -125,9 +125,9 @@ impl Draft<'_> {
         not_active_since: Time,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        change::check_inactive(&record, not_active_since)?;
+        change_life::check_inactive(&record, not_active_since)?;
         let mail: QueueRecord = self.row(&key::queue(key::QUEUE, queue))?.ok_or(Refusal::Gone)?;
-        change::note_warning(&mut record, days, &mail)?;
+        change_life::note_warning(&mut record, days, &mail)?;
         self.put_mailbox(&record)
     }
 
@@ -136,7 +136,7 @@ impl Draft<'_> {
         let Purpose::Warning(mailbox, _) = mail.purpose else { return Ok(()) };
         let ran = if settled { Some(self.ran()?) } else { None };
         if let Some(mut record) = self.mailbox(mailbox)?
-            && change::end_warning(&mut record, mail.id, ran)
+            && change_life::end_warning(&mut record, mail.id, ran)
         {
             self.put_mailbox(&record)?;
         }
@@ -150,7 +150,7 @@ impl Draft<'_> {
         expected: Option<NoticeRecord>,
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::NotCurrent)?;
-        change::put_notices(&mut record, notices, expected.as_ref())?;
+        change_life::put_notices(&mut record, notices, expected.as_ref())?;
         self.put_mailbox(&record)
     }
 
@@ -195,7 +195,7 @@ impl Draft<'_> {
                     break 'pages;
                 }
                 let record: Option<InvitationRecord> = self.invitation(id)?;
-                if record.is_some_and(|record| change::is_trace(&record, deleted)) {
+                if record.is_some_and(|record| change_life::is_trace(&record, deleted)) {
                     self.remove(key::invitation(id));
                     count += 1;
                 }
@@ -220,19 +220,19 @@ impl Draft<'_> {
         ran_more: u64,
         suspend: Option<Suspension>,
     ) -> Result<Outcome, Stop> {
-        let clock = change::tick(self.life_clock()?, wall, ran_more, suspend);
+        let clock = change_life::tick(self.life_clock()?, wall, ran_more, suspend);
         self.put(key::LIFE_CLOCK.to_vec(), &clock)?;
         Ok(Outcome::Done)
     }
 
     pub(crate) fn note_suspension_told(&mut self) -> Result<Outcome, Stop> {
-        let clock = change::tell_suspension(self.life_clock()?)?;
+        let clock = change_life::tell_suspension(self.life_clock()?)?;
         self.put(key::LIFE_CLOCK.to_vec(), &clock)?;
         Ok(Outcome::Done)
     }
 
     pub(crate) fn accept_clock(&mut self, wall: Time) -> Result<Outcome, Stop> {
-        let clock = change::accept_clock(self.life_clock()?, wall)?;
+        let clock = change_life::accept_clock(self.life_clock()?, wall)?;
         self.put(key::LIFE_CLOCK.to_vec(), &clock)?;
         Ok(Outcome::Done)
     }

@@ -9,6 +9,7 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_life;
 use crate::store::change_stored;
 use crate::store::codec::CertificateRow;
 use crate::store::codec::KeyRow;
@@ -225,7 +226,7 @@ impl Draft<'_> {
         self.put(key::invitation(invitation.id), &invitation)?;
         let gone = change::drop_invitation_slots(&mut record);
         self.shred(gone);
-        for queue in change::begin_warnings_anew(&mut record) {
+        for queue in change_life::begin_warnings_anew(&mut record) {
             self.drop_queued(queue)?;
         }
         let shred = self.place_for(&first.slot)?;
@@ -307,7 +308,7 @@ impl Draft<'_> {
         only: Option<DeleteIf>,
     ) -> Result<Outcome, Stop> {
         let record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
-        change::check_delete(&record, only)?;
+        change_life::check_delete(&record, only)?;
         self.free_address(&record)?;
         self.remove(key::mailbox(mailbox));
         for (at, row) in self.rows::<KeyRow>(&key::of(key::KEY, mailbox), None, usize::MAX)? {

@@ -5,6 +5,7 @@ use crate::base::limits::SUMMARY;
 use crate::base::time::Time;
 use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_message;
 use crate::store::codec::Mark;
 use crate::store::codec::Octets;
 use crate::store::command::Delivery;
@@ -62,7 +63,7 @@ impl Draft<'_> {
         check_summary(&delivery.summary)?;
         self.check_quota(&delivery)?;
         self.name_file(&delivery.record.body)?;
-        let flags = change::tidy(delivery.flags);
+        let flags = change_message::tidy(delivery.flags);
         let message = Message { uid: Uid(0), record: delivery.record, flags };
         let uid = self.add(delivery.mailbox, &mut folder, &message, &Octets(delivery.summary))?;
         let uid_validity = folder.uid_validity;
@@ -128,7 +129,7 @@ impl Draft<'_> {
         message: &Message,
         summary: &Octets,
     ) -> Result<Uid, Stop> {
-        let uid = change::count_in(folder, message)?;
+        let uid = change_message::count_in(folder, message)?;
         let at = folder.folder;
         let inline = message.record.body.inline().map_or(0, <[u8]>::len);
         self.put_about(inline, key::message(key::MESSAGE, mailbox, at, uid), &message.record)?;
@@ -144,7 +145,7 @@ impl Draft<'_> {
 
     /// Removes a message's rows from `folder`, which the caller then puts.
     fn take(&mut self, mailbox: MailboxId, folder: &mut FolderRecord, message: &Message) -> Result<(), Stop> {
-        change::count_out(folder, message);
+        change_message::count_out(folder, message);
         let (at, uid) = (folder.folder, message.uid);
         for table in [key::MESSAGE, key::SUMMARY] {
             self.remove(key::message(table, mailbox, at, uid));
@@ -182,10 +183,10 @@ impl Draft<'_> {
         let mut changed = false;
         for uid in self.there(mailbox, folder, uids)? {
             let before = self.flags(mailbox, folder, uid)?;
-            let after = change::flags(&before, change, given);
+            let after = change_message::flags(&before, change, given);
             if after != before {
                 changed = true;
-                change::count_seen(&mut record, before.seen, after.seen);
+                change_message::count_seen(&mut record, before.seen, after.seen);
                 let at = key::message(key::FLAGS, mailbox, folder, uid);
                 if after == Flags::default() {
                     self.remove(at);
@@ -204,7 +205,7 @@ impl Draft<'_> {
     /// Those of `uids` that are in the folder now: copies into the same folder are not copied again.
     fn there(&self, mailbox: MailboxId, folder: Folder, uids: Vec<Uid>) -> Result<Vec<Uid>, StoreError> {
         let mut there = Vec::with_capacity(uids.len());
-        for uid in change::in_order(uids) {
+        for uid in change_message::in_order(uids) {
             if self.holds(&key::message(key::MESSAGE, mailbox, folder, uid))? {
                 there.push(uid);
             }
@@ -256,7 +257,7 @@ impl Draft<'_> {
         uids: Option<Vec<Uid>>,
     ) -> Result<Outcome, Stop> {
         let mut record = self.the_folder(mailbox, folder)?;
-        let asked = uids.map(change::in_order);
+        let asked = uids.map(change_message::in_order);
         let flagged: Vec<(Vec<u8>, Flags)> =
             self.rows(&key::inside(key::FLAGS, mailbox, folder), None, usize::MAX)?;
         let mut gone = Vec::new();

@@ -6,8 +6,8 @@
 use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::store::PAGE;
-use crate::store::change;
 use crate::store::change::Stop;
+use crate::store::change_queue;
 use crate::store::codec::Mark;
 use crate::store::codec::Number;
 use crate::store::command::NewQueued;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 impl Draft<'_> {
     pub(crate) fn enqueue(&mut self, new: NewQueued) -> Result<Outcome, Stop> {
-        change::check_queued(&new)?;
+        change_queue::check_queued(&new)?;
         let mut record = new.record;
         let at = key::queue(key::QUEUE, record.id);
         if self.holds(&at)? {
@@ -35,8 +35,8 @@ impl Draft<'_> {
         record.shred = new.queue_key.map(|key| self.place(*record.id.bytes(), key)).transpose()?;
         self.name_file(&record.body)?;
         let mut waiting = 0;
-        for recipient in change::number(record.id, new.recipients) {
-            if change::waits(recipient.state) {
+        for recipient in change_queue::number(record.id, new.recipients) {
+            if change_queue::waits(recipient.state) {
                 waiting += 1;
                 self.put(key::due(recipient.next, record.id, recipient.number), &Mark {})?;
             }
@@ -99,15 +99,15 @@ impl Draft<'_> {
         let held = self.leased(queue, number);
         let found: Option<QueuedRecipient> = self.row(&key::recipient(queue, number))?;
         let mut recipient = found.ok_or(Refusal::Gone)?;
-        if !change::may_settle(recipient.state, held, lease, &outcome) {
+        if !change_queue::may_settle(recipient.state, held, lease, &outcome) {
             return Err(Refusal::Gone.into());
         }
         if held.is_some() {
             self.set_lease(queue, number, None);
         }
         self.remove(key::due(recipient.next, queue, number));
-        change::settle(&mut recipient, outcome);
-        if change::waits(recipient.state) {
+        change_queue::settle(&mut recipient, outcome);
+        if change_queue::waits(recipient.state) {
             self.put(key::due(recipient.next, queue, number), &Mark {})?;
         } else {
             let Number(waiting) = self.row(&key::queue(key::WAITING, queue))?.unwrap_or(Number(1));
@@ -129,7 +129,7 @@ impl Draft<'_> {
         if self.leased(queue, number).is_some() {
             return Err(Refusal::Gone.into());
         }
-        change::note_delay(&mut recipient)?;
+        change_queue::note_delay(&mut recipient)?;
         self.put(at, &recipient)?;
         Ok(Outcome::Done)
     }

@@ -24,6 +24,9 @@ use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_account::Changed;
 use crate::store::change_alias;
+use crate::store::change_life;
+use crate::store::change_message;
+use crate::store::change_queue;
 use crate::store::change_stored;
 use crate::store::command::Command;
 use crate::store::command::DeleteIf;
@@ -452,39 +455,39 @@ impl State {
             Command::SupersedeMailbox { new, old, now } => return self.supersede(*new, old, now),
             Command::NoteAsked { mailbox, account, now } => {
                 let record = &mut self.held(mailbox).map_err(|_| Refusal::NotCurrent)?.record;
-                change::note_asked(record, account, now)?;
+                change_life::note_asked(record, account, now)?;
             }
             Command::CloseMailbox { mailbox, now, not_active_since } => {
-                change::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
+                change_life::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
                 self.addresses.retain(|_, id| *id != mailbox);
                 self.formers.retain(|_, id| *id != mailbox);
                 self.cancel_mail_for(mailbox);
                 let now = Moment { at: now, ran: self.ran() };
-                change::close(&mut self.held(mailbox)?.record, now);
+                change_life::close(&mut self.held(mailbox)?.record, now);
             }
             Command::ReopenMailbox { mailbox, now } => self.reopen(mailbox, now)?,
             Command::MarkUnreachable { mailbox, invitation, now } => {
                 let now = Moment { at: now, ran: self.ran() };
                 let record = &mut self.held(mailbox).map_err(|_| Refusal::NotOpen)?.record;
-                change::mark_unreachable(record, invitation, now)?;
+                change_life::mark_unreachable(record, invitation, now)?;
             }
             Command::NoteWarning { mailbox, days, queue, not_active_since } => {
-                change::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
+                change_life::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
                 let mail = Arc::clone(self.queue.get(&queue).ok_or(Refusal::Gone)?);
-                change::note_warning(&mut self.held(mailbox)?.record, days, &mail.record)?;
+                change_life::note_warning(&mut self.held(mailbox)?.record, days, &mail.record)?;
             }
             Command::PutNotices { mailbox, notices, expected } => {
                 let record = &mut self.held(mailbox).map_err(|_| Refusal::NotCurrent)?.record;
-                change::put_notices(record, notices, expected.as_ref())?;
+                change_life::put_notices(record, notices, expected.as_ref())?;
             }
             Command::Tick { wall, ran_more, suspend } => {
-                self.clock = Some(change::tick(self.clock.take(), wall, ran_more, suspend));
+                self.clock = Some(change_life::tick(self.clock.take(), wall, ran_more, suspend));
             }
             Command::NoteSuspensionTold => {
-                self.clock = Some(change::tell_suspension(self.clock.take())?);
+                self.clock = Some(change_life::tell_suspension(self.clock.take())?);
             }
             Command::AcceptClock { wall } => {
-                self.clock = Some(change::accept_clock(self.clock.take(), wall)?);
+                self.clock = Some(change_life::accept_clock(self.clock.take(), wall)?);
             }
             Command::PurgeTraces { before, limit } => return Ok(self.purge_traces(before, limit)),
             other => return self.apply_other(other),
@@ -494,20 +497,20 @@ impl State {
 
     fn supersede(&mut self, new: NewMailbox, old: MailboxId, now: Time) -> Result<Outcome, Stop> {
         let held = self.boxes.get(&old).ok_or(Refusal::NotCurrent)?;
-        change::check_supersede(&held.record, &new)?;
+        change_life::check_supersede(&held.record, &new)?;
         let address = new.address.key();
         if self.is_used(new.id) || self.formers.contains_key(&address) {
             return Err(Refusal::AddressTaken.into());
         }
         let validity = held.folders.get(&Folder::INBOX).map_or(0, |inbox| inbox.uid_validity);
         self.formers.insert(address, old);
-        change::supersede(&mut self.held(old)?.record, now);
+        change_life::supersede(&mut self.held(old)?.record, now);
         Ok(self.make(new, Some(now), validity))
     }
 
     fn reopen(&mut self, mailbox: MailboxId, now: Time) -> Result<(), Stop> {
         let record = &self.held(mailbox)?.record;
-        change::check_closed(record)?;
+        change_life::check_closed(record)?;
         let (address, superseded) = (record.address.key(), record.superseded);
         let newer = superseded.is_some() || self.addresses.contains_key(&address);
         let places = if newer { &mut self.formers } else { &mut self.addresses };
@@ -515,7 +518,7 @@ impl State {
             return Err(Refusal::AddressTaken.into());
         }
         places.insert(address, mailbox);
-        change::reopen(&mut self.held(mailbox)?.record, now, newer);
+        change_life::reopen(&mut self.held(mailbox)?.record, now, newer);
         Ok(())
     }
 
@@ -577,7 +580,7 @@ impl State {
             Command::NoteDelay { queue, number } => {
                 let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
                 let recipient = queued.recipients.get_mut(usize::from(number)).ok_or(Refusal::Gone)?;
-                change::note_delay(recipient)?;
+                change_queue::note_delay(recipient)?;
             }
             Command::CancelQueued { queue } => return self.cancel(queue),
             Command::ChangePassword(change) => {
@@ -762,7 +765,8 @@ impl State {
             return Err(Refusal::OverQuota.into());
         }
         self.name_file(&delivery.record.body);
-        let message = Message { uid: Uid(0), record: delivery.record, flags: change::tidy(delivery.flags) };
+        let message =
+            Message { uid: Uid(0), record: delivery.record, flags: change_message::tidy(delivery.flags) };
         let (uid_validity, uid) = self.put(delivery.mailbox, delivery.folder, message, delivery.summary)?;
         Ok(Outcome::Uid { uid_validity, uid, fresh: true })
     }
@@ -795,7 +799,7 @@ impl State {
     ) -> Result<(u32, Uid), Stop> {
         let held = self.held(mailbox)?;
         let record = held.folders.get_mut(&folder).ok_or(Refusal::Gone)?;
-        let uid = change::count_in(record, &message)?;
+        let uid = change_message::count_in(record, &message)?;
         message.uid = uid;
         let uid_validity = record.uid_validity;
         held.messages.insert((folder, uid), Arc::new(HeldMessage { message, summary }));
@@ -807,7 +811,7 @@ impl State {
         let held = self.held(mailbox)?;
         let Some(taken) = held.messages.remove(&(folder, uid)) else { return Ok(()) };
         let record = held.folders.get_mut(&folder).ok_or(Refusal::Gone)?;
-        change::count_out(record, &taken.message);
+        change_message::count_out(record, &taken.message);
         self.drop_file(&taken.message.record.body);
         Ok(())
     }
@@ -833,7 +837,7 @@ impl State {
     fn there(&mut self, mailbox: MailboxId, folder: Folder, uids: Vec<Uid>) -> Result<Vec<Uid>, Stop> {
         self.folder(mailbox, folder)?;
         let held = self.held(mailbox)?;
-        let mut uids = change::in_order(uids);
+        let mut uids = change_message::in_order(uids);
         uids.retain(|uid| held.messages.contains_key(&(folder, *uid)));
         Ok(uids)
     }
@@ -856,8 +860,8 @@ impl State {
                 continue;
             };
             let message = &mut Arc::make_mut(message).message;
-            let after = change::flags(&message.flags, change, flags);
-            change::count_seen(record, message.flags.seen, after.seen);
+            let after = change_message::flags(&message.flags, change, flags);
+            change_message::count_seen(record, message.flags.seen, after.seen);
             message.flags = after.clone();
             now.push((uid, after));
         }
@@ -960,7 +964,7 @@ impl State {
         let shred = self.place(first.slot.shred_key.expose());
         let held = self.held(mailbox)?;
         let gone = change::drop_invitation_slots(&mut held.record);
-        let warnings = change::begin_warnings_anew(&mut held.record);
+        let warnings = change_life::begin_warnings_anew(&mut held.record);
         let (key, former) = change::open_mailbox(&mut held.record, first, shred);
         for key in [former, key] {
             held.keys.insert(key.fingerprint.clone(), Arc::new(key));
@@ -1010,7 +1014,7 @@ impl State {
     }
 
     fn delete(&mut self, mailbox: MailboxId, now: Time, only: Option<DeleteIf>) -> Result<Outcome, Stop> {
-        change::check_delete(&self.held(mailbox)?.record, only)?;
+        change_life::check_delete(&self.held(mailbox)?.record, only)?;
         let held = self.boxes.remove(&mailbox).ok_or(Refusal::Gone)?;
         self.removed.insert(mailbox);
         self.changed.insert(mailbox);
@@ -1047,7 +1051,7 @@ impl State {
         if let Purpose::Warning(mailbox, _) = mail.purpose
             && let Ok(held) = self.held(mailbox)
         {
-            change::end_warning(&mut held.record, mail.id, ran);
+            change_life::end_warning(&mut held.record, mail.id, ran);
         }
     }
 
@@ -1072,13 +1076,13 @@ impl State {
     }
 
     fn enqueue(&mut self, new: NewQueued) -> Result<Outcome, Stop> {
-        change::check_queued(&new)?;
+        change_queue::check_queued(&new)?;
         if self.queue.contains_key(&new.record.id) {
             return Err(Refusal::AlreadyDone.into());
         }
         let mut record = new.record;
         record.shred = new.queue_key.map(|key| self.place(key.expose()));
-        let recipients = change::number(record.id, new.recipients);
+        let recipients = change_queue::number(record.id, new.recipients);
         self.name_file(&record.body);
         self.queue.insert(record.id, Arc::new(Queued { record, recipients }));
         Ok(Outcome::Done)
@@ -1118,11 +1122,11 @@ impl State {
             RecipientState::Leased { until } => Some(until),
             _ => None,
         };
-        if !change::may_settle(recipient.state, held, lease, &outcome) {
+        if !change_queue::may_settle(recipient.state, held, lease, &outcome) {
             return Err(Refusal::Gone.into());
         }
-        change::settle(recipient, outcome);
-        if !queued.recipients.iter().any(|recipient| change::waits(recipient.state))
+        change_queue::settle(recipient, outcome);
+        if !queued.recipients.iter().any(|recipient| change_queue::waits(recipient.state))
             && let Some(mail) = self.drop_queued(queue)
         {
             self.left_the_queue(&mail, true);

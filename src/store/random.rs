@@ -529,7 +529,7 @@ pub(crate) fn check_rows(stage: &Stage) {
     assert_eq!(disk.page(&[key::QUEUED_FOR], None, usize::MAX).unwrap().len(), about);
     let mut waiting: HashMap<QueueId, u64> = HashMap::new();
     for (_, recipient) in disk.rows::<QueuedRecipient>(&[key::RECIPIENT], None, usize::MAX).unwrap() {
-        let waits = crate::store::change::waits(recipient.state);
+        let waits = crate::store::change_queue::waits(recipient.state);
         *waiting.entry(recipient.queue).or_insert(0) += u64::from(waits);
         let due = disk.holds(&key::due(recipient.next, recipient.queue, recipient.number)).unwrap();
         assert_eq!(due, waits);

@@ -1,0 +1,74 @@
+//! How messages change what their folder counts, and flags: pure functions, the same for every engine.
+
+use crate::store::command::FlagChange;
+use crate::store::command::Refusal;
+use crate::store::record::Flags;
+use crate::store::record::FolderRecord;
+use crate::store::record::Message;
+use crate::store::record::Uid;
+
+/// RFC 3501 §6.4.6: the flags that `now` becomes.
+pub(crate) fn flags(now: &Flags, change: FlagChange, given: &Flags) -> Flags {
+    let pick = |now: bool, given: bool| match change {
+        FlagChange::Replace => given,
+        FlagChange::Add => now || given,
+        FlagChange::Remove => now && !given,
+    };
+    let mut keywords = match change {
+        FlagChange::Replace => given.keywords.clone(),
+        FlagChange::Add => now.keywords.iter().chain(&given.keywords).cloned().collect(),
+        FlagChange::Remove => {
+            now.keywords.iter().filter(|word| !given.keywords.contains(word)).cloned().collect()
+        }
+    };
+    keywords.sort_unstable();
+    keywords.dedup();
+    Flags {
+        seen: pick(now.seen, given.seen),
+        answered: pick(now.answered, given.answered),
+        flagged: pick(now.flagged, given.flagged),
+        deleted: pick(now.deleted, given.deleted),
+        draft: pick(now.draft, given.draft),
+        keywords,
+    }
+}
+
+/// Gives a message that comes into a folder its number, and counts it.
+pub(crate) fn count_in(folder: &mut FolderRecord, message: &Message) -> Result<Uid, Refusal> {
+    let uid = folder.uid_next;
+    folder.uid_next = Uid(uid.0.checked_add(1).ok_or(Refusal::OverQuota)?);
+    folder.messages = folder.messages.saturating_add(1);
+    folder.unseen = folder.unseen.saturating_add(u32::from(!message.flags.seen));
+    folder.bytes = folder.bytes.saturating_add(message.record.body.length());
+    Ok(uid)
+}
+
+/// Counts a message that leaves a folder.
+pub(crate) fn count_out(folder: &mut FolderRecord, message: &Message) {
+    folder.messages = folder.messages.saturating_sub(1);
+    folder.unseen = folder.unseen.saturating_sub(u32::from(!message.flags.seen));
+    folder.bytes = folder.bytes.saturating_sub(message.record.body.length());
+}
+
+/// Counts a change of `\Seen`.
+pub(crate) fn count_seen(folder: &mut FolderRecord, before: bool, after: bool) {
+    match (before, after) {
+        (false, true) => folder.unseen = folder.unseen.saturating_sub(1),
+        (true, false) => folder.unseen = folder.unseen.saturating_add(1),
+        (true, true) | (false, false) => {}
+    }
+}
+
+/// Keywords sorted, each once.
+pub(crate) fn tidy(mut flags: Flags) -> Flags {
+    flags.keywords.sort_unstable();
+    flags.keywords.dedup();
+    flags
+}
+
+/// Ascending, each once.
+pub(crate) fn in_order(mut uids: Vec<Uid>) -> Vec<Uid> {
+    uids.sort_unstable();
+    uids.dedup();
+    uids
+}
