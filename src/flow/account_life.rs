@@ -3,7 +3,7 @@
 use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
-use crate::store::record::LifeClock;
+use crate::store::record_life::LifeClock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

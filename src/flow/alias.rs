@@ -21,9 +21,9 @@ use crate::policy::tls::Sender;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
-use crate::store::record::AliasRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
+use crate::store::record_account::AliasRecord;
 use std::sync::Arc;
 
 /// The secure alias of an account.

@@ -39,7 +39,7 @@ use crate::store::record::Folder;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::note::PinNews;
 use crate::vault::mailbox_key::VaultEntry;
 use crate::vault::pin::Pin;

@@ -8,8 +8,8 @@ use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
-use crate::store::record::CertificateRecord;
 use crate::store::record::Fingerprint;
+use crate::store::record_stored::CertificateRecord;
 use crate::threads;
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use crate::policy::tls::UnknownLevel;
 use crate::store::command;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
-use crate::store::record::QueuedRecipient;
+use crate::store::record_queue::QueuedRecipient;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

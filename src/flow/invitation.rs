@@ -16,7 +16,7 @@ use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::letter::Sender;

@@ -11,9 +11,9 @@ use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::command::Settlement;
 use crate::store::error::StoreError;
-use crate::store::record::QueueRecord;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
+use crate::store::record_queue::QueueRecord;
+use crate::store::record_queue::QueuedRecipient;
+use crate::store::record_queue::RecipientState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

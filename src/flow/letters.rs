@@ -30,7 +30,7 @@ use crate::policy::tls::Demand;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::letter::Letterhead;
 use crate::texts::letter::MailText;
 use crate::texts::template::Choice;

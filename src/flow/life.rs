@@ -24,10 +24,10 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
-use crate::store::record::LifeClock;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
+use crate::store::record_life::LifeClock;
 use std::sync::Arc;
 use std::time::Duration;
 

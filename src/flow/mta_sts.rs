@@ -18,7 +18,7 @@ use crate::policy::mta_sts::PolicyId;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
-use crate::store::record::StsRecord;
+use crate::store::record_stored::StsRecord;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;

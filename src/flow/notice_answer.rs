@@ -17,7 +17,7 @@ use crate::flow::returned;
 use crate::policy::answer;
 use crate::policy::rate::Network;
 use crate::policy::tls::Demand;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::mail;
 use std::collections::HashMap;
 use std::io::Read;

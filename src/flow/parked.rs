@@ -5,7 +5,7 @@ use crate::base::id::QueueId;
 use crate::flow::queue::Destination;
 use crate::flow::queue::Job;
 use crate::store::command::Command;
-use crate::store::record::QueuedRecipient;
+use crate::store::record_queue::QueuedRecipient;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -30,7 +30,7 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::MailboxKind;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::sample;
 use crate::texts::sample::House;
 use crate::texts::sample::Sample;

@@ -45,7 +45,7 @@ use crate::smtp::client::Forward;
 use crate::smtp::client::Plan;
 use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
-use crate::store::record::SeenCertificate;
+use crate::store::record_stored::SeenCertificate;
 use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;

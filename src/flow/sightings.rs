@@ -4,7 +4,7 @@
 use crate::base::address::Domain;
 use crate::flow::Flow;
 use crate::store::command::Command;
-use crate::store::record::SeenCertificate;
+use crate::store::record_stored::SeenCertificate;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -14,7 +14,7 @@ use crate::policy::closing;
 use crate::store::command::Command;
 use crate::store::record::InvitationRecord;
 use crate::store::record::MailboxRecord;
-use crate::store::record::Purpose;
+use crate::store::record_queue::Purpose;
 use crate::texts::closing as texts;
 use crate::texts::closing::Keep;
 

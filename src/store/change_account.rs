@@ -17,8 +17,8 @@ use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::ShredRef;
-use crate::store::record::ShutGeneration;
 use crate::store::record::SlotKind;
+use crate::store::record_account::ShutGeneration;
 
 /// A record above this takes no further generation, octets: a value of the store has 16 KiB.
 const ROOM: usize = 14 << 10;

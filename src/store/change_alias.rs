@@ -2,13 +2,13 @@
 
 use crate::base::alias::AliasLevel;
 use crate::store::command::Refusal;
-use crate::store::record::AliasRecord;
 use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
-use crate::store::record::RefusedRecord;
 use crate::store::record::Uid;
+use crate::store::record_account::AliasRecord;
+use crate::store::record_account::RefusedRecord;
 
 /// See [`crate::store::command::Command::PutAlias`].
 pub(crate) fn put(

@@ -13,19 +13,19 @@ use crate::store::command::DeleteIf;
 use crate::store::command::NewMailbox;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
-use crate::store::record::Asked;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
-use crate::store::record::LifeClock;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
-use crate::store::record::Moment;
-use crate::store::record::NoticeRecord;
-use crate::store::record::Purpose;
-use crate::store::record::QueueRecord;
-use crate::store::record::Suspension;
-use crate::store::record::Warning;
+use crate::store::record_life::Asked;
+use crate::store::record_life::LifeClock;
+use crate::store::record_life::Moment;
+use crate::store::record_life::NoticeRecord;
+use crate::store::record_life::Suspension;
+use crate::store::record_life::Warning;
+use crate::store::record_queue::Purpose;
+use crate::store::record_queue::QueueRecord;
 use std::time::Duration;
 
 /// An account that asked for a new mailbox gets it when it asks again within this.

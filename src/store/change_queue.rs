@@ -5,8 +5,8 @@ use crate::store::command::NewQueued;
 use crate::store::command::Refusal;
 use crate::store::command::Settlement;
 use crate::store::error::StoreError;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
+use crate::store::record_queue::QueuedRecipient;
+use crate::store::record_queue::RecipientState;
 use std::time::Duration;
 
 /// Why a recipient waits or ended, octets.

@@ -2,10 +2,10 @@
 
 use crate::base::address::Domain;
 use crate::store::command::Refusal;
-use crate::store::record::SeenCertificate;
-use crate::store::record::StoredCertificate;
-use crate::store::record::StoredCertificates;
-use crate::store::record::StsRecord;
+use crate::store::record_stored::SeenCertificate;
+use crate::store::record_stored::StoredCertificate;
+use crate::store::record_stored::StoredCertificates;
+use crate::store::record_stored::StsRecord;
 
 /// One more of them.
 pub(crate) fn add(

@@ -17,11 +17,11 @@ use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::InvitationState;
 use crate::store::record::MailboxState;
-use crate::store::record::Purpose;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
+use crate::store::record_queue::Purpose;
 use crate::store::sample::*;
 
 #[test]

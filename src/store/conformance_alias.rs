@@ -7,9 +7,9 @@ use crate::store::command::Delivery;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
 use crate::store::error::StoreError;
-use crate::store::record::AliasRecord;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
+use crate::store::record_account::AliasRecord;
 use crate::store::sample::*;
 
 fn put(n: u8, alias: AliasRecord, expected: Option<AliasRecord>) -> Command {

@@ -8,8 +8,8 @@ use crate::store::command::Refusal;
 use crate::store::error::StoreError;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
-use crate::store::record::Purpose;
 use crate::store::record::Uid;
+use crate::store::record_queue::Purpose;
 use crate::store::sample::*;
 use crate::vault::primitives::sha256;
 

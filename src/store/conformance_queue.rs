@@ -8,9 +8,9 @@ use crate::store::command::Outcome;
 use crate::store::command::Refusal;
 use crate::store::command::Settlement;
 use crate::store::error::StoreError;
-use crate::store::record::Purpose;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
+use crate::store::record_queue::Purpose;
+use crate::store::record_queue::QueuedRecipient;
+use crate::store::record_queue::RecipientState;
 use crate::store::sample::*;
 use std::time::Duration;
 

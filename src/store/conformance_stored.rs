@@ -4,10 +4,10 @@ use crate::base::address::Domain;
 use crate::base::time::Time;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
-use crate::store::record::SeenCertificate;
-use crate::store::record::StoredCertificate;
-use crate::store::record::StoredKind;
-use crate::store::record::StsRecord;
+use crate::store::record_stored::SeenCertificate;
+use crate::store::record_stored::StoredCertificate;
+use crate::store::record_stored::StoredKind;
+use crate::store::record_stored::StsRecord;
 use crate::store::sample::*;
 
 #[test]

@@ -9,10 +9,10 @@ use crate::store::command::Refusal;
 use crate::store::disk::Source;
 use crate::store::draft::Draft;
 use crate::store::key;
-use crate::store::record::AliasRecord;
 use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
-use crate::store::record::RefusedRecord;
+use crate::store::record_account::AliasRecord;
+use crate::store::record_account::RefusedRecord;
 
 impl Draft<'_> {
     pub(crate) fn put_alias(

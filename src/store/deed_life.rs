@@ -22,13 +22,13 @@ use crate::store::record::Folder;
 use crate::store::record::FolderRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
-use crate::store::record::LifeClock;
 use crate::store::record::MailboxRecord;
-use crate::store::record::Moment;
-use crate::store::record::NoticeRecord;
-use crate::store::record::Purpose;
-use crate::store::record::QueueRecord;
-use crate::store::record::Suspension;
+use crate::store::record_life::LifeClock;
+use crate::store::record_life::Moment;
+use crate::store::record_life::NoticeRecord;
+use crate::store::record_life::Suspension;
+use crate::store::record_queue::Purpose;
+use crate::store::record_queue::QueueRecord;
 use crate::vault::seal::Index;
 
 /// The name of the table of former mailboxes in its HMAC.

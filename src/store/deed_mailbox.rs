@@ -29,18 +29,18 @@ use crate::store::disk::Source;
 use crate::store::draft::Draft;
 use crate::store::error::StoreError;
 use crate::store::key;
-use crate::store::record::CertificateRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MessageRecord;
-use crate::store::record::SeenCertificate;
 use crate::store::record::ShredRef;
 use crate::store::record::SigningKey;
-use crate::store::record::StoredCertificate;
-use crate::store::record::StsRecord;
+use crate::store::record_stored::CertificateRecord;
+use crate::store::record_stored::SeenCertificate;
+use crate::store::record_stored::StoredCertificate;
+use crate::store::record_stored::StsRecord;
 use crate::vault::seal::Index;
 
 /// The name of the address table in its HMAC.

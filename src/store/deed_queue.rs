@@ -19,9 +19,9 @@ use crate::store::draft::Draft;
 use crate::store::draft::Leases;
 use crate::store::error::StoreError;
 use crate::store::key;
-use crate::store::record::QueueRecord;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
+use crate::store::record_queue::QueueRecord;
+use crate::store::record_queue::QueuedRecipient;
+use crate::store::record_queue::RecipientState;
 use std::time::Duration;
 
 impl Draft<'_> {

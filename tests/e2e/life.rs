@@ -18,7 +18,7 @@ use crate::peer::Act;
 use crate::peer::Plan;
 use crate::peer::Taken;
 use guardpost::serve::control::request::Request;
-use guardpost::store::record::RecipientState;
+use guardpost::store::record_queue::RecipientState;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -23,7 +23,7 @@ use crate::renewal::unfolded;
 use guardpost::net::listen::Service;
 use guardpost::store::command::Command;
 use guardpost::store::record::MailboxKind;
-use guardpost::store::record::NoticeRecord;
+use guardpost::store::record_life::NoticeRecord;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;

@@ -19,7 +19,7 @@ use guardpost::base::address::Address;
 use guardpost::net::listen::Service;
 use guardpost::serve::control::request::Request;
 use guardpost::store::command::Command::PutNotices;
-use guardpost::store::record::NoticeRecord;
+use guardpost::store::record_life::NoticeRecord;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;

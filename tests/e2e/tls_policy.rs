@@ -28,7 +28,7 @@ use guardpost::net::dns::Table;
 use guardpost::net::dns::Trust;
 use guardpost::net::listen::Service;
 use guardpost::policy::tls::Stored;
-use guardpost::store::record::RecipientState;
+use guardpost::store::record_queue::RecipientState;
 use guardpost::vault::OsRandom;
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;

@@ -16,16 +16,16 @@ use crate::openpgp::fingerprint_text;
 use crate::policy::tls::Stored;
 use crate::serve::control::answer;
 use crate::store::Health;
-use crate::store::record::CertificateRecord;
-use crate::store::record::ClockTrouble;
 use crate::store::record::FolderRecord;
 use crate::store::record::InvitationState;
-use crate::store::record::Purpose;
-use crate::store::record::QueuedRecipient;
-use crate::store::record::RecipientState;
-use crate::store::record::SeenCertificate;
-use crate::store::record::ShutGeneration;
-use crate::store::record::StoredCertificate;
+use crate::store::record_account::ShutGeneration;
+use crate::store::record_life::ClockTrouble;
+use crate::store::record_queue::Purpose;
+use crate::store::record_queue::QueuedRecipient;
+use crate::store::record_queue::RecipientState;
+use crate::store::record_stored::CertificateRecord;
+use crate::store::record_stored::SeenCertificate;
+use crate::store::record_stored::StoredCertificate;
 
 pub(super) fn totals(folders: &[FolderRecord]) -> (u64, u64) {
     folders.iter().fold((0, 0), |(messages, bytes), folder| {
