@@ -34,7 +34,7 @@ use crate::smtp::client::Trouble;
 use crate::smtp::client::clean;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
-use crate::store::command::Settlement;
+use crate::store::command_part::Settlement;
 use crate::store::error::StoreError;
 use crate::store::record_queue::Purpose;
 use crate::store::record_queue::QueueRecord;

@@ -26,7 +26,7 @@ use crate::policy::life::Told;
 use crate::policy::life::next;
 use crate::policy::life::state;
 use crate::store::command::Command;
-use crate::store::command::DeleteIf;
+use crate::store::command_part::DeleteIf;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::MailboxRecord;

@@ -9,7 +9,7 @@ use crate::flow::bounce::Settled;
 use crate::flow::bounce::reports;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
-use crate::store::command::Settlement;
+use crate::store::command_part::Settlement;
 use crate::store::error::StoreError;
 use crate::store::record_queue::QueueRecord;
 use crate::store::record_queue::QueuedRecipient;

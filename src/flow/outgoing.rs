@@ -13,7 +13,7 @@ use crate::flow::sealing::Composed;
 use crate::flow::sealing::blocking;
 use crate::policy::tls::Demand;
 use crate::store::command::Command;
-use crate::store::command::NewQueued;
+use crate::store::command_part::NewQueued;
 use crate::store::record_queue::Purpose;
 use crate::store::record_queue::QueueRecord;
 use crate::store::record_queue::QueuedRecipient;

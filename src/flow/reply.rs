@@ -21,7 +21,7 @@ use crate::mime::header::Script;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
 use crate::store::command::Command;
-use crate::store::command::FlagChange;
+use crate::store::command_part::FlagChange;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
 use crate::store::record::MailboxKind;

@@ -19,7 +19,7 @@ use crate::openpgp::encrypt::Addressed;
 use crate::openpgp::encrypt::Form;
 use crate::store::body::Bodies;
 use crate::store::body::Body;
-use crate::store::command::Delivery;
+use crate::store::command_part::Delivery;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
 use crate::store::record::Folder;

@@ -1,7 +1,7 @@
 //! How messages change what their folder counts, and flags: pure functions, the same for every engine.
 
-use crate::store::command::FlagChange;
 use crate::store::command::Refusal;
+use crate::store::command_part::FlagChange;
 use crate::store::record::Flags;
 use crate::store::record::FolderRecord;
 use crate::store::record::Message;

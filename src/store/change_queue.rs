@@ -1,9 +1,9 @@
 //! How queued mail changes: pure functions, the same for every engine.
 
 use crate::base::id::QueueId;
-use crate::store::command::NewQueued;
 use crate::store::command::Refusal;
-use crate::store::command::Settlement;
+use crate::store::command_part::NewQueued;
+use crate::store::command_part::Settlement;
 use crate::store::error::StoreError;
 use crate::store::record_queue::QueuedRecipient;
 use crate::store::record_queue::RecipientState;

@@ -321,7 +321,7 @@ pub(crate) struct Octets(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) Vec<
 mod tests {
     use super::*;
     use crate::store::command::Command;
-    use crate::store::command::NewQueued;
+    use crate::store::command_part::NewQueued;
     use crate::store::record::Flags;
     use crate::store::record::FolderRecord;
     use crate::store::record::InvitationRecord;

@@ -2,9 +2,9 @@
 
 use crate::base::time::Time;
 use crate::store::command::Command;
-use crate::store::command::KeyRenewal;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
+use crate::store::command_part::KeyRenewal;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::KeyRecord;

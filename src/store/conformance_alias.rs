@@ -3,9 +3,9 @@
 use crate::base::alias::AliasLevel;
 use crate::base::time::Time;
 use crate::store::command::Command;
-use crate::store::command::Delivery;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
+use crate::store::command_part::Delivery;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
 use crate::store::record::Uid;

@@ -2,10 +2,10 @@
 
 use crate::base::time::Time;
 use crate::store::command::Command;
-use crate::store::command::DeleteIf;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
-use crate::store::command::Settlement;
+use crate::store::command_part::DeleteIf;
+use crate::store::command_part::Settlement;
 use crate::store::record::Folder;
 use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;

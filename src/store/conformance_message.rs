@@ -2,9 +2,9 @@
 
 use crate::store::PAGE;
 use crate::store::command::Command;
-use crate::store::command::FlagChange;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
+use crate::store::command_part::FlagChange;
 use crate::store::error::StoreError;
 use crate::store::record::Flags;
 use crate::store::record::Folder;

@@ -6,7 +6,7 @@ use crate::store::body::Body;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
-use crate::store::command::Settlement;
+use crate::store::command_part::Settlement;
 use crate::store::error::StoreError;
 use crate::store::record_queue::Purpose;
 use crate::store::record_queue::QueuedRecipient;

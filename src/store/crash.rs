@@ -7,9 +7,9 @@
 use crate::base::time::Time;
 use crate::store::codec::Number;
 use crate::store::command::Command;
-use crate::store::command::DeleteIf;
-use crate::store::command::FlagChange;
-use crate::store::command::Settlement;
+use crate::store::command_part::DeleteIf;
+use crate::store::command_part::FlagChange;
+use crate::store::command_part::Settlement;
 use crate::store::disk::Source;
 use crate::store::key;
 use crate::store::random::check_rows;

@@ -13,6 +13,7 @@ mod change_queue;
 mod change_stored;
 mod codec;
 pub mod command;
+pub mod command_part;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod faults;
 mod kept;
 mod key;
 pub mod model;
+mod outcome;
 pub mod place;
 mod poison;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::base::time::Time;
 use crate::policy::golden;
 use crate::store::command::Command;
-use crate::store::command::DeleteIf;
 use crate::store::command::Refusal;
+use crate::store::command_part::DeleteIf;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::Folder;

@@ -16,10 +16,10 @@ use crate::store::codec::Number;
 use crate::store::codec::Octets;
 use crate::store::codec::StsRow;
 use crate::store::command::Command;
-use crate::store::command::DeleteIf;
-use crate::store::command::FlagChange;
-use crate::store::command::KeyRenewal;
-use crate::store::command::Settlement;
+use crate::store::command_part::DeleteIf;
+use crate::store::command_part::FlagChange;
+use crate::store::command_part::KeyRenewal;
+use crate::store::command_part::Settlement;
 use crate::store::deed_life;
 use crate::store::deed_mailbox;
 use crate::store::disk::Disk;
@@ -350,7 +350,7 @@ fn flags(bits: u8) -> Flags {
     }
 }
 
-fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command::Delivery> {
+fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command_part::Delivery> {
     let mut delivery = delivery(n, c % 6);
     delivery.folder = folder;
     delivery.flags = flags(d);

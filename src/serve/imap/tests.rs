@@ -384,7 +384,7 @@ async fn a_damaged_message_harms_no_other() {
     let middle = world.flow.store.message(alice, Folder::INBOX, Uid(2)).await.unwrap().unwrap();
     let mut damaged = middle.record.clone();
     damaged.body = crate::store::body::Body::Inline(b"no OpenPGP".to_vec());
-    let delivery = crate::store::command::Delivery {
+    let delivery = crate::store::command_part::Delivery {
         mailbox: alice,
         folder: Folder::DRAFTS,
         certificate: damaged.certificate.clone(),

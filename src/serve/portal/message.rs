@@ -17,7 +17,7 @@ use crate::serve::portal::view::Need;
 use crate::serve::portal::view::Place;
 use crate::store::Health;
 use crate::store::command::Command;
-use crate::store::command::FlagChange;
+use crate::store::command_part::FlagChange;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
 use askama::Template;

@@ -23,7 +23,7 @@ use guardpost::net::dns::Table;
 use guardpost::net::tls::self_signed;
 use guardpost::policy::tls::Demand;
 use guardpost::store::command::Command;
-use guardpost::store::command::NewQueued;
+use guardpost::store::command_part::NewQueued;
 use guardpost::store::record_queue::Purpose;
 use guardpost::store::record_queue::QueueRecord;
 use guardpost::store::record_queue::QueuedRecipient;
