@@ -40,6 +40,7 @@ mod digest;
 mod disk;
 mod draft;
 pub mod engine;
+mod engine_read;
 pub mod error;
 #[cfg(test)]
 mod faults;
