@@ -236,7 +236,7 @@ fn a_deleted_mailbox_does_not_come_back_with_the_rows_of_yesterday() {
     drop(engine);
     let stage = Stage::at(&dir).unwrap();
     assert!(stage.ask(stage.store().mailbox(mailbox(2))).is_none());
-    crate::store::random::check_rows(&stage);
+    crate::store::rows_agree::check_rows(&stage);
 }
 
 #[test]
@@ -524,5 +524,5 @@ fn a_large_mailbox_is_removed_in_many_batches_and_over_a_restart() {
         rounds += 1;
         assert!(rounds < 10_000);
     }
-    crate::store::random::check_rows(&stage);
+    crate::store::rows_agree::check_rows(&stage);
 }

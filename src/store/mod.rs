@@ -60,6 +60,8 @@ mod poison;
 mod races;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod random_command;
 pub mod record;
 pub mod record_account;
 pub mod record_life;
@@ -68,6 +70,8 @@ pub mod record_stored;
 mod remover;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod rows_agree;
 #[cfg(test)]
 mod sample;
 mod shred;
