@@ -13,6 +13,8 @@ mod draft;
 mod export;
 pub mod face;
 mod first_use;
+#[cfg(test)]
+mod first_use_tests;
 pub mod form;
 mod frame;
 pub mod headers;
@@ -28,6 +30,8 @@ pub mod origin;
 #[cfg(test)]
 mod owner_tests;
 mod page;
+#[cfg(test)]
+mod page_tests;
 mod policy_host;
 mod print;
 mod reply;
@@ -36,6 +40,8 @@ mod search;
 pub mod session;
 mod sessions;
 mod sign_in;
+#[cfg(test)]
+mod sign_in_tests;
 mod sign_out;
 #[cfg(test)]
 pub(crate) mod tests;

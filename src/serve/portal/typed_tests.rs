@@ -1,8 +1,10 @@
 //! What was typed is not lost: by a session that ends, a wrong password, another language, a page loaded again.
 
+use super::tests::HOST;
 use super::tests::PASSWORD;
 use super::tests::World;
 use super::tests::mixed;
+use super::*;
 
 /// Long enough that it would not fit into a form if every letter were escaped.
 #[tokio::test]
@@ -233,4 +235,90 @@ async fn an_answer_stays_with_its_mailbox() {
     assert!(wrong.text().contains("from bob alone"), "it is not lost by that");
     let right = world.upload("/login", &with("bob@mail.example"), &[], "").await;
     assert!(right.status == 200 && right.text().contains(">\nfrom bob alone</textarea>"), "{}", right.text());
+}
+
+#[tokio::test]
+async fn an_answer_typed_too_late_is_carried_along() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    world.clock.pass(20);
+    let fields = [("to", "sender"), ("subject", "Re: <x>"), ("body", "typed for an hour")];
+    let ended = world.upload("/mailbox/inbox/1/reply", &fields, &[("a.txt", b"x")], &cookie).await;
+    assert_eq!(ended.status, 403);
+    let text = ended.text();
+    assert!(text.contains("You were signed out") && text.contains("value=\"typed for an hour\""));
+    assert!(text.contains("name=\"then\" value=\"inbox/1\"") && text.contains("Re: &#60;x&#62;"));
+    let fields = [
+        ("then", "inbox/1"),
+        ("subject", "Re: <x>"),
+        ("body", "typed for an hour"),
+        ("address", "bob@mail.example"),
+        ("password", PASSWORD),
+    ];
+    let resumed = world.post("/login", &fields, "").await;
+    assert_eq!(resumed.status, 200);
+    assert!(resumed.text().contains(">\ntyped for an hour</textarea>"), "{}", resumed.text());
+    assert!(resumed.text().contains("action=\"/mailbox/inbox/1/reply\""));
+    assert!(resumed.cookie().is_some());
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_taken() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let path = "/mailbox/inbox/1/reply";
+    let empty = world.post(path, &[("to", "sender"), ("subject", "s"), ("body", "  ")], &cookie).await;
+    assert_eq!(empty.status, 422);
+    assert!(empty.text().contains("Write a message."));
+    let large = vec![b'x'; 20 << 20];
+    let fields = [("to", "sender"), ("subject", "kept subject"), ("body", "kept text")];
+    let refused = world.upload(path, &fields, &[("small.txt", b"x"), ("large.bin", &large)], &cookie).await;
+    assert_eq!(refused.status, 413);
+    let text = refused.text();
+    assert!(text.contains("large.bin") && text.contains("kept text") && text.contains("kept subject"));
+    let lies = Request::post(path)
+        .header("host", HOST)
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .header("content-length", 1_u64 << 40)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(world.ask(lies).await.status, 413);
+    let broken = Request::post(path)
+        .header("host", HOST)
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(Body::from("--x\r\nContent-Disposition: form-data; name=\"body\"\r\n\r\nno end"))
+        .unwrap();
+    assert_eq!(world.ask(broken).await.status, 400);
+    assert!(world.get("/mailbox/sent", &cookie).await.text().contains("You have not sent anything yet."));
+    let fits = vec![b'x'; 17 << 20];
+    let taken = world.upload(path, &fields, &[("fits.bin", &fits)], &cookie).await;
+    assert_eq!(taken.status, 303, "{}", taken.text());
+}
+
+/// The code of a test message is long: who changes the language while it is typed does not begin anew.
+#[tokio::test]
+async fn a_code_goes_along_into_the_other_language() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let page = world.get("/mailbox/key", &cookie).await.text();
+    assert!(!page.contains("id=\"code\"") && page.contains("href=\"/mailbox/key?lang=de\""), "{page}");
+    assert_eq!(world.post("/mailbox/key/direct", &[("key", "mailbox")], &cookie).await.status, 303);
+    let page = world.get("/mailbox/key", &cookie).await.text();
+    let button = "form=\"confirm\" formaction=\"/mailbox/key/confirm?lang=de\"";
+    assert!(page.contains(button) && page.contains("id=\"confirm\""), "{page}");
+    for _ in 0..6 {
+        let fields = [("code", "0471 \""), ("lang", "de")];
+        let other = world.post("/mailbox/key/confirm?lang=de", &fields, &cookie).await;
+        let text = other.text();
+        assert!(other.status == 200 && text.contains("<html lang=\"de\">"), "{text}");
+        assert!(text.contains("name=\"code\" type=\"text\" value=\"0471 &#34;\""), "{text}");
+        assert!(text.contains("formaction=\"/mailbox/key/confirm?lang=en\""), "and back: {text}");
+    }
+    let wrong = world.post("/mailbox/key/confirm", &[("code", "00000000")], &cookie).await;
+    assert_eq!(wrong.status, 403, "no try was used");
+    assert!(wrong.text().contains("name=\"code\" type=\"text\" value=\"\"") && wrong.text().contains(button));
 }
