@@ -82,6 +82,8 @@ pub mod zip;
 pub mod zone;
 
 #[cfg(test)]
+mod connections_policy_tests;
+#[cfg(test)]
 mod connections_tests;
 #[cfg(test)]
 mod queue_tests;
