@@ -2,6 +2,10 @@
 //!
 //! The seam speaks mail, not keys and bytes, so that another engine can stand behind it. One conformance
 //! suite runs against every engine.
+//!
+//! The files are named by what they do and for what: a `command` changes a `record_*` by the rules in `change_*`, which are
+//! pure; `deed_*` does that on disk, `model_*` in memory, and `conformance_*` holds one against the other. The topics are
+//! the account, the alias, the life of mailboxes, messages, the queue, and what is stored of others.
 
 pub mod body;
 mod change;
