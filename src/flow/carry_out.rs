@@ -119,8 +119,7 @@ impl Flow {
             asks: Vec::new(),
         };
         deed.allow_new_mailboxes(&planned)?;
-        let encrypted =
-            who.kind == MailboxKind::Temporary || planned.iter().any(|one| one.way.is_encrypted());
+        let encrypted = who.kind == MailboxKind::Temporary || planned.iter().any(Planned::stays_encrypted);
         if let Err(error) = deed.all(planned, encrypted).await {
             deed.flow.discard(&deed.commands);
             return Err(error);
@@ -153,7 +152,7 @@ impl Deed<'_> {
         let mut plain = Vec::new();
         let mut open_pgp = Vec::new();
         let mut local = Vec::new();
-        for Planned { recipient, way } in planned {
+        for Planned { recipient, way, .. } in planned {
             self.report.push(self.line(&recipient.address, &way));
             self.delivered.extend(way.here().and_then(|here| delivered::wanted(&recipient, here)));
             match way {

@@ -32,6 +32,15 @@ pub(in crate::flow) struct Planned {
     pub recipient: Recipient,
     /// What.
     pub way: Way,
+    /// What answers to it continue, whichever way it takes.
+    pub answers: Conversation,
+}
+
+impl Planned {
+    /// Are answers to the message encrypted by themselves?
+    pub(in crate::flow) fn stays_encrypted(&self) -> bool {
+        self.way.is_encrypted() || self.answers == Conversation::Encrypted
+    }
 }
 
 /// The ways a message takes.
@@ -103,14 +112,15 @@ impl Flow {
             if planned.iter().any(|earlier| earlier.recipient.address.key() == key) {
                 continue;
             }
-            let way = self
-                .way(&config, [&draft.author, &draft.account], draft.said, conversation, &recipient.address)
-                .await?;
+            let senders = [&draft.author, &draft.account];
+            let way = self.way(&config, senders, draft.said, conversation, &recipient.address).await?;
             let way = match draft.invite {
                 None => way,
                 Some(invite) => asked(invite, way, &recipient.address)?,
             };
-            planned.push(Planned { recipient: recipient.clone(), way });
+            let rule = rule(&config, senders, &recipient.address);
+            let answers = encryption::answers(rule, draft.said, conversation);
+            planned.push(Planned { recipient: recipient.clone(), way, answers });
         }
         let new = planned.iter().filter(|one| matches!(one.way, Way::NewMailbox | Way::Anew(_))).count();
         if new > crate::base::limits::NEW_MAILBOXES {

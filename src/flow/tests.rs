@@ -47,6 +47,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 mod accounts;
+mod conversations;
 
 const PASSWORD: &str = "alice likes long passwords";
 

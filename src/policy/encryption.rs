@@ -152,6 +152,22 @@ pub const fn want(rule: Rule, said: Said, conversation: Conversation, mode: Mode
     }
 }
 
+/// The conversation that answers to the message continue, as far as one recipient goes; an account here counts like
+/// anybody else.
+///
+/// A message between accounts leaves for nobody, but an answer to it may, and with it what was to be encrypted. What
+/// the mode says is said of every message anew.
+pub const fn answers(rule: Rule, said: Said, conversation: Conversation) -> Conversation {
+    use Conversation as C;
+    match (rule, said, conversation) {
+        (_, Said::Plain, _) => C::New,
+        (_, Said::Secure, _) | (_, Said::Nothing, C::Encrypted) | (Rule::Encrypt, Said::Nothing, C::New) => {
+            C::Encrypted
+        }
+        (Rule::None | Rule::Plain | Rule::Refuse, Said::Nothing, C::New) => C::New,
+    }
+}
+
 /// What is done for a recipient who has this? A certificate on file that cannot be used never means plain text.
 pub const fn decide(want: Want, recipient: Recipient, on_bad_key: OnBadKey) -> Decision {
     use Certificate as C;
@@ -205,6 +221,22 @@ mod tests {
             }
         }
         golden::compare("encryption_wants.txt", &table);
+    }
+
+    #[test]
+    fn what_answers_continue() {
+        let mut table = format!("{:<8} {:<8} {:<12} answers\n", "rule", "said", "conversation");
+        for rule in RULES {
+            for said in SAID {
+                for conversation in CONVERSATIONS {
+                    let answers = answers(rule, said, conversation);
+                    let facts = (format!("{rule:?}"), format!("{said:?}"), format!("{conversation:?}"));
+                    let (rule, said, conversation) = facts;
+                    table += &format!("{rule:<8} {said:<8} {conversation:<12} {answers:?}\n");
+                }
+            }
+        }
+        golden::compare("encryption_answers.txt", &table);
     }
 
     #[test]

@@ -1,0 +1,178 @@
+//! Which answers are encrypted by themselves, also where a conversation goes on among colleagues.
+
+use super::*;
+
+/// A message of one account: what is in front of its text, and the text.
+struct Said<'a> {
+    who: &'a Arc<Unlocked>,
+    to: &'a [&'a str],
+    subject: &'a str,
+    id: &'a str,
+    answers: Option<&'a str>,
+    text: &'a str,
+}
+
+impl World {
+    async fn colleague(&self, name: &str) -> Arc<Unlocked> {
+        let name = format!("{name}@example.org");
+        self.flow.add_account(&address(&name), &secret(PASSWORD)).await.unwrap();
+        self.flow.sign_in(&name, secret(PASSWORD), &source(), Realm::Accounts).await.unwrap()
+    }
+
+    async fn say(&self, said: Said<'_>) {
+        let from = said.who.address.to_string();
+        let answers = said.answers.map(|id| format!("In-Reply-To: {id}\r\n")).unwrap_or_default();
+        let message = format!(
+            "From: {from}\r\nTo: {}\r\nSubject: {}\r\nMessage-ID: {}\r\n{answers}\r\n{}\r\n",
+            said.to.join(", "),
+            said.subject,
+            said.id,
+            said.text
+        );
+        let arrived = self.arrived(Some(&from), said.to, &message);
+        self.flow.submit(said.who, arrived).await.unwrap();
+    }
+
+    /// Does a text leave the server in clear?
+    async fn leaves(&self, text: &str) -> bool {
+        self.queue().await.iter().any(|(_, queued)| queued.contains(text))
+    }
+}
+
+/// Alice writes to Bob outside, who answers in the portal; her question about it goes to Carol alone; Carol answers
+/// to both.
+#[tokio::test]
+async fn a_conversation_stays_encrypted_by_way_of_a_colleague() {
+    let world = World::new().await;
+    let carol = world.colleague("carol").await;
+    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
+    let sent = world.folder(&world.alice, Folder::SENT).await;
+    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap();
+    let (id, token) = link(&world.queue().await[0].1);
+    let bob = world.flow.first_use(Some(id), form(&token, pin, "bob chose this one")).await.unwrap();
+    let reply = Reply {
+        folder: Folder::INBOX,
+        uid: Uid(1),
+        to: ReplyTo::Sender,
+        subject: String::new(),
+        body: "answer marker\n".into(),
+        attachments: Vec::new(),
+        ip: IpAddr::from([192, 0, 2, 1]),
+    };
+    world.flow.reply(&bob, reply).await.unwrap();
+    let inbox = world.folder(&world.alice, Folder::INBOX).await;
+    let answer = field(inbox.last().unwrap(), "Message-ID").unwrap().to_owned();
+
+    let (asked, answered) = ("<asked@example.org>", "<answered@example.org>");
+    world
+        .say(Said {
+            who: &world.alice,
+            to: &["carol@example.org"],
+            subject: "Re: merger marker",
+            id: asked,
+            answers: Some(&answer),
+            text: "> answer marker",
+        })
+        .await;
+    world
+        .say(Said {
+            who: &carol,
+            to: &["alice@example.org", "bob@example.net"],
+            subject: "Re: merger marker",
+            id: answered,
+            answers: Some(asked),
+            text: ">> answer marker",
+        })
+        .await;
+    assert!(!world.leaves("answer marker").await, "what Bob wrote leaves in clear");
+    let inbox = world.folder(&bob, Folder::INBOX).await;
+    assert!(inbox.last().unwrap().contains(">> answer marker"), "{inbox:?}");
+    // Whoever it came to goes on like that.
+    world
+        .say(Said {
+            who: &world.alice,
+            to: &["dave@example.net"],
+            subject: "Fwd: merger marker",
+            id: "<forwarded@example.org>",
+            answers: Some(answered),
+            text: ">>> answer marker",
+        })
+        .await;
+    assert!(!world.leaves("answer marker").await);
+}
+
+/// What was asked for between accounts holds for an answer that leaves, and for nothing else.
+#[tokio::test]
+async fn a_tag_between_accounts_holds_for_answers_that_leave() {
+    let world = World::new().await;
+    let carol = world.colleague("carol").await;
+    for (subject, stays) in [("[secure] figures", true), ("figures", false), ("[plain] figures", false)] {
+        for (who, name) in [(&carol, "carol"), (&world.alice, "alice")] {
+            let first = format!("<{name}.{}@example.org>", subject.len());
+            let text = format!("{name} quotes {subject}");
+            world
+                .say(Said {
+                    who: &world.alice,
+                    to: &["carol@example.org"],
+                    subject,
+                    id: &first,
+                    answers: None,
+                    text: "figures",
+                })
+                .await;
+            world
+                .say(Said {
+                    who,
+                    to: &["bob@example.net"],
+                    subject: "Re: figures",
+                    id: &format!("<answer.{name}.{}@example.org>", subject.len()),
+                    answers: Some(&first),
+                    text: &text,
+                })
+                .await;
+            assert_eq!(world.leaves(&text).await, !stays, "{text}");
+        }
+    }
+}
+
+/// The plain tag takes a message out, and what answers it alone; the rest of the conversation stays as it is.
+#[tokio::test]
+async fn the_plain_tag_takes_a_message_between_accounts_out() {
+    let world = World::new().await;
+    let carol = world.colleague("carol").await;
+    let (first, taken_out) = ("<first@example.org>", "<lunch@example.org>");
+    let words = [
+        (&world.alice, "carol@example.org", "[secure] figures", first, None, "one"),
+        (&world.alice, "carol@example.org", "[plain] Re: figures", taken_out, Some(first), "two"),
+        (&carol, "bob@example.net", "Re: figures", "<of-two@example.org>", Some(taken_out), "of the second"),
+        (&carol, "bob@example.net", "Re: figures", "<of-one@example.org>", Some(first), "of the first"),
+    ];
+    for (who, to, subject, id, answers, text) in words {
+        world.say(Said { who, to: &[to], subject, id, answers, text }).await;
+    }
+    assert!(world.leaves("of the second").await);
+    assert!(!world.leaves("of the first").await);
+}
+
+/// What a rule of the administrator encrypts always is not set free by a colleague's answer.
+#[tokio::test]
+async fn a_rule_holds_for_answers_of_colleagues() {
+    let world = World::new().await;
+    let carol = world.colleague("carol").await;
+    let rule = "hostname = \"mail.example.org\"\ntls = { certificate = \"/c\", key = \"/k\" }\n\
+        portal = { url = \"https://post.example.org\" }\n[[domain]]\nname = \"example.org\"\n\
+        [[encryption.rule]]\nfrom = \"alice@example.org\"\nto = \"*\"\naction = \"encrypt\"\n";
+    world.flow.reconfigure(Arc::new(Config::from_text(rule).unwrap()));
+    let (hers, his) = ("<board@example.org>", "<canteen@example.org>");
+    let words = [
+        (&world.alice, "carol@example.org", "board", hers, None, "board"),
+        (&carol, "bob@example.net", "Re: board", "<re.board@example.org>", Some(hers), "> of the board"),
+        (&carol, "alice@example.org", "canteen", his, None, "canteen"),
+        (&carol, "bob@example.net", "canteen", "<re.canteen@example.org>", Some(his), "> of the canteen"),
+    ];
+    for (who, to, subject, id, answers, text) in words {
+        world.say(Said { who, to: &[to], subject, id, answers, text }).await;
+    }
+    assert!(!world.leaves("of the board").await);
+    assert!(world.leaves("of the canteen").await);
+}
