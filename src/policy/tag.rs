@@ -1,8 +1,8 @@
 //! What a sender asks of the server in the subject or in headers: tags, and what is nearly one.
 //!
 //! A tag stands at the start or the end of the decoded subject, also behind any run of reply and forward
-//! prefixes; case does not matter, nor do blanks inside. A bracketed word there that is nearly a tag is refused: a
-//! slip of the finger must not send in clear what was meant to be secret.
+//! prefixes, or in front of the colon of one; case does not matter, nor do blanks inside. A bracketed word there that
+//! is nearly a tag is refused: a slip of the finger must not send in clear what was meant to be secret.
 
 use crate::policy::encryption::Said;
 use thiserror::Error;
@@ -188,11 +188,10 @@ impl Reading<'_> {
         let mut prefixes = String::new();
         let mut rest = subject.trim();
         for _ in 0..ROUNDS {
-            if let Some(length) = prefix(rest) {
-                let (before, behind) = rest.split_at(length);
-                prefixes.push_str(before.trim_end());
+            if let Some(prefix) = Prefix::read(rest) {
+                prefixes.push_str(&self.without_tags(&prefix)?);
                 prefixes.push(' ');
-                rest = behind.trim_start();
+                rest = prefix.behind.trim_start();
                 continue;
             }
             let Some(end) = rest.strip_prefix('[').and_then(|inner| inner.find(']')) else { break };
@@ -203,6 +202,24 @@ impl Reading<'_> {
             rest = behind.trim_start();
         }
         Ok((prefixes, rest))
+    }
+
+    /// The prefix as it was, but for tags between its word and its colon.
+    fn without_tags(&mut self, prefix: &Prefix<'_>) -> Result<String, Refusal> {
+        let mut kept = prefix.word.to_owned();
+        for piece in &prefix.pieces {
+            let bracket = piece.trim_start();
+            let is_tag = match bracket.starts_with('[') {
+                true if is_counter(bracket) => self.is_exactly(&folded(bracket))?,
+                true => self.is_tag(bracket)?,
+                false => false,
+            };
+            if !is_tag {
+                kept.push_str(piece);
+            }
+        }
+        kept.push_str(prefix.colon);
+        Ok(kept)
     }
 
     /// Takes tags off the end.
@@ -222,6 +239,28 @@ impl Reading<'_> {
     /// Is the bracket a tag? What is nearly one is an error.
     fn is_tag(&mut self, bracket: &str) -> Result<bool, Refusal> {
         let word = folded(bracket);
+        if self.is_exactly(&word)? {
+            return Ok(true);
+        }
+        if !self.near_misses {
+            return Ok(false);
+        }
+        let wishes = wishes(self.tags).map(|(tag, _)| tag);
+        match self
+            .tags
+            .secure
+            .iter()
+            .cloned()
+            .chain(wishes)
+            .find(|tag| near(&inner(&word), &inner(&folded(tag))))
+        {
+            Some(meant) => Err(Refusal::NearMiss { found: bracket.to_owned(), meant }),
+            None => Ok(false),
+        }
+    }
+
+    /// Is the folded word a tag?
+    fn is_exactly(&mut self, word: &str) -> Result<bool, Refusal> {
         let is = |tags: &[String]| tags.iter().any(|tag| folded(tag) == word);
         if is(self.tags.secure) {
             self.secure = true;
@@ -240,21 +279,7 @@ impl Reading<'_> {
                 };
             }
         }
-        if !self.near_misses {
-            return Ok(false);
-        }
-        let wishes = wishes(self.tags).map(|(tag, _)| tag);
-        match self
-            .tags
-            .secure
-            .iter()
-            .cloned()
-            .chain(wishes)
-            .find(|tag| near(&inner(&word), &inner(&folded(tag))))
-        {
-            Some(meant) => Err(Refusal::NearMiss { found: bracket.to_owned(), meant }),
-            None => Ok(false),
-        }
+        Ok(false)
     }
 }
 
@@ -263,12 +288,47 @@ fn wishes(tags: Tags<'_>) -> impl Iterator<Item = (String, Invite)> {
     tags.secure.iter().flat_map(|tag| Invite::ALL.map(|invite| (invite.tag(tag), invite)))
 }
 
-/// The length of a prefix like `Re:` or `AW[2]:` at the start of `text`.
-fn prefix(text: &str) -> Option<usize> {
-    let colon = text.char_indices().take(16).find(|(_, c)| matches!(c, ':' | '：'))?;
-    let word = text.get(..colon.0)?.trim();
-    let word = word.split(['[', '(', '^']).next()?.trim().to_lowercase();
-    PREFIXES.contains(&word.as_str()).then_some(colon.0 + colon.1.len_utf8())
+/// A prefix like `Re:`, `AW[2]:` or `Re [Team]:` at the start of a text; what is put together is the text again.
+struct Prefix<'t> {
+    /// `AW`.
+    word: &'t str,
+    /// What stands in front of the colon, each with the blanks in front of it: ` [Team]`, `(2)`, `^2`.
+    pieces: Vec<&'t str>,
+    /// The colon, with the blanks in front of it.
+    colon: &'t str,
+    /// The text behind.
+    behind: &'t str,
+}
+
+impl<'t> Prefix<'t> {
+    fn read(text: &'t str) -> Option<Self> {
+        let (word, mut rest) = text.split_at(text.find(|c: char| !c.is_alphabetic())?);
+        if !PREFIXES.contains(&word.to_lowercase().as_str()) {
+            return None;
+        }
+        let mut pieces = Vec::new();
+        loop {
+            let piece = rest.trim_start();
+            let length = match piece.chars().next()? {
+                '[' => piece.find(']')? + 1,
+                '(' => piece.find(')')? + 1,
+                '^' => piece.find(|c: char| c != '^' && !c.is_ascii_digit())?,
+                colon @ (':' | '：') => {
+                    let (colon, behind) = rest.split_at(rest.len() - piece.len() + colon.len_utf8());
+                    return Some(Self { word, pieces, colon, behind });
+                }
+                _ => return None,
+            };
+            let (piece, next) = rest.split_at(rest.len() - piece.len() + length);
+            pieces.push(piece);
+            rest = next;
+        }
+    }
+}
+
+/// How often it was answered, as some programs count in a prefix.
+fn is_counter(bracket: &str) -> bool {
+    inner(&folded(bracket)).iter().all(char::is_ascii_digit)
 }
 
 /// Lower case, without blanks.
@@ -319,15 +379,31 @@ mod tests {
             ("[secure] Re: [secure] offer [secure]", Said::Secure, "Re: offer"),
             ("WG: [Team] news [secure]", Said::Secure, "WG: [Team] news"),
             ("AW[2]: [secure] x", Said::Secure, "AW[2]: x"),
+            ("Re (3) : Fwd^2: [Team] x [secure]", Said::Secure, "Re (3) : Fwd^2: [Team] x"),
+            ("Re [secure]: offer", Said::Secure, "Re: offer"),
+            ("AW[Sicher] : Fwd: Angebot", Said::Secure, "AW : Fwd: Angebot"),
+            ("Re: Antwort [2] [ secure ] [Team]: x", Said::Secure, "Re: Antwort [2] [Team]: x"),
+            ("Re [the whole of the team]: [secure] x", Said::Secure, "Re [the whole of the team]: x"),
+            ("WG [plain]: offer", Said::Plain, "WG: offer"),
             ("[secure]", Said::Secure, ""),
             ("[plain] offer", Said::Plain, "offer"),
         ] {
             let tagged = read(subject).unwrap();
             assert_eq!((tagged.said, tagged.subject.as_deref()), (said, Some(rest)), "{subject}");
         }
-        for subject in
-            ["offer", "", "a [secure] offer", "[Team] [x]", "[securely] offer", "[procure] x", "re [secure x"]
-        {
+        for subject in [
+            "offer",
+            "",
+            "a [secure] offer",
+            "[Team] [x]",
+            "[securely] offer",
+            "[procure] x",
+            "re [secure x",
+            "Re [securely]: x",
+            "Re [2] [Team] (x) ^3: x",
+            "Re [2: x",
+            "regarding [secure]: x",
+        ] {
             let nothing = Tagged { said: Said::Nothing, invite: None, subject: None };
             assert_eq!(read(subject), Ok(nothing), "{subject}");
         }
@@ -345,6 +421,8 @@ mod tests {
             "[siche] x",
             "[sicherr]",
             "[5ecure] x",
+            "Re [secur]: x",
+            "AW[2] [sicherr] : x",
         ] {
             assert!(matches!(read(subject), Err(Refusal::NearMiss { .. })), "{subject}");
         }
@@ -381,6 +459,7 @@ mod tests {
             ("[secure renew] offer", Invite::Renew, "offer"),
             ("Re: offer [SICHER New]", Invite::New, "Re: offer"),
             ("AW: [secure] [ secure  renew ] x [sicherrenew]", Invite::Renew, "AW: x"),
+            ("AW [sicher renew]: x", Invite::Renew, "AW: x"),
         ] {
             let tagged = read(subject).unwrap();
             let want = Tagged { said: Said::Secure, invite: Some(invite), subject: Some(rest.into()) };
@@ -392,6 +471,17 @@ mod tests {
         let tags = Tags { secure: &secure, plain: &[] };
         let tagged = read_subject("[secure new] x", tags, false).unwrap();
         assert_eq!(tagged.invite, Some(Invite::New), "a header about encryption takes no tag away");
+    }
+
+    #[test]
+    fn a_counter_is_nearly_no_tag() {
+        let read = |subject, secure: &str| {
+            let secure = [secure.to_owned()];
+            read_subject(subject, Tags { secure: &secure, plain: &[] }, true).map(|tagged| tagged.said)
+        };
+        assert_eq!(read("Re [2]: x", "[s]"), Ok(Said::Nothing));
+        assert!(matches!(read("Re: [2] x", "[s]"), Err(Refusal::NearMiss { .. })));
+        assert_eq!(read("Re [7]: x", "[7]"), Ok(Said::Secure));
     }
 
     #[test]
