@@ -23,5 +23,6 @@ pub mod problem;
 pub mod report;
 pub mod scan;
 pub mod scrub;
+pub mod smime;
 pub mod structure;
 pub mod summary;

@@ -176,3 +176,46 @@ async fn a_rule_holds_for_answers_of_colleagues() {
     assert!(!world.leaves("of the board").await);
     assert!(world.leaves("of the canteen").await);
 }
+
+/// What came encrypted, by OpenPGP or by S/MIME, is not said to be encrypted at rest alone, and is answered encrypted.
+#[tokio::test]
+async fn what_came_encrypted_is_answered_encrypted() {
+    let world = World::new().await;
+    let smime = |kind: &str| format!("application/pkcs7-mime; name=smime.p7m{kind}");
+    let pgp = "multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b".to_owned();
+    for (number, (kind, body, encrypted)) in [
+        (smime("; smime-type=enveloped-data"), "MIAGCSqGSIb3DQEHA6CA", true),
+        (smime("; smime-type=authEnveloped-data"), "MIAGCyqGSIb3DQEJEAEXoIA=", true),
+        (smime(""), "MIAGCSqGSIb3DQEHA6CA", true),
+        (smime("; smime-type=signed-data"), "MIAGCSqGSIb3DQEHAqCA", false),
+        (pgp, "--b\r\n\r\nVersion: 1\r\n--b\r\n\r\nx\r\n--b--", true),
+        ("application/pdf".into(), "MIAGCSqGSIb3DQEHA6CA", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("<{number}@example.net>");
+        let encoding = if kind.starts_with("multipart") { "7bit" } else { "base64" };
+        let message = format!(
+            "From: bob@example.net\r\nTo: alice@example.org\r\nSubject: figures\r\nMessage-ID: {id}\r\n\
+             Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{body}\r\n"
+        );
+        let arrived = world.arrived(Some("bob@example.net"), &["alice@example.org"], &message);
+        world.flow.take_in(arrived).await.unwrap();
+        let inbox = world.folder(&world.alice, Folder::INBOX).await;
+        let came = inbox.iter().find(|mail| field(mail, "Message-ID") == Some(&id)).unwrap();
+        assert_eq!(field(came, "X-Guardpost-Encrypted").is_none(), encrypted, "{kind}");
+        let text = format!("about {number}");
+        world
+            .say(Said {
+                who: &world.alice,
+                to: &["bob@example.net"],
+                subject: "Re: figures",
+                id: &format!("<{number}@example.org>"),
+                answers: Some(&id),
+                text: &text,
+            })
+            .await;
+        assert_eq!(world.leaves(&text).await, !encrypted, "{kind}");
+    }
+}
