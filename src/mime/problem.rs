@@ -41,6 +41,12 @@ pub enum Problem {
     /// A header of this server stands inside a signed part.
     #[error("a signed part holds a header that may not leave")]
     SentHeaderSigned,
+    /// A header of this server stands in a message inside that is encoded.
+    #[error("an encoded message inside holds a header that may not leave")]
+    SentHeaderEncoded,
+    /// A message inside is encoded, and so is another one in it.
+    #[error("an encoded message inside holds another encoded one")]
+    EncodedTwice,
     /// The bytes are not what the structure says; they changed since the scan.
     #[error("the message is not the one that was scanned")]
     Changed,

@@ -5,9 +5,15 @@
 
 use crate::mime::header::Field;
 use crate::mime::header::Header;
+use crate::mime::part::Content;
 use crate::mime::problem::Problem;
+use crate::mime::scan::Limits;
+use crate::mime::scan::Scanner;
+use crate::mime::structure::Encoding;
+use crate::mime::structure::Part;
 use crate::mime::structure::Span;
 use crate::mime::structure::Structure;
+use std::io;
 use std::io::Read;
 use std::io::Seek;
 
@@ -122,19 +128,26 @@ fn server_name(field: &Field) -> String {
 /// What to leave out below the top of a submitted message: `X-Guardpost-…` and `sent_header` in the headers of
 /// parts and of messages inside, as ranges in ascending order.
 ///
-/// Inside a signed or encrypted part nothing is cut; `sent_header` inside a signed one is refused
-/// ([`Problem::SentHeaderSigned`]), because it would leave.
+/// Inside a signed or encrypted part nothing is cut, nor in a message inside that has a transfer encoding;
+/// `sent_header` inside a signed part or such a message is refused ([`Problem::SentHeaderSigned`],
+/// [`Problem::SentHeaderEncoded`]), because it would leave.
 pub fn inner_cuts(
     source: &mut (impl Read + Seek),
     structure: &Structure,
     sent_header: &str,
 ) -> Result<Vec<Span>, Problem> {
     let mut cuts = Vec::new();
-    for (index, part) in structure.parts.iter().enumerate().skip(1) {
+    for (index, part) in structure.parts.iter().enumerate() {
         let holders = || structure.ancestors(index).skip(1);
         let signed = holders().any(|holder| holder.is("multipart", "signed"));
         let sealed = holders().any(|holder| holder.is_secured());
-        if part.header.length() == 0 || (sealed && !signed) {
+        if sealed && !signed {
+            continue;
+        }
+        if is_encoded_message(part) && encoded_message_has(source, part, sent_header)? {
+            return Err(Problem::SentHeaderEncoded);
+        }
+        if index == 0 || part.header.length() == 0 {
             continue;
         }
         let header = Header::read(source, part.header)?;
@@ -155,6 +168,37 @@ pub fn inner_cuts(
     }
     cuts.sort_by_key(|cut| cut.start);
     Ok(cuts)
+}
+
+/// A message inside with a transfer encoding: RFC 2046 §5.2.1 allows none, so the scan does not look into it, but some
+/// programs write it.
+fn is_encoded_message(part: &Part) -> bool {
+    part.kind == "message"
+        && matches!(part.subtype.as_str(), "rfc822" | "global")
+        && matches!(part.encoding, Encoding::Base64 | Encoding::QuotedPrintable)
+}
+
+/// Does any header of the message that this part encodes have the field `name`? Into one that holds another of its
+/// kind nobody looks: it is refused.
+fn encoded_message_has(source: &mut (impl Read + Seek), part: &Part, name: &str) -> Result<bool, Problem> {
+    // Where it went before says nothing of a loop here.
+    let limits = Limits { hops: usize::MAX, ..Limits::default() };
+    let structure = Scanner::read(Content::open(&mut *source, part)?, limits)?;
+    if structure.parts.iter().any(is_encoded_message) {
+        return Err(Problem::EncodedTwice);
+    }
+    let mut content = Content::open(source, part)?;
+    let mut at = 0;
+    for part in &structure.parts {
+        io::copy(&mut (&mut content).take(part.header.start.saturating_sub(at)), &mut io::sink())?;
+        let mut header = Vec::new();
+        (&mut content).take(part.header.length()).read_to_end(&mut header)?;
+        if Header::parse(&header).has(name) {
+            return Ok(true);
+        }
+        at = part.header.end;
+    }
+    Ok(false)
 }
 
 /// What is left of `span` without `cuts`, which are in ascending order.
@@ -244,6 +288,46 @@ mod tests {
         let only_own = inner.replace("X-PIN: 0\r\n", "").replace("X-PIN: 1\r\n 2\r\n", "");
         let signed = multipart("signed", &only_own);
         assert_eq!(after_cuts(&signed).unwrap(), signed);
+    }
+
+    #[test]
+    fn looks_into_encoded_messages() {
+        let encoded = |kind: &str, inner: &str| {
+            let body = data_encoding::BASE64.encode(inner.as_bytes());
+            format!("Content-Type: message/{kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n{body}")
+        };
+        let quoted = |inner: &str| {
+            let body = inner.replace('=', "=3D").replace("PIN", "=50IN");
+            format!(
+                "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{body}"
+            )
+        };
+        let multipart = |kind: &str, part: &str| {
+            format!("Content-Type: multipart/{kind}; boundary=b\r\n\r\n--b\r\n{part}\r\n--b--\r\n")
+        };
+        let pin = "Subject: i\r\nX-PIN: 1\r\n\r\ntext\r\n";
+        let deep = "Subject: o\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\ntext\n--i\n\
+             Content-Type: message/rfc822\n\nX-Guardpost-Note: n\nx-pin : 1\n\ntext\n--i--\n";
+        for message in [
+            encoded("rfc822", pin),
+            multipart("mixed", &encoded("rfc822", pin)),
+            multipart("mixed", &encoded("global", deep)),
+            multipart("mixed", &quoted(pin)),
+            multipart("signed", &encoded("rfc822", pin)),
+        ] {
+            assert!(matches!(after_cuts(&message), Err(Problem::SentHeaderEncoded)), "{message}");
+        }
+        let twice = multipart("mixed", &encoded("rfc822", &quoted("Subject: i\r\n\r\ntext\r\n")));
+        assert!(matches!(after_cuts(&twice), Err(Problem::EncodedTwice)));
+        let travelled = "Received: by x; now\r\n".repeat(60) + "X-Guardpost-Note: n\r\n\r\nX-PIN: 1\r\n";
+        for message in [
+            encoded("rfc822", &travelled),
+            multipart("mixed", &quoted(&travelled)),
+            multipart("mixed", &encoded("delivery-status", pin)),
+            multipart("encrypted", &encoded("rfc822", pin)),
+        ] {
+            assert_eq!(after_cuts(&message).unwrap(), message);
+        }
     }
 
     #[test]

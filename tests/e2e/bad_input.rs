@@ -54,6 +54,10 @@ async fn submitted_messages_that_would_go_wrong_are_refused_whole() {
          Content-Type: message/rfc822\r\n\r\nX-OxGuard-PIN: 777777\r\n\r\ninside\r\n--s\r\n\
          Content-Type: application/pgp-signature\r\n\r\nsignature\r\n--s--\r\n"
     );
+    let encoded = format!(
+        "From: {ALICE}\r\nSubject: [secure] encoded\r\nMIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\
+         Content-Transfer-Encoding: quoted-printable\r\n\r\nX-OxGuard-=50IN: 777777\r\n\r\ninside\r\n"
+    );
     let header = |more: &str| letter("[secure] Offer", "text", more);
     for (what, message, code, status, word) in [
         ("a near miss", letter("[secur] Offer", "text", ""), 554, "5.7.1", "looks like [secure]"),
@@ -67,6 +71,7 @@ async fn submitted_messages_that_would_go_wrong_are_refused_whole() {
         ("two PINs", header("X-Guardpost-PIN: 480213\r\nX-Guardpost-PIN: 480214\r\n"), 554, "5.6.0", ""),
         ("a long note", header(&format!("X-Guardpost-Note: {}\r\n", "n".repeat(501))), 554, "5.7.1", ""),
         ("a PIN that is signed", signed, 554, "5.6.0", ""),
+        ("a PIN that is encoded", encoded, 554, "5.6.0", "encoded message"),
         ("somebody else", letter("Hi", "x", "").replace(ALICE, "boss@house.example"), 553, "5.7.1", ""),
         ("31 levels", nested(31), 554, "5.6.0", ""),
         (
