@@ -20,6 +20,7 @@ use crate::openpgp::encrypt::Form;
 use crate::store::body::Bodies;
 use crate::store::body::Body;
 use crate::store::command_part::Delivery;
+use crate::store::command_part::Quota;
 use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
@@ -180,15 +181,20 @@ impl Flow {
         Ok(self.address_delivery(receiver, laid, place))
     }
 
-    fn address_delivery(&self, receiver: &Receiver, laid: Laid, place: Place) -> Box<Delivery> {
+    /// What a mailbox may hold.
+    pub fn quota(&self, kind: MailboxKind) -> Quota {
         let config = self.config();
-        let (quota_bytes, quota_messages) = match receiver.record.kind {
-            _ if place.beyond_quota => (None, None),
-            MailboxKind::Account => (config.accounts.quota, None),
-            MailboxKind::Temporary => {
-                (Some(config.temporary_mailbox.quota), Some(config.limits.temporary_mailbox_messages))
-            }
-        };
+        match kind {
+            MailboxKind::Account => Quota { bytes: config.accounts.quota, messages: None },
+            MailboxKind::Temporary => Quota {
+                bytes: Some(config.temporary_mailbox.quota),
+                messages: Some(config.limits.temporary_mailbox_messages),
+            },
+        }
+    }
+
+    fn address_delivery(&self, receiver: &Receiver, laid: Laid, place: Place) -> Box<Delivery> {
+        let quota = if place.beyond_quota { Quota::default() } else { self.quota(receiver.record.kind) };
         let mailbox = receiver.record.id;
         Box::new(Delivery {
             mailbox,
@@ -205,8 +211,8 @@ impl Flow {
             },
             flags: place.flags,
             summary: laid.summary,
-            quota_bytes,
-            quota_messages,
+            quota_bytes: quota.bytes,
+            quota_messages: quota.messages,
         })
     }
 }

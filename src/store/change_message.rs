@@ -1,7 +1,9 @@
 //! How messages change what their folder counts, and flags: pure functions, the same for every engine.
 
+use crate::store::command::Outcome;
 use crate::store::command::Refusal;
 use crate::store::command_part::FlagChange;
+use crate::store::command_part::Quota;
 use crate::store::record::Flags;
 use crate::store::record::FolderRecord;
 use crate::store::record::Message;
@@ -41,6 +43,24 @@ pub(crate) fn count_in(folder: &mut FolderRecord, message: &Message) -> Result<U
     folder.unseen = folder.unseen.saturating_add(u32::from(!message.flags.seen));
     folder.bytes = folder.bytes.saturating_add(message.record.body.length());
     Ok(uid)
+}
+
+/// Whether a mailbox may hold what was copied: `folders` are all of them, with the copies.
+pub(crate) fn check_copied<'f>(
+    copied: &Outcome,
+    quota: Quota,
+    folders: impl Iterator<Item = &'f FolderRecord>,
+) -> Result<(), Refusal> {
+    if matches!(copied, Outcome::Copied { pairs, .. } if pairs.is_empty()) {
+        return Ok(());
+    }
+    let count = |(bytes, messages): (u64, u64), folder: &FolderRecord| {
+        (bytes.saturating_add(folder.bytes), messages + u64::from(folder.messages))
+    };
+    let (bytes, messages) = folders.fold((0, 0), count);
+    let fits = quota.bytes.is_none_or(|quota| bytes <= quota)
+        && quota.messages.is_none_or(|quota| messages <= u64::from(quota));
+    if fits { Ok(()) } else { Err(Refusal::OverQuota) }
 }
 
 /// Counts a message that leaves a folder.

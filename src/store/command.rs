@@ -15,6 +15,7 @@ use crate::store::command_part::NewMailbox;
 use crate::store::command_part::NewQueued;
 use crate::store::command_part::NewSlot;
 use crate::store::command_part::PasswordChange;
+use crate::store::command_part::Quota;
 use crate::store::command_part::Renewal;
 use crate::store::command_part::Reopening;
 use crate::store::command_part::Reset;
@@ -179,7 +180,9 @@ pub enum Command {
         /// These.
         flags: Flags,
     },
-    /// Copies messages; the bodies are shared. Answers with [`Outcome::Copied`].
+    /// Copies messages; the bodies are shared, and count once for each copy. Answers with [`Outcome::Copied`].
+    ///
+    /// Refused ([`Refusal::OverQuota`]) if not all of them fit.
     Copy {
         /// Whose.
         mailbox: MailboxId,
@@ -189,6 +192,8 @@ pub enum Command {
         to: Folder,
         /// Which; those that are not there are passed over.
         uids: Vec<Uid>,
+        /// What the mailbox may hold.
+        quota: Quota,
     },
     /// Moves messages (RFC 6851). Answers with [`Outcome::Copied`].
     Move {

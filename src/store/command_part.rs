@@ -179,6 +179,15 @@ pub struct Delivery {
     pub quota_messages: Option<u32>,
 }
 
+/// What a mailbox may hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Quota {
+    /// Octets, if limited.
+    pub bytes: Option<u64>,
+    /// Messages, if limited.
+    pub messages: Option<u32>,
+}
+
 /// What the first use changes.
 #[derive(Debug)]
 pub struct FirstUse {

@@ -5,6 +5,7 @@ use crate::store::command::Command;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
 use crate::store::command_part::FlagChange;
+use crate::store::command_part::Quota;
 use crate::store::error::StoreError;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
@@ -138,7 +139,8 @@ fn copies_share_their_body_until_the_last_goes() {
         stage.ok(Command::Deliver(Box::new(large)));
         stage.ok(deliver(1, 2));
         let (from, to) = (Folder::INBOX, Folder::TRASH);
-        let copy = Command::Copy { mailbox: mailbox(1), from, to, uids: uids([9, 2, 1]) };
+        let copy =
+            Command::Copy { mailbox: mailbox(1), from, to, uids: uids([9, 2, 1]), quota: Quota::default() };
         let pairs = vec![(Uid(1), Uid(1)), (Uid(2), Uid(2))];
         assert_eq!(stage.ok(copy), Outcome::Copied { uid_validity: 1_000, pairs });
         assert_eq!(counters(stage, 1, to), (3, 2, 2, 20_100));
@@ -165,7 +167,8 @@ fn copies_share_their_body_until_the_last_goes() {
         assert_eq!(last, Outcome::Expunged(uids([4])));
         stage.settle();
         assert_eq!(stage.files(), 0, "nothing names it any more");
-        let lost = Command::Copy { mailbox: mailbox(1), from, to: Folder(50), uids: uids([2]) };
+        let quota = Quota::default();
+        let lost = Command::Copy { mailbox: mailbox(1), from, to: Folder(50), uids: uids([2]), quota };
         assert_eq!(stage.refused(lost), Refusal::Gone);
         let lost = Command::Move { mailbox: mailbox(1), from: Folder(50), to, uids: uids([2]) };
         assert_eq!(stage.refused(lost), Refusal::Gone);

@@ -9,6 +9,7 @@ use crate::store::change_message;
 use crate::store::codec::Mark;
 use crate::store::codec::Octets;
 use crate::store::command::Outcome;
+use crate::store::command_part::Quota;
 use crate::store::command::Refusal;
 use crate::store::command_part::Delivery;
 use crate::store::command_part::FlagChange;
@@ -211,6 +212,23 @@ impl Draft<'_> {
             }
         }
         Ok(there)
+    }
+
+    pub(crate) fn copy_within(
+        &mut self,
+        mailbox: MailboxId,
+        from: Folder,
+        to: Folder,
+        uids: Vec<Uid>,
+        quota: Quota,
+    ) -> Result<Outcome, Stop> {
+        let copied = self.copy(mailbox, from, to, uids, false)?;
+        if quota != Quota::default() {
+            let folders: Vec<(Vec<u8>, FolderRecord)> =
+                self.rows(&key::of(key::FOLDER, mailbox), None, usize::MAX)?;
+            change_message::check_copied(&copied, quota, folders.iter().map(|(_, folder)| folder))?;
+        }
+        Ok(copied)
     }
 
     pub(crate) fn copy(

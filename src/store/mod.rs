@@ -25,6 +25,8 @@ mod conformance_account;
 #[cfg(test)]
 mod conformance_alias;
 #[cfg(test)]
+mod conformance_folders;
+#[cfg(test)]
 mod conformance_life;
 #[cfg(test)]
 mod conformance_message;

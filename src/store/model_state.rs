@@ -14,6 +14,7 @@ use crate::store::change;
 use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_alias;
+use crate::store::change_message;
 use crate::store::change_queue;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
@@ -102,7 +103,11 @@ impl State {
             Command::SetFlags { mailbox, folder, uids, change, flags } => {
                 self.set_flags(mailbox, folder, uids, change, &flags)
             }
-            Command::Copy { mailbox, from, to, uids } => self.copy(mailbox, from, to, uids, false),
+            Command::Copy { mailbox, from, to, uids, quota } => {
+                let copied = self.copy(mailbox, from, to, uids, false)?;
+                change_message::check_copied(&copied, quota, self.held(mailbox)?.folders.values())?;
+                Ok(copied)
+            }
             Command::Move { mailbox, from, to, uids } => self.copy(mailbox, from, to, uids, true),
             Command::Expunge { mailbox, folder, uids } => self.expunge(mailbox, folder, uids),
             Command::Subscribe { mailbox, folder, on } => {

@@ -8,6 +8,7 @@ use crate::store::command::Command;
 use crate::store::command_part::DeleteIf;
 use crate::store::command_part::FlagChange;
 use crate::store::command_part::KeyRenewal;
+use crate::store::command_part::Quota;
 use crate::store::command_part::Settlement;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
@@ -97,7 +98,11 @@ pub(super) fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
             change: [FlagChange::Add, FlagChange::Remove, FlagChange::Replace][usize::from(c % 3)],
             flags: flags(c / 3),
         },
-        12 => Command::Copy { mailbox: mailbox(box_), from: folder, to: other, uids: some },
+        12 => {
+            let messages = c.is_multiple_of(3).then_some(4);
+            let quota = Quota { bytes: c.is_multiple_of(5).then_some(700), messages };
+            Command::Copy { mailbox: mailbox(box_), from: folder, to: other, uids: some, quota }
+        }
         13 => Command::Move { mailbox: mailbox(box_), from: folder, to: other, uids: some },
         14 => {
             let uids = (c % 2 == 0).then_some(some);

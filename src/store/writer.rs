@@ -425,7 +425,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::SetFlags { mailbox, folder, uids, change, flags } => {
             draft.set_flags(mailbox, folder, uids, change, &flags)
         }
-        Command::Copy { mailbox, from, to, uids } => draft.copy(mailbox, from, to, uids, false),
+        Command::Copy { mailbox, from, to, uids, quota } => draft.copy_within(mailbox, from, to, uids, quota),
         Command::Move { mailbox, from, to, uids } => draft.copy(mailbox, from, to, uids, true),
         Command::Expunge { mailbox, folder, uids } => draft.expunge(mailbox, folder, uids),
         Command::Subscribe { mailbox, folder, on } => draft.subscribe(mailbox, folder, on),

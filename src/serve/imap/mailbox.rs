@@ -230,13 +230,14 @@ impl Mailbox {
     /// message is moved or stays (RFC 6851 §3.3).
     async fn copy(&mut self, from: Folder, to: Folder, uids: &[u32], moves: bool) -> Result<Answer, Trouble> {
         let mailbox = self.who.mailbox;
+        let quota = self.imap.flow.quota(self.who.kind);
         let (mut uid_validity, mut all) = (0, Vec::new());
         for uids in uids.chunks(COPIED_AT_ONCE) {
             let uids = uids.iter().copied().map(Uid).collect();
             let command = if moves {
                 Command::Move { mailbox, from, to, uids }
             } else {
-                Command::Copy { mailbox, from, to, uids }
+                Command::Copy { mailbox, from, to, uids, quota }
             };
             match self.commit(command).await {
                 Ok(Outcome::Copied { uid_validity: of, pairs }) => {

@@ -79,11 +79,16 @@ impl World {
     }
 
     async fn with(limits: Limits) -> Self {
+        Self::of("", limits).await
+    }
+
+    /// `lines` stand at the end of guard.toml.
+    async fn of(lines: &str, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config::from_text(
-            "hostname = \"mail.example.org\"\ntls = { certificate = \"/c\", key = \"/k\" }\n\
-             portal = { url = \"https://post.example.org\" }\n[[domain]]\nname = \"example.org\"\n",
-        )
+        let config = Config::from_text(&format!(
+            "hostname = \"mail.example.org\"\ntls = {{ certificate = \"/c\", key = \"/k\" }}\n\
+             portal = {{ url = \"https://post.example.org\" }}\n[[domain]]\nname = \"example.org\"\n{lines}",
+        ))
         .unwrap();
         let ground = Ground {
             store: Arc::new(Model::new(dir.path()).unwrap()),
@@ -372,6 +377,29 @@ async fn a_changed_password_ends_sessions() {
         .await
         .unwrap();
     assert_eq!(client.ask("NOOP").await, ["* BYE the mailbox was closed or its password changed", ""]);
+}
+
+#[tokio::test]
+async fn copies_do_not_fill_a_mailbox_beyond_its_quota() {
+    let world = World::of("[accounts]\nquota = \"20 KiB\"\n", Limits::default()).await;
+    world.deliver(MAIL.as_bytes()).await;
+    let mut client = world.signed_in().await;
+    client.ask("SELECT INBOX").await;
+    let mut told = String::new();
+    for _ in 0..10 {
+        told = client.ask("COPY 1:* INBOX").await.pop().unwrap();
+        if !told.starts_with("t OK") {
+            break;
+        }
+        client.ask("NOOP").await;
+    }
+    assert_eq!(told, "t NO [OVERQUOTA] the mailbox is full");
+    let alice = world.flow.store.mailbox_of(&address("alice@example.org").key()).await.unwrap().unwrap();
+    let folders = world.flow.store.folders(alice).await.unwrap();
+    let bytes: u64 = folders.iter().map(|folder| folder.bytes).sum();
+    assert!(bytes <= 20 << 10, "{bytes}");
+    let told = client.ask("MOVE 1:* Trash").await.pop().unwrap();
+    assert_eq!(told, "t OK moved", "what adds nothing goes on");
 }
 
 #[tokio::test]
