@@ -1,6 +1,7 @@
 //! The first use of a temporary mailbox: link and PIN become a password that nobody can change or reset.
 
 use crate::base::id::InvitationId;
+use crate::base::id::MailboxId;
 use crate::base::language::Language;
 use crate::base::secret::Key;
 use crate::base::secret::Secret;
@@ -369,12 +370,23 @@ impl Flow {
         let Opened { commit, muk, secret, record } = opened;
         let note =
             Note::Opened { recipient: record.address.clone(), at: commit.now, had_pin: invitation.has_pin };
-        let mut commands = vec![Command::CompleteFirstUse(commit)];
-        commands.extend(self.note(invitation.sender, note).await.map_err(internal)?);
-        match self.store.commit(commands).await {
+        let note = self.if_it_can_be_told(invitation.sender, note).await;
+        let alone = note.is_some().then(|| commit.again());
+        let commands = std::iter::once(Command::CompleteFirstUse(commit)).chain(note).collect();
+        let mut done = self.commit_taking(commands).await;
+        if let Err(why) = &done
+            && let Some(alone) = alone.filter(|_| is_of_the_note(why))
+        {
+            tracing::warn!(mailbox = %record.id, %why, "an inviter could not be told of a first use");
+            done = self.commit_taking(vec![Command::CompleteFirstUse(Box::new(alone))]).await;
+        }
+        match done {
             Ok(_) => {}
-            Err(StoreError::Refused { index: 0, .. }) => return Err(self.state_now(invitation.id).await?),
-            Err(error) => return Err(error.into()),
+            Err(TakeError::Store(StoreError::Refused { .. })) => {
+                return Err(self.state_now(invitation.id).await?);
+            }
+            Err(TakeError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(internal(error)),
         }
         tracing::info!(mailbox = %record.id, "temporary mailbox opened");
         let current = self.store.mailbox(record.id).await?;
@@ -392,7 +404,7 @@ impl Flow {
         let wrong = PIN_TRIES.saturating_sub(left);
         tracing::info!(invitation = "wrong PIN", left, "first use refused");
         if left == 0 || wrong == TELL_AFTER {
-            self.tell_wrong_pins(invitation, wrong, left).await?;
+            self.after_wrong_pins(invitation, wrong, left).await?;
         }
         if left == 0 {
             return Err(FirstUseError::State(InvitationPage::Dead));
@@ -402,39 +414,69 @@ impl Flow {
 }
 
 impl Flow {
-    /// The inviter learns of wrong PINs, in one commit with the end of the invitation if this was the last try.
-    async fn tell_wrong_pins(
+    /// The inviter learns of wrong PINs, in one commit with the end of the invitation if this was the last try. It ends
+    /// also where nobody can be told.
+    async fn after_wrong_pins(
         &self,
         invitation: &InvitationRecord,
         tries: u8,
         left: u8,
     ) -> Result<(), FirstUseError> {
         let Some(record) = self.store.mailbox(invitation.mailbox).await? else { return Ok(()) };
-        for _ in 0..NOTE_RACES {
-            let mut commands = Vec::new();
-            if left == 0 {
-                commands.push(Command::KillInvitation { invitation: invitation.id, now: self.clock.now() });
+        let end = || {
+            (left == 0).then(|| Command::KillInvitation { invitation: invitation.id, now: self.clock.now() })
+        };
+        let mut telling = true;
+        for round in 0..NOTE_ROUNDS {
+            let mut note = None;
+            if telling && round + 1 < NOTE_ROUNDS {
+                let wrong = Note::WrongPins { recipient: record.address.clone(), tries, left };
+                note = self.if_it_can_be_told(invitation.sender, wrong).await;
             }
-            let note = Note::WrongPins { recipient: record.address.clone(), tries, left };
-            commands.extend(self.note(invitation.sender, note).await.map_err(internal)?);
+            let commands: Vec<Command> = end().into_iter().chain(note).collect();
             match self.commit_taking(commands).await {
+                Ok(_) => return Ok(()),
                 // The inviter's key changed between the note and its commit.
                 Err(TakeError::Store(StoreError::Refused { why: Refusal::NotCurrent, .. })) => {}
+                Err(why) if telling && is_of_a_low_disk(&why) => {
+                    tracing::warn!(%why, "an inviter could not be told of wrong PINs");
+                    telling = false;
+                }
                 // Renewed or opened in the meantime: there is nothing left to end.
                 Err(TakeError::Store(StoreError::Refused { .. })) => {
                     return Err(self.state_now(invitation.id).await?);
                 }
                 Err(TakeError::Store(why)) => return Err(why.into()),
                 Err(why) => return Err(internal(why)),
-                Ok(_) => return Ok(()),
             }
         }
-        Err(FirstUseError::Internal("the inviter could not be told".into()))
+        Err(FirstUseError::Internal("an invitation could not be ended".into()))
+    }
+
+    /// A note to an inviter, which no first use waits for.
+    async fn if_it_can_be_told(&self, inviter: MailboxId, note: Note) -> Option<Command> {
+        match self.note(inviter, note).await {
+            Ok(note) => note,
+            Err(why) => {
+                tracing::warn!(%why, "a note to an inviter was not written");
+                None
+            }
+        }
     }
 }
 
-/// Commits of a note that a changed certificate refused.
-const NOTE_RACES: usize = 3;
+/// Whether what stands in front of a note could be done without it.
+fn is_of_the_note(why: &TakeError) -> bool {
+    is_of_a_low_disk(why) || matches!(why, TakeError::Store(StoreError::Refused { index: 1.., .. }))
+}
+
+/// New mail is not taken then, notes included; what a first use changes is.
+const fn is_of_a_low_disk(why: &TakeError) -> bool {
+    matches!(why, TakeError::Store(StoreError::DiskLow))
+}
+
+/// Commits with a note that a changed certificate refused; the last one goes without.
+const NOTE_ROUNDS: usize = 4;
 
 /// Everything one attempt needs.
 struct Attempt {

@@ -47,6 +47,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 mod accounts;
+mod low_disk;
 mod conversations;
 
 const PASSWORD: &str = "alice likes long passwords";
@@ -67,6 +68,7 @@ impl Clock for StillClock {
 
 struct World {
     flow: Arc<Flow>,
+    model: Arc<Model>,
     alice: Arc<Unlocked>,
     clock: Arc<StillClock>,
     _dir: tempfile::TempDir,
@@ -93,8 +95,9 @@ impl World {
         )
         .unwrap();
         let clock = Arc::new(StillClock::default());
+        let model = Arc::new(Model::new(dir.path()).unwrap());
         let ground = Ground {
-            store: Arc::new(Model::new(dir.path()).unwrap()),
+            store: model.clone(),
             keys: Arc::new(Keys::generate(&OsRandom)),
             spools: SpoolDir::open(&dir.path().join("spool")).unwrap(),
             clock: clock.clone(),
@@ -106,7 +109,7 @@ impl World {
         flow.add_account(&address("alice@example.org"), &secret(PASSWORD)).await.unwrap();
         let alice =
             flow.sign_in("Alice@example.org", secret(PASSWORD), &source(), Realm::Accounts).await.unwrap();
-        Self { flow, alice, clock, _dir: dir }
+        Self { flow, model, alice, clock, _dir: dir }
     }
 
     fn arrived(&self, from: Option<&str>, to: &[&str], message: &str) -> Arrived {

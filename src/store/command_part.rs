@@ -207,6 +207,30 @@ pub struct FirstUse {
     pub now: Time,
 }
 
+impl FirstUse {
+    /// The same, to be committed where the first attempt was refused for what stood beside it.
+    pub fn again(&self) -> Self {
+        let slot = NewSlot {
+            id: self.slot.id,
+            kind: self.slot.kind,
+            salt: self.slot.salt,
+            parameters: self.slot.parameters,
+            sealed: self.slot.sealed.clone(),
+            shred_key: Key::new(*self.slot.shred_key.expose()),
+            recovery: self.slot.recovery.clone(),
+        };
+        Self {
+            mailbox: self.mailbox,
+            invitation: self.invitation,
+            key: self.key.clone(),
+            former: self.former.clone(),
+            slot,
+            language: self.language,
+            now: self.now,
+        }
+    }
+}
+
 /// What a renewal changes.
 #[derive(Debug)]
 pub struct Renewal {
