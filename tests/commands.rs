@@ -8,6 +8,8 @@ use guardpost::config::Config;
 use guardpost::store::command::Command::Tick;
 use guardpost::store::record_life::ClockTrouble;
 use guardpost::store::record_life::Suspension;
+use sequoia_openpgp::cert::CertBuilder;
+use sequoia_openpgp::serialize::SerializeInto;
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -17,6 +19,8 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -370,6 +374,33 @@ fn check_finds_what_is_wrong() {
     assert_eq!(bad.code(), 1, "{}", bad.out());
     assert_eq!(level(&bad.json(), "master key"), ["error"]);
     assert_eq!(level(&bad.json(), "certificate"), ["error"]);
+}
+
+#[test]
+fn check_warns_before_an_own_certificate_ends() {
+    let site = Site::with_alice();
+    let warned = || {
+        let findings = site.run(&["check", "--json"], "").json();
+        let mut about = findings.as_array().unwrap().iter();
+        let found = about.find(|one| one["about"] == "account certificates");
+        found.map(|one| format!("{} {}", one["level"].as_str().unwrap(), one["finding"].as_str().unwrap()))
+    };
+    assert_eq!(warned(), None, "a key of ours does not end");
+    let import = |days: u64| {
+        let made = CertBuilder::general_purpose(Some("Alice <alice@example.org>"))
+            .set_creation_time(SystemTime::now() - Duration::from_secs(60))
+            .set_validity_period(Duration::from_secs(days * 86_400));
+        let made = made.generate().unwrap().0.armored().to_vec().unwrap();
+        let imported =
+            site.run(&["account", "key", "import", ALICE, "-", "--yes"], &String::from_utf8(made).unwrap());
+        assert_eq!(imported.code(), 0, "{}", imported.err());
+    };
+    import(5);
+    let said = warned().unwrap();
+    assert!(said.starts_with("warning alice@example.org: its own certificate "), "{said}");
+    assert!(said.contains(" ends on ") && said.contains("account key import"), "{said}");
+    import(50);
+    assert_eq!(warned(), None);
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub(super) fn check(settings: Result<Settings, AppError>) -> Result<Vec<Finding>
     if has_keys {
         findings.worded_accounts(&config, &wordings);
         findings.stored(&config);
+        findings.own_certificates(&config, SystemClock.now());
     }
     findings.dns(&config);
     findings.disk(&config);
@@ -343,6 +344,32 @@ impl Findings {
             },
             Err(error) if error.exit() == 69 => self.warning(about, error.to_string()),
             Err(error) => self.error(about, error.to_string()),
+        }
+    }
+
+    /// Certificates of accounts' own that end. Mail is encrypted to them after that, too.
+    fn own_certificates(&mut self, config: &Config, now: Time) {
+        if !config.data_dir.join("store").exists() {
+            return;
+        }
+        let Ok(list) = ask(config, &|| Request::AccountList {}) else { return };
+        let Ok(accounts) = serde_json::from_value::<Vec<AccountListed>>(list) else { return };
+        // RFC 3339 in UTC sorts as text.
+        let (now, soon) = (now.to_string(), (now + SOON).to_string());
+        for AccountListed { address, own_certificate, own_certificate_expires, .. } in accounts {
+            let (Some(fingerprint), Some(ends)) = (own_certificate, own_certificate_expires) else {
+                continue;
+            };
+            let ending = match &ends {
+                ends if *ends <= now => "ended",
+                ends if *ends < soon => "ends",
+                _ => continue,
+            };
+            let finding = format!(
+                "{address}: its own certificate {fingerprint} {ending} on {ends}; mail to it stays encrypted to that: \
+                 prolong it, and take it anew with \"guardpost account key import\""
+            );
+            self.warning("account certificates", finding);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::flow::new_mailbox::password_slot;
 use crate::flow::password_work::Busy;
 use crate::flow::reading::ReadError;
 use crate::openpgp::OpenPgpError;
+use crate::openpgp::certificate::Certificate;
 use crate::openpgp::export;
 use crate::openpgp::import;
 use crate::openpgp::import::ImportError;
@@ -278,6 +279,13 @@ impl Flow {
         };
         self.store.commit(vec![Command::PutOwnCertificate { mailbox: record.id, key }]).await?;
         Ok(fingerprint)
+    }
+
+    /// The certificate that mail to an account is encrypted to, if its owner alone has the secret key.
+    pub async fn own_certificate(&self, record: &MailboxRecord) -> Result<Option<Certificate>, AdminError> {
+        let key = self.store.key(record.id, &record.certificate).await?;
+        let Some(key) = key.filter(|key| key.wrapped_secret.is_none()) else { return Ok(None) };
+        Ok(Some(self.certificates.parsed(&key.fingerprint.0, &key.certificate)?))
     }
 
     /// Parses a certificate where it may take its time.

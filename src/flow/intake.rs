@@ -11,7 +11,6 @@ use crate::flow::assembled::Piece;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::Place;
-use crate::flow::sealing::Receiver;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
 use crate::mime::scrub;
@@ -194,9 +193,14 @@ impl Flow {
     ) -> Result<(), TakeError> {
         let mut commands = Vec::with_capacity(accounts.len());
         for (mailbox, address) in accounts {
-            let receiver = self.receiver(*mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
+            match self.arrival(arrived, header, *mailbox, address).await {
+                Ok(arrival) => commands.push(arrival),
+                Err(error) => {
+                    self.discard(&commands);
+                    return Err(error);
+                }
+            }
             commands.extend(self.still_alias(address, *mailbox));
-            commands.push(self.arrival(arrived, header, &receiver, address).await?);
             commands.extend(self.conversation(*mailbox, header));
         }
         if commands.is_empty() {
@@ -209,9 +213,10 @@ impl Flow {
         &self,
         arrived: &Arrived,
         header: &Arrival,
-        receiver: &Receiver,
+        mailbox: MailboxId,
         address: &Address,
     ) -> Result<Command, TakeError> {
+        let receiver = self.receiver(mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
         let delivered_to = Field::raw("Delivered-To", &address.to_string());
         let own = [header.return_path.as_slice(), delivered_to.bytes(), header.fields.as_slice()].concat();
         let message = Composed {
@@ -219,7 +224,7 @@ impl Flow {
             pieces: vec![Piece::Own(own.into()), Piece::Came(header.body..arrived.spool.length())],
         };
         // Nothing asks whether a message from outside came before: no row for its Message-ID.
-        Ok(Command::Deliver(self.delivery(receiver, message, Place::default()).await?))
+        Ok(Command::Deliver(self.delivery(&receiver, message, Place::default()).await?))
     }
 
     /// What came encrypted is answered encrypted.

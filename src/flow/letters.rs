@@ -133,7 +133,7 @@ impl Flow {
         letter.more.extend(post.sample.map(|kind| Field::raw(SAMPLE, kind.name())));
         let mut message = self.written(&letter, post.text)?;
         if let Some(certificate) = post.encrypted_to {
-            message = self.for_owner_alone(certificate, message).await?;
+            message = self.for_owner_alone(certificate, message, self.clock.now()).await?;
         }
         let message = self.signed(message, &post.domain.name).await?;
         Ok(Signed { sender, message })

@@ -189,7 +189,12 @@ impl Flow {
             slot,
             invitation: Some(invitation),
         };
-        let receiver = Receiver { record: Arc::new(new.record()), certificate: key.certificate, cover: None };
+        let receiver = Receiver {
+            record: Arc::new(new.record()),
+            certificate: key.certificate,
+            cover: None,
+            came: None,
+        };
         Ok(Invited { mailbox: Box::new(new), receiver, entry })
     }
 }

@@ -44,14 +44,15 @@ impl Flow {
         blocking(move || wrap(&certificates, &inner, &outer, &boundary, sink, now)).await
     }
 
-    /// The same of a message that came, for an account that alone has the secret key of `certificate`. One that is
-    /// PGP/MIME for it already stays as it is.
+    /// The same of a message that came, for an account that alone has the secret key of `certificate`, which must be
+    /// usable `at` that time. One that is PGP/MIME for it already stays as it is.
     pub(in crate::flow) async fn for_owner_alone(
         &self,
         certificate: &Certificate,
         message: Composed,
+        at: Time,
     ) -> Result<Composed, TakeError> {
-        let (boundary, sink, now) = (self.boundary(), self.spools.begin(), self.clock.now());
+        let (boundary, sink) = (self.boundary(), self.spools.begin());
         let certificate = certificate.clone();
         blocking(move || {
             let structure = scan(&message)?;
@@ -63,7 +64,7 @@ impl Flow {
             let outer = pgp_mime::outer_header(&header, &boundary);
             let inner = pgp_mime::kept_header(&header, &outer).render();
             let inner = message.from(span.end).behind(&inner);
-            wrap(&[certificate], &inner, &outer, &boundary, sink, now)
+            wrap(&[certificate], &inner, &outer, &boundary, sink, at)
         })
         .await
     }

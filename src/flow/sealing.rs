@@ -93,12 +93,20 @@ pub struct Receiver {
     /// What lies in the store lies under this one, if its owner alone has the secret key of the current one: the
     /// mailbox's own, from before. What it covers is PGP/MIME for the current one.
     pub cover: Option<Certificate>,
+    /// When the certificate came, if its owner alone has the secret key: it was usable then.
+    pub came: Option<Time>,
 }
 
 impl Receiver {
     /// What the certificate is known by.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.certificate.fingerprint().to_vec())
+    }
+
+    /// The moment for which the certificate is judged. One of its owner's own may end, and a clock may go back: mail is
+    /// encrypted to it all the same, for its owner still opens it, and nobody's mail is kept out.
+    fn judged_at(&self, now: Time) -> Time {
+        self.came.filter(|_| self.certificate.usable(now).is_err()).unwrap_or(now)
     }
 
     /// The certificate that opens what lies in the store.
@@ -139,8 +147,11 @@ impl Flow {
         let Some(key) = self.store.key(mailbox, &record.certificate).await? else { return Ok(None) };
         let certificate =
             self.certificates.parsed(&key.fingerprint.0, &key.certificate).map_err(TakeError::internal)?;
-        let cover = if key.wrapped_secret.is_none() { self.cover(&record).await? } else { None };
-        Ok(Some(Receiver { record, certificate, cover }))
+        let (mut cover, mut came) = (None, None);
+        if key.wrapped_secret.is_none() {
+            (cover, came) = (self.cover(&record).await?, Some(key.created));
+        }
+        Ok(Some(Receiver { record, certificate, cover, came }))
     }
 
     /// The newest certificate of a mailbox whose secret key lies under its MUK.
@@ -163,13 +174,17 @@ impl Flow {
         message: Composed,
         place: Place,
     ) -> Result<Box<Delivery>, TakeError> {
-        // A clock that went back keeps no mail out, least of all what tells of the clock.
-        let now = self.clock.now().max(receiver.lies_under().created());
+        let judged_at = receiver.judged_at(self.clock.now());
         let bodies = self.store.bodies().clone();
-        let message = match receiver.cover {
-            Some(_) => self.for_owner_alone(&receiver.certificate, message).await?,
-            None => message,
+        let (message, now) = match receiver.cover {
+            Some(_) => {
+                let message = self.for_owner_alone(&receiver.certificate, message, judged_at).await?;
+                (message, self.clock.now())
+            }
+            None => (message, judged_at),
         };
+        // A clock that went back keeps no mail out, least of all what tells of the clock.
+        let now = now.max(receiver.lies_under().created());
         let certificate = receiver.lies_under().clone();
         let laid = if message.is_small() {
             let laid = lay(&bodies, &certificate, &message, now);

@@ -49,6 +49,7 @@ use std::time::Duration;
 mod accounts;
 mod low_disk;
 mod conversations;
+mod own_certificate;
 
 const PASSWORD: &str = "alice likes long passwords";
 

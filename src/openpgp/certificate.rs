@@ -12,7 +12,6 @@ use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::Preferences;
 use sequoia_openpgp::cert::ValidCert;
 use sequoia_openpgp::cert::amalgamation::ValidAmalgamation;
-use sequoia_openpgp::cert::amalgamation::ValidateAmalgamation;
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
 use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::Key;
@@ -89,11 +88,15 @@ impl Certificate {
         self.recipients(now).map(|_| ())
     }
 
-    /// When it stops being usable by itself, if it says so in what is valid at `now`.
+    /// When it stops being usable by itself, if it says so in what is valid at `now`: with its primary key, or the last
+    /// of its encryption subkeys.
     pub fn expires(&self, now: Time) -> Option<Time> {
-        let primary = self.cert.primary_key();
-        let valid = primary.with_policy(&AnyAlgorithm, system_time(now)).ok()?;
-        let expiry = valid.key_expiration_time()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let valid = self.cert.with_policy(&AnyAlgorithm, system_time(now)).ok()?;
+        let primary = valid.primary_key().key_expiration_time();
+        let keys = valid.keys().revoked(false).key_flags(encryption());
+        let ends: Option<Vec<SystemTime>> = keys.map(|key| key.key_expiration_time()).collect();
+        let subkeys = ends.and_then(|ends| ends.into_iter().max());
+        let expiry = primary.into_iter().chain(subkeys).min()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(expiry.as_secs()).ok().map(Time)
     }
 
@@ -265,9 +268,8 @@ fn reason(cert: &Cert, now: SystemTime) -> Unusable {
             Unusable::Unbound
         };
     }
-    let purpose = KeyFlags::empty().set_transport_encryption().set_storage_encryption();
     let mut reason = Unusable::SignOnly;
-    for key in valid.keys().key_flags(purpose) {
+    for key in valid.keys().key_flags(encryption()) {
         reason = if matches!(key.revocation_status(), RevocationStatus::Revoked(_)) {
             Unusable::Revoked
         } else if key.key().creation_time() > now {
@@ -285,6 +287,10 @@ fn reason(cert: &Cert, now: SystemTime) -> Unusable {
         };
     }
     reason
+}
+
+fn encryption() -> KeyFlags {
+    KeyFlags::empty().set_transport_encryption().set_storage_encryption()
 }
 
 fn weakness<R: sequoia_openpgp::packet::key::KeyRole>(key: &Key<PublicParts, R>) -> Option<Unusable> {

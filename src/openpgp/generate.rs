@@ -13,6 +13,7 @@ use sequoia_openpgp::cert::CertBuilder;
 use sequoia_openpgp::cert::CipherSuite;
 use sequoia_openpgp::types::Features;
 use sequoia_openpgp::types::KeyFlags;
+use std::time::Duration;
 
 /// A new key, in the forms that are stored.
 #[derive(Debug)]
@@ -34,17 +35,32 @@ pub struct Generated {
 /// It says "SEIPD version 1" and nothing more: were it to say version 2, as the library does by itself, neither
 /// gpg nor Thunderbird could read what is encrypted to it.
 pub fn generate(address: &Address, now: Time) -> Result<Generated, OpenPgpError> {
+    made(address, now, None)
+}
+
+/// One that ends, as the keys of others do.
+#[cfg(test)]
+pub(crate) fn generate_for(
+    address: &Address,
+    now: Time,
+    validity: Duration,
+) -> Result<Generated, OpenPgpError> {
+    made(address, now, Some(validity))
+}
+
+fn made(address: &Address, now: Time, validity: Option<Duration>) -> Result<Generated, OpenPgpError> {
     let cert = CertBuilder::new()
         .set_profile(Profile::RFC4880)
         .and_then(|builder| builder.set_features(Features::empty().set_seipdv1()))
         .map_err(|_| OpenPgpError::NotMade)?
         .set_cipher_suite(CipherSuite::Cv25519)
         .set_creation_time(system_time(now))
+        .set_validity_period(validity)
         .set_primary_key_flags(KeyFlags::empty().set_certification().set_signing())
         .add_userid(format!("<{address}>"))
         .add_subkey(
             KeyFlags::empty().set_transport_encryption().set_storage_encryption(),
-            None,
+            validity,
             CipherSuite::Cv25519,
         )
         .generate()

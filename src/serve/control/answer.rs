@@ -27,6 +27,10 @@ pub struct AccountListed {
     pub secure_alias: Option<String>,
     /// What that asks of other servers: `encrypt`, `dane-only` or `verify`.
     pub policy: Option<String>,
+    /// A certificate of its own that mail is encrypted to, whose secret key is not here.
+    pub own_certificate: Option<String>,
+    /// When that ends by itself.
+    pub own_certificate_expires: Option<String>,
 }
 
 /// `account alias`, `account policy`, and the secure alias of `account show`.

@@ -284,6 +284,7 @@ impl Dispatcher {
         for record in self.flow.all_mailboxes(MailboxKind::Account).await? {
             let (messages, bytes) = shown::totals(&self.flow.store.folders(record.id).await?);
             let alias = self.flow.alias_of(&record).filter(|alias| alias.active);
+            let own = self.flow.own_certificate(&record).await?;
             list.push(answer::AccountListed {
                 address: record.address.to_string(),
                 created: record.created.to_string(),
@@ -292,6 +293,8 @@ impl Dispatcher {
                 bytes,
                 secure_alias: alias.as_ref().map(|alias| alias.address.to_string()),
                 policy: alias.map(|alias| alias.level.to_string()),
+                own_certificate: own.as_ref().map(|own| fingerprint_text(own.fingerprint())),
+                own_certificate_expires: shown::said(own.and_then(|own| own.expires(self.flow.clock.now()))),
             });
         }
         json(list)

@@ -131,6 +131,8 @@ fn samples() -> Vec<(&'static str, Value)> {
                 bytes: 1,
                 secure_alias: some(),
                 policy: some(),
+                own_certificate: some(),
+                own_certificate_expires: some(),
             }]),
         ),
         (
