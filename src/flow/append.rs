@@ -5,8 +5,10 @@ use crate::flow::Flow;
 use crate::flow::assembled::Piece;
 use crate::flow::intake::RACES;
 use crate::flow::refusal::TakeError;
+use crate::flow::same_message::same_message;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::Place;
+use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
 use crate::mime::header::Header;
 use crate::mime::structure::Structure;
@@ -24,12 +26,13 @@ pub struct Appended {
     pub uid_validity: u32,
     /// Its number.
     pub uid: Uid,
-    /// It was put now; else one of the same Message-ID was there.
+    /// It was put now; else the same message was there.
     pub fresh: bool,
 }
 
 impl Flow {
-    /// Puts a message into a folder, byte for byte; into Sent only when its Message-ID is not there already.
+    /// Puts a message into a folder, byte for byte; into Sent only when the same message is not there already, be it as
+    /// the copy of its submission. One of the same Message-ID that says something else is another.
     pub async fn append(
         &self,
         who: &Unlocked,
@@ -40,9 +43,15 @@ impl Flow {
         structure: &Structure,
     ) -> Result<Appended, TakeError> {
         let root = structure.root().ok_or_else(|| TakeError::internal("no structure"))?;
-        let header = Header::read(&mut spool.reader(), root.header).map_err(TakeError::internal)?;
-        let message_id = header.message_id();
-        let once = folder == Folder::SENT && message_id.is_some();
+        let mut known_by = None;
+        if folder == Folder::SENT {
+            let (mut source, header, body) = (spool.reader(), root.header, root.body.start);
+            let same = blocking(move || {
+                let header = Header::read(&mut source, header).map_err(TakeError::internal)?;
+                same_message(&header, &mut source, body)
+            });
+            known_by = same.await?.map(|same| who.key.copy_digest(who.mailbox, &same));
+        }
         let length = spool.length();
         let message = Composed { spool, pieces: vec![Piece::Came(0..length)] };
         let place = Place {
@@ -50,14 +59,17 @@ impl Flow {
             flags,
             date,
             sender: Some(who.mailbox),
-            message_id,
+            known_by,
             ..Place::default()
         };
         let mut tries = 0;
         loop {
             let receiver = self.receiver(who.mailbox).await?.ok_or(TakeError::UnknownRecipient)?;
             let delivery = self.delivery(&receiver, message.clone(), place.clone()).await?;
-            let command = if once { Command::DeliverOnce(delivery) } else { Command::Deliver(delivery) };
+            let command = match known_by {
+                Some(_) => Command::DeliverOnce(delivery),
+                None => Command::Deliver(delivery),
+            };
             match self.commit_taking(vec![command]).await {
                 Ok(outcomes) => match outcomes.first() {
                     Some(Outcome::Uid { uid_validity, uid, fresh }) => {

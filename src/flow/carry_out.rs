@@ -254,11 +254,7 @@ impl Deed<'_> {
     }
 
     async fn deliver(&mut self, receiver: &Receiver, message: Composed) -> Result<(), TakeError> {
-        let place = Place {
-            sender: Some(self.who.mailbox),
-            message_id: Some(self.draft.message_id.clone()),
-            ..Place::default()
-        };
+        let place = Place { sender: Some(self.who.mailbox), ..Place::default() };
         let delivery = self.flow.delivery(receiver, message, place).await?;
         self.commands.push(Command::Deliver(delivery));
         Ok(())
@@ -454,7 +450,7 @@ impl Deed<'_> {
             folder: Some(Folder::SENT),
             flags: Flags { seen: true, ..Flags::default() },
             sender: Some(self.who.mailbox),
-            message_id: Some(self.draft.message_id.clone()),
+            known_by: self.draft.known_by,
             ..Place::default()
         };
         let delivery = self.flow.delivery(&receiver, message, place).await?;

@@ -8,6 +8,7 @@ use crate::flow::Flow;
 use crate::flow::assembled::Piece;
 use crate::flow::intake::Arrived;
 use crate::flow::refusal::TakeError;
+use crate::flow::same_message::same_message;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
@@ -58,6 +59,8 @@ pub(in crate::flow) struct Draft {
     pub message_id: String,
     /// Message-ID as it came.
     pub submitted_id: Option<String>,
+    /// What the sender's own copy is known by; nothing for one that came without Message-ID.
+    pub known_by: Option<[u8; 32]>,
     /// What it answers: In-Reply-To and References.
     pub answers: Vec<String>,
     /// Who is named in To: and Cc:.
@@ -80,7 +83,7 @@ impl Flow {
     ) -> Result<Draft, TakeError> {
         let config = self.config();
         let structure = &arrived.structure;
-        let (mut header, body) = self.header_and_body(arrived).await?;
+        let Read { mut header, body, same } = self.header_and_body(arrived).await?;
         let own = self.own_addresses(who).await?;
         // Asked at MAIL too; what counts is whose address it is now.
         sender::envelope(arrived.envelope.sender.as_ref(), &own.keys).map_err(TakeError::Refused)?;
@@ -119,6 +122,7 @@ impl Flow {
             invite: controls.invite,
             message_id,
             submitted_id,
+            known_by: same.map(|same| who.key.copy_digest(who.mailbox, &same)),
             answers,
             visible,
             utf8_header: structure.eight_bit_header,
@@ -129,7 +133,7 @@ impl Flow {
         })
     }
 
-    async fn header_and_body(&self, arrived: &Arrived) -> Result<(Header, Vec<Span>), TakeError> {
+    async fn header_and_body(&self, arrived: &Arrived) -> Result<Read, TakeError> {
         let sent_header = self.config().temporary_mailbox.sent_header.clone();
         let (spool, structure) = (arrived.spool.clone(), arrived.structure.clone());
         blocking(move || {
@@ -143,10 +147,18 @@ impl Flow {
                         problem => TakeError::Malformed(problem.to_string()),
                     },
                 )?;
-            Ok((header, scrub::kept(Span::new(root.body.start, spool.length()), &cuts)))
+            let same = same_message(&header, &mut source, root.body.start)?;
+            Ok(Read { header, body: scrub::kept(Span::new(root.body.start, spool.length()), &cuts), same })
         })
         .await
     }
+}
+
+/// A submission as it came.
+struct Read {
+    header: Header,
+    body: Vec<Span>,
+    same: Option<[u8; 32]>,
 }
 
 impl Draft {

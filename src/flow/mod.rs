@@ -61,6 +61,7 @@ pub mod reply;
 mod report;
 pub mod returned;
 mod road;
+mod same_message;
 pub mod samples;
 pub mod sealing;
 pub mod search;

@@ -134,8 +134,8 @@ pub struct Place {
     pub date: Option<Time>,
     /// The local account that sent it.
     pub sender: Option<MailboxId>,
-    /// Its Message-ID, to be found again by.
-    pub message_id: Option<String>,
+    /// What it is found again by.
+    pub known_by: Option<[u8; 32]>,
     /// Also into a full mailbox: what the appliance itself has to tell is not kept out.
     pub beyond_quota: bool,
 }
@@ -222,7 +222,7 @@ impl Flow {
                 body: laid.body,
                 certificate: Fingerprint(receiver.lies_under().fingerprint().to_vec()),
                 sender: place.sender,
-                message_id: place.message_id.map(|id| self.index.message_id("message-id", mailbox, &id)),
+                message_id: place.known_by,
             },
             flags: place.flags,
             summary: laid.summary,

@@ -50,6 +50,7 @@ mod accounts;
 mod low_disk;
 mod conversations;
 mod own_certificate;
+mod sent_copies;
 
 const PASSWORD: &str = "alice likes long passwords";
 

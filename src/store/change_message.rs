@@ -9,6 +9,9 @@ use crate::store::record::FolderRecord;
 use crate::store::record::Message;
 use crate::store::record::Uid;
 
+/// So many copies of the same message are looked at for one that stays.
+pub(crate) const SAME: usize = 16;
+
 /// RFC 3501 §6.4.6: the flags that `now` becomes.
 pub(crate) fn flags(now: &Flags, change: FlagChange, given: &Flags) -> Flags {
     let pick = |now: bool, given: bool| match change {

@@ -164,8 +164,9 @@ pub enum Command {
     /// Refused if the mailbox or its certificate is not the one named, or it is closed ([`Refusal::NotCurrent`]), if
     /// it has no such folder ([`Refusal::Gone`]), or over quota.
     Deliver(Box<Delivery>),
-    /// A message into a folder unless one of the same `message_id` is there: then [`Outcome::Uid`] is that one's,
-    /// and the store removes the body file that was brought. Refused as [`Command::Deliver`].
+    /// A message into a folder unless one of the same `message_id` is there that is not `\Deleted`: then
+    /// [`Outcome::Uid`] is that one's, and the store removes the body file that was brought. Refused as
+    /// [`Command::Deliver`].
     DeliverOnce(Box<Delivery>),
     /// Changes flags; a UID that is not there is passed over. Answers with [`Outcome::Flagged`].
     SetFlags {

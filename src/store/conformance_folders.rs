@@ -1,4 +1,5 @@
-//! What every engine must do with messages and folders beyond the plain cases: quotas of copies.
+//! What every engine must do with messages and folders beyond the plain cases: quotas of copies, and the same message
+//! put twice.
 
 use crate::store::command::Command;
 use crate::store::command::Outcome;
@@ -46,5 +47,30 @@ fn copies_stay_within_the_quota() {
         let moved = Command::Move { mailbox: mailbox(1), from, to, uids: uids([1, 2]) };
         let pairs = vec![(Uid(1), Uid(3)), (Uid(2), Uid(4))];
         assert_eq!(stage.ok(moved), Outcome::Copied { uid_validity: 1_000, pairs }, "a move adds nothing");
+    });
+}
+
+#[test]
+fn the_same_message_counts_only_while_it_stays() {
+    on_each(|stage| {
+        stage.ok(account(1));
+        let once = || Command::DeliverOnce(Box::new(delivery(1, 1)));
+        let put = |uid, fresh| Outcome::Uid { uid_validity: 1_000, uid: Uid(uid), fresh };
+        let mark = |uid, change| Command::SetFlags {
+            mailbox: mailbox(1),
+            folder: Folder::INBOX,
+            uids: uids([uid]),
+            change,
+            flags: deleted(),
+        };
+        assert_eq!(stage.ok(once()), put(1, true));
+        stage.ok(mark(1, FlagChange::Add));
+        assert_eq!(stage.ok(once()), put(2, true), "the other one is about to be expunged");
+        assert_eq!(stage.ok(once()), put(2, false));
+        stage.ok(mark(1, FlagChange::Remove));
+        assert_eq!(stage.ok(once()), put(1, false));
+        stage.ok(mark(2, FlagChange::Add));
+        stage.ok(Command::Expunge { mailbox: mailbox(1), folder: Folder::INBOX, uids: None });
+        assert_eq!(stage.ok(once()), put(1, false));
     });
 }

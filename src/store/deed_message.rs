@@ -111,15 +111,21 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The lowest UID of a message with this Message-ID.
+    /// The lowest UID of the same message; one that is about to be expunged is none.
     fn same_message(
         &self,
         mailbox: MailboxId,
         folder: Folder,
         digest: &[u8; 32],
     ) -> Result<Option<Uid>, StoreError> {
-        let first = self.page(&key::same_message_id(mailbox, folder, digest), None, 1)?;
-        Ok(first.first().and_then(|(at, _)| key::uid(at)))
+        for (at, _) in self.page(&key::same_message_id(mailbox, folder, digest), None, change_message::SAME)? {
+            if let Some(uid) = key::uid(&at)
+                && !self.flags(mailbox, folder, uid)?.deleted
+            {
+                return Ok(Some(uid));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes a message's rows under the next UID of `folder`, which the caller then puts.

@@ -49,8 +49,8 @@ impl State {
         let same = |message: &Message| {
             message.record.message_id.is_some() && message.record.message_id == delivery.record.message_id
         };
-        let there =
-            held.messages.iter().find(|((at, _), held)| *at == delivery.folder && same(&held.message));
+        let of = held.messages.iter().filter(|((at, _), held)| *at == delivery.folder && same(&held.message));
+        let there = of.take(change_message::SAME).find(|(_, held)| !held.message.flags.deleted);
         if let Some(((_, uid), _)) = there {
             let outcome = Outcome::Uid { uid_validity: folder.uid_validity, uid: *uid, fresh: false };
             let unused = delivery.record.body.file().filter(|id| !self.files.contains_key(id));

@@ -286,7 +286,7 @@ pub struct MessageRecord {
     /// The local account that sent it, if one did.
     #[n(5)]
     pub sender: Option<MailboxId>,
-    /// HMAC of the Message-ID under the index key, to find a copy again.
+    /// HMAC of what makes it the same message, to find a copy again.
     #[cbor(n(6), with = "minicbor::bytes")]
     pub message_id: Option<[u8; 32]>,
 }

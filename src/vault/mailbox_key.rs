@@ -6,6 +6,7 @@
 //! former key  AEAD(HKDF(MUK, "guardpost/1 former key" ‖ M), former MUK, aad = lp(M, s, since ‖ until as i64 big-endian))
 //! vault       AEAD(HKDF(MUK of the account, "guardpost/1 vault"), lp(recipient, i, T, PIN or ""), aad = lp(M of the account, M))
 //! submission  HMAC(HKDF(MUK, "guardpost/1 submission" ‖ M), lp(Message-ID, sender, lp(recipients, sorted), SHA-256 of the content))
+//! own copy    HMAC(HKDF(MUK, "guardpost/1 own copy" ‖ M), SHA-256 of what makes a message the same)
 //! ```
 
 use crate::base::address::Address;
@@ -131,6 +132,12 @@ impl MailboxKey {
                 submission.content_sha256,
             ]),
         )
+    }
+
+    /// What a sender's own copy is known by: without MUK nobody can tell whether a message of that content is here.
+    pub fn copy_digest(&self, account: MailboxId, sha256: &[u8; 32]) -> [u8; 32] {
+        let info = [&b"guardpost/1 own copy"[..], account.bytes()].concat();
+        mac(&derive(&NO_SALT, self.0.expose(), &info), sha256)
     }
 
     fn of_mailbox(&self, what: &[u8], mailbox: MailboxId) -> Aead {
