@@ -23,6 +23,7 @@ use crate::texts::direct;
 use crate::threads;
 use crate::vault::primitives::equal;
 use crate::vault::primitives::sha256;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -73,6 +74,9 @@ pub enum DirectError {
     /// The address has a newer mailbox, or a certificate already.
     #[error("this mailbox does not decide that")]
     NotHere,
+    /// The last test message is in the queue yet, or no more mail goes to the address today.
+    #[error("no more test messages now")]
+    Often,
     /// The test message could not be queued.
     #[error("the test message was not taken")]
     NotSent(#[source] Arc<TakeError>),
@@ -119,7 +123,11 @@ impl Flow {
         language: Language,
     ) -> Result<Trial, DirectError> {
         self.decides(who).await?;
+        // Messages that come meanwhile note their notices in the same record.
+        let _held = self.locks.hold(BTreeSet::from([who.address.key()])).await;
         let record = self.store.mailbox(who.mailbox).await?.ok_or(DirectError::NotHere)?;
+        let id = self.queue_id();
+        let counted = self.count_test(&record, id).await?.ok_or(DirectError::Often)?;
         let key = match own {
             Some(own) => own,
             None => self.mailbox_key_of(who).await?,
@@ -136,7 +144,6 @@ impl Flow {
         let domain = domain.or(config.domains.first()).ok_or_else(|| TakeError::internal("no domain"))?;
         let facts = direct::Test { recipient: &who.address, code: code.expose(), host };
         let text = direct::test(&letterhead(domain), &facts, language);
-        let id = self.queue_id();
         let post = Post {
             domain,
             to: &who.address,
@@ -150,7 +157,7 @@ impl Flow {
             sample: None,
         };
         let queued = self.post(post).await?;
-        self.commit_taking(vec![queued]).await?;
+        self.commit_taking(vec![queued, counted]).await?;
         self.queue_bell.notify_one();
         tracing::info!(mailbox = %who.mailbox, queue = %id, "test message to a recipient's key sent");
         Ok(Trial { key, code: sha256(code.expose().as_bytes()), left: TRIES })

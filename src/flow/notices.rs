@@ -5,6 +5,7 @@
 
 use crate::base::address::Address;
 use crate::base::id::MailboxId;
+use crate::base::id::QueueId;
 use crate::base::time::Time;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -119,16 +120,37 @@ impl Flow {
     /// A link that goes out again: it cannot wait, since only its sender can open it, and so many go out in a day.
     /// `None` when that many have. From now on the mailbox has the policy that the link goes under.
     pub(in crate::flow) fn count_link(&self, record: &MailboxRecord, demand: Demand) -> Option<Command> {
+        let notices = self.one_more_today(record)?;
+        Some(put(record, NoticeRecord { tls_policy: written(demand), ..notices }))
+    }
+
+    /// A test message to the recipient's own key goes out, which only the recipient wants: it counts like any other mail
+    /// to the address, and one of them waits in the queue at most. `None` when that many have, or one does.
+    pub(in crate::flow) async fn count_test(
+        &self,
+        record: &MailboxRecord,
+        test: QueueId,
+    ) -> Result<Option<Command>, StoreError> {
+        let last = record.notices.as_ref().and_then(|notices| notices.test);
+        if let Some(last) = last
+            && self.store.queued(last).await?.is_some()
+        {
+            return Ok(None);
+        }
+        let notices = self.one_more_today(record);
+        Ok(notices.map(|notices| put(record, NoticeRecord { test: Some(test), ..notices })))
+    }
+
+    /// What is noted of a mail that cannot wait; nothing when as many have gone out as may in a day.
+    fn one_more_today(&self, record: &MailboxRecord) -> Option<NoticeRecord> {
         let now = self.clock.now();
-        let mut notices = record.notices.clone().unwrap_or_default();
+        let notices = record.notices.clone().unwrap_or_default();
         let limits = Limits { interval: Duration::ZERO, ..limits(&self.config()) };
         if notice::judge(&facts(&notices), &limits, now) != Verdict::Now {
             return None;
         }
         let (day, today) = notice::count(&facts(&notices), now);
-        (notices.day, notices.today) = (Some(day), today);
-        notices.tls_policy = written(demand);
-        Some(put(record, notices))
+        Some(NoticeRecord { day: Some(day), today, ..notices })
     }
 
     /// The note that the mailbox has the policy that its link goes under, if it had another.

@@ -51,6 +51,7 @@ mod low_disk;
 mod conversations;
 mod own_certificate;
 mod sent_copies;
+mod test_messages;
 
 const PASSWORD: &str = "alice likes long passwords";
 

@@ -81,6 +81,9 @@ pub struct NoticeRecord {
     /// The strictest TLS policy of the messages that wait to be told of.
     #[n(9)]
     pub waiting_policy: Option<String>,
+    /// The last test message to the recipient's own key; no longer in the queue once it has ended.
+    #[n(10)]
+    pub test: Option<QueueId>,
 }
 
 /// The clock by which mailboxes close and go, one for the store.

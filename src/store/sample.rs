@@ -425,6 +425,7 @@ pub(crate) fn notice(n: u8) -> NoticeRecord {
         messages: n.into(),
         tls_policy: n.is_multiple_of(2).then(|| "secure encrypt".into()),
         waiting_policy: None,
+        test: n.is_multiple_of(3).then(|| queue(n)),
     }
 }
 

@@ -128,6 +128,7 @@ pub async fn undo(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 async fn trouble(portal: &Portal, chrome: &Chrome, signed: &Signed, error: DirectError) -> Answer {
     match error {
         DirectError::Store(error) => Err(error.into()),
+        DirectError::Often => refused(portal, chrome, signed, "key-direct-often").await,
         DirectError::NotSent(_) => Err(Trouble::Busy(SOON)),
         DirectError::Unusable | DirectError::NotHere => {
             portal.sessions.set_trial(signed.cookie.expose(), None);
