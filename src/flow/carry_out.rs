@@ -5,6 +5,7 @@ use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
 use crate::base::language::Language;
+use crate::base::reply;
 use crate::config::section::PinRule;
 use crate::flow::Flow;
 use crate::flow::anew::Ask;
@@ -81,6 +82,8 @@ pub(in crate::flow) struct Deed<'a> {
     waiting: Vec<MailboxId>,
     /// Wishes for other mailboxes that were heard for the first time.
     pub asks: Vec<Ask>,
+    /// Temporary mailboxes that were taken from the account's budget.
+    new_mailboxes: u32,
 }
 
 impl Flow {
@@ -117,38 +120,47 @@ impl Flow {
             pins: Vec::new(),
             waiting: Vec::new(),
             asks: Vec::new(),
+            new_mailboxes: 0,
         };
-        deed.allow_new_mailboxes(&planned)?;
         let encrypted = who.kind == MailboxKind::Temporary || planned.iter().any(Planned::stays_encrypted);
-        if let Err(error) = deed.all(planned, encrypted).await {
-            deed.flow.discard(&deed.commands);
-            return Err(error);
+        let done = match deed.all(planned, encrypted).await {
+            Ok(()) => self.commit_taking(std::mem::take(&mut deed.commands)).await.map(drop),
+            Err(error) => {
+                self.discard(&deed.commands);
+                Err(error)
+            }
+        };
+        match done {
+            Ok(()) => self.notices.wait_for(&deed.waiting),
+            // What comes to nothing, for now or for good, costs nothing.
+            Err(_) => {
+                self.sending.give_mailboxes_back(&self.config().limits, who.mailbox, deed.new_mailboxes)
+            }
         }
-        let Deed { commands, waiting, .. } = deed;
-        self.commit_taking(commands).await?;
-        self.notices.wait_for(&waiting);
-        Ok(())
+        done
     }
 }
 
 impl Deed<'_> {
-    fn allow_new_mailboxes(&self, planned: &[Planned]) -> Result<(), TakeError> {
+    fn allow_new_mailboxes(&mut self, planned: &[Planned]) -> Result<(), TakeError> {
         let new = planned.iter().filter(|one| matches!(one.way, Way::NewMailbox)).count();
         self.allow_mailboxes(u32::try_from(new).unwrap_or(u32::MAX))
     }
 
     /// An account makes only so many in an hour and a day.
-    pub(in crate::flow) fn allow_mailboxes(&self, new: u32) -> Result<(), TakeError> {
+    pub(in crate::flow) fn allow_mailboxes(&mut self, new: u32) -> Result<(), TakeError> {
         if new == 0 {
             return Ok(());
         }
         let now = self.flow.clock.running();
-        self.flow.sending.mailboxes(&self.flow.config().limits, self.who.mailbox, new, now).map_err(|()| {
-            TakeError::Policy("this account has made too many temporary mailboxes; try again later".into())
-        })
+        let allowed = self.flow.sending.mailboxes(&self.flow.config().limits, self.who.mailbox, new, now);
+        allowed.map_err(|()| TakeError::Refused(reply::RATE_LIMITED))?;
+        self.new_mailboxes += new;
+        Ok(())
     }
 
     async fn all(&mut self, planned: Vec<Planned>, encrypted: bool) -> Result<(), TakeError> {
+        self.allow_new_mailboxes(&planned)?;
         let mut plain = Vec::new();
         let mut open_pgp = Vec::new();
         let mut local = Vec::new();

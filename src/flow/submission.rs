@@ -210,15 +210,23 @@ impl SendingLimits {
         count: u32,
         now: Duration,
     ) -> Result<(), ()> {
-        let rates = [
-            Rate::of(limits.new_mailboxes_per_hour, HOUR),
-            Rate::of(limits.new_mailboxes_per_day, HOUR * 24),
-        ];
+        let rates = mailbox_rates(limits);
         self.lock().entry(account).or_default().mailboxes.take(&rates, count, now).map_err(|_| ())
+    }
+
+    /// They were not made.
+    pub(in crate::flow) fn give_mailboxes_back(&self, limits: &Limits, account: MailboxId, count: u32) {
+        if let Some(sent) = self.lock().get_mut(&account) {
+            sent.mailboxes.give_back(&mailbox_rates(limits), count);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MailboxId, Sent>> {
         // Every change is complete before the lock is given back.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn mailbox_rates(limits: &Limits) -> [Rate; 2] {
+    [Rate::of(limits.new_mailboxes_per_hour, HOUR), Rate::of(limits.new_mailboxes_per_day, HOUR * 24)]
 }

@@ -47,8 +47,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 mod accounts;
-mod low_disk;
 mod conversations;
+mod low_disk;
+mod mailbox_budget;
 mod own_certificate;
 mod sent_copies;
 mod test_messages;

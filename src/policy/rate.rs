@@ -166,6 +166,13 @@ impl Ledger {
         }
         Ok(())
     }
+
+    /// Gives back `count` that were spent for nothing.
+    pub fn give_back(&mut self, rates: &[Rate; 2], count: u32) {
+        for (bucket, rate) in self.buckets.iter_mut().zip(rates) {
+            bucket.give_back(*rate, count);
+        }
+    }
 }
 
 /// The network that budgets are counted for: /24 of IPv4, /64 of IPv6.
