@@ -9,10 +9,10 @@ use crate::store::change_message;
 use crate::store::codec::Mark;
 use crate::store::codec::Octets;
 use crate::store::command::Outcome;
-use crate::store::command_part::Quota;
 use crate::store::command::Refusal;
 use crate::store::command_part::Delivery;
 use crate::store::command_part::FlagChange;
+use crate::store::command_part::Quota;
 use crate::store::disk::Source;
 use crate::store::draft::Draft;
 use crate::store::error::StoreError;
@@ -118,7 +118,9 @@ impl Draft<'_> {
         folder: Folder,
         digest: &[u8; 32],
     ) -> Result<Option<Uid>, StoreError> {
-        for (at, _) in self.page(&key::same_message_id(mailbox, folder, digest), None, change_message::SAME)? {
+        for (at, _) in
+            self.page(&key::same_message_id(mailbox, folder, digest), None, change_message::SAME)?
+        {
             if let Some(uid) = key::uid(&at)
                 && !self.flags(mailbox, folder, uid)?.deleted
             {
@@ -281,17 +283,9 @@ impl Draft<'_> {
         uids: Option<Vec<Uid>>,
     ) -> Result<Outcome, Stop> {
         let mut record = self.the_folder(mailbox, folder)?;
-        let asked = uids.map(change_message::in_order);
-        let flagged: Vec<(Vec<u8>, Flags)> =
-            self.rows(&key::inside(key::FLAGS, mailbox, folder), None, usize::MAX)?;
         let mut gone = Vec::new();
-        for (at, flags) in flagged {
-            let Some(uid) = key::uid(&at) else { continue };
-            let wanted = asked.as_ref().is_none_or(|asked| asked.binary_search(&uid).is_ok());
-            if flags.deleted
-                && wanted
-                && let Some(message) = self.message(mailbox, folder, uid)?
-            {
+        for uid in self.deleted(mailbox, folder, uids)? {
+            if let Some(message) = self.message(mailbox, folder, uid)? {
                 self.take(mailbox, &mut record, &message)?;
                 gone.push(uid);
             }
@@ -300,6 +294,29 @@ impl Draft<'_> {
             self.put_folder(mailbox, &record)?;
         }
         Ok(Outcome::Expunged(gone))
+    }
+
+    /// What carries `\Deleted`, of `asked` or of all. Of what is not asked for nothing is read: the writer works for
+    /// everybody.
+    fn deleted(
+        &self,
+        mailbox: MailboxId,
+        folder: Folder,
+        asked: Option<Vec<Uid>>,
+    ) -> Result<Vec<Uid>, StoreError> {
+        let Some(asked) = asked else {
+            let flagged: Vec<(Vec<u8>, Flags)> =
+                self.rows(&key::inside(key::FLAGS, mailbox, folder), None, usize::MAX)?;
+            let deleted = flagged.iter().filter(|(_, flags)| flags.deleted);
+            return Ok(deleted.filter_map(|(at, _)| key::uid(at)).collect());
+        };
+        let mut deleted = Vec::new();
+        for uid in change_message::in_order(asked) {
+            if self.flags(mailbox, folder, uid)?.deleted {
+                deleted.push(uid);
+            }
+        }
+        Ok(deleted)
     }
 
     pub(crate) fn subscribe(

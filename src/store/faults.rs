@@ -11,11 +11,15 @@ use crate::store::command::Command;
 use crate::store::command::Outcome;
 use crate::store::command_part::FlagChange;
 use crate::store::command_part::Settlement;
+use crate::store::disk::Disk;
+use crate::store::disk::Rows;
 use crate::store::engine::Engine;
 use crate::store::engine::Options;
 use crate::store::error::StoreError;
+use crate::store::key;
 use crate::store::place::Space;
 use crate::store::place::SpaceProbe;
+use crate::store::poison::Poison;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
 use crate::store::record_queue::Purpose;
@@ -525,4 +529,28 @@ fn a_large_mailbox_is_removed_in_many_batches_and_over_a_restart() {
         assert!(rounds < 10_000);
     }
     crate::store::rows_agree::check_rows(&stage);
+}
+
+/// Of one message's expunging nothing else depends: not on how many messages there are, nor on what their rows hold.
+#[test]
+fn what_is_not_asked_for_is_not_read_to_expunge() {
+    let scratch = scratch();
+    let dir = scratch.path().join("data");
+    filled(&dir);
+    let unreadable = key::message(key::FLAGS, mailbox(1), Folder::INBOX, Uid(9));
+    let disk = Disk::open(&dir.join("store"), &keys(), Poison::default()).unwrap();
+    disk.write(Rows::from([(unreadable, Some(b"no flags".to_vec()))])).unwrap();
+    drop(disk);
+    let engine = open(&dir).unwrap();
+    let inbox = (mailbox(1), Folder::INBOX);
+    let mark = Command::SetFlags {
+        mailbox: inbox.0,
+        folder: inbox.1,
+        uids: uids([3]),
+        change: FlagChange::Add,
+        flags: deleted(),
+    };
+    let expunge = Command::Expunge { mailbox: inbox.0, folder: inbox.1, uids: Some(uids([2, 3])) };
+    let done = commit(&engine, vec![mark, expunge]).unwrap();
+    assert_eq!(done.last(), Some(&Outcome::Expunged(uids([3]))));
 }
