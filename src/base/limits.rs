@@ -52,6 +52,11 @@ pub const ANSWERS_PER_NETWORK: usize = 10;
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// New temporary mailboxes made by one message.
 pub const NEW_MAILBOXES: usize = 10;
+/// Addresses in the envelopes of one message and of those inside it, entries: Sender and Reply-To that stand for
+/// From, groups and their ends counted.
+pub const ENVELOPE_ENTRIES: usize = 4_000;
+/// The texts of these envelopes, octets. Far more than a summary at rest: what is shortened never lies there.
+pub const ENVELOPE_OCTETS: usize = 256 << 10;
 /// A summary at rest, octets.
 pub const SUMMARY: usize = 12 << 10;
 /// Any one value in the store, octets.

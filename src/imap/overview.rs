@@ -41,9 +41,9 @@ pub fn write(summary: &Summary) -> Option<Overview> {
     })
 }
 
-/// The same, read from the message.
+/// The same, read from the message. What names more than anybody reads is told shortened.
 pub fn read(source: &mut (impl Read + Seek), structure: &Structure) -> Result<Overview, Problem> {
-    Ok(write(&Summary::gather(source, structure)?).unwrap_or_default())
+    write(&Summary::gather(source, structure)?).ok_or(Problem::Summary)
 }
 
 /// What a summary holds of the header, as SEARCH compares it.

@@ -58,14 +58,31 @@ impl Mailbox {
 }
 
 impl AddressList {
-    /// Reads the values of one or more fields of one name. Whatever is written there, it ends, and what cannot
+    /// Reads the value of a field. Whatever is written there, it ends, and what cannot
     /// be an address is an entry that has none.
     pub fn parse(value: &[u8]) -> Self {
+        Self::parse_some(value, ENTRIES)
+    }
+
+    /// Reads the values of all fields of one name, which together have no more entries than one field.
+    pub fn parse_all<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut list = Self::default();
+        for value in values {
+            let room = ENTRIES.saturating_sub(list.0.len());
+            if room == 0 {
+                break;
+            }
+            list.0.append(&mut Self::parse_some(value, room).0);
+        }
+        list
+    }
+
+    fn parse_some(value: &[u8], most: usize) -> Self {
         let unfolded: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
         let text = charset::guess(&unfolded);
         let mut reader =
             Reader { rest: text.chars().peekable(), list: Vec::new(), item: Item::default(), group: false };
-        reader.run();
+        reader.run(most);
         Self(reader.list)
     }
 
@@ -80,6 +97,15 @@ impl AddressList {
     /// The addresses that mail can be sent to.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
         self.mailboxes().filter_map(Mailbox::address)
+    }
+
+    /// Keeps the first `count` entries; a group that is cut ends there.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+        let edge = self.0.iter().rev().find(|entry| !matches!(entry, Entry::Mailbox(_)));
+        if matches!(edge, Some(Entry::GroupStart(_))) {
+            self.0.push(Entry::GroupEnd);
+        }
     }
 
     /// Nobody is named.
@@ -152,8 +178,8 @@ struct Word {
 }
 
 impl Reader<'_> {
-    fn run(&mut self) {
-        while self.list.len() < ENTRIES {
+    fn run(&mut self, most: usize) {
+        while self.list.len() < most {
             let Some(c) = self.rest.next() else { break };
             match c {
                 c if c.is_whitespace() => self.item.gap = true,
@@ -398,6 +424,8 @@ mod tests {
     #[test]
     fn is_cut_and_linear() {
         assert_eq!(AddressList::parse("a@x,".repeat(8_000).as_bytes()).0.len(), ENTRIES);
+        let fields = ["a@x,".repeat(600), "b@x,".repeat(600), "c@x".into()];
+        assert_eq!(AddressList::parse_all(fields.iter().map(String::as_bytes)).0.len(), ENTRIES);
         assert!(AddressList::parse("(".repeat(1_000_000).as_bytes()).is_empty());
         assert_eq!(AddressList::parse("<".repeat(30_000).as_bytes()).0.len(), 1);
         assert_eq!(AddressList::parse("\"".repeat(1_000_000).as_bytes()).0.len(), 1);

@@ -150,11 +150,7 @@ impl Header {
 
     /// The addresses of all fields of this name together.
     pub fn addresses(&self, name: &str) -> AddressList {
-        let mut list = AddressList::default();
-        for field in self.all(name) {
-            list.0.extend(AddressList::parse(field.value()).0);
-        }
-        list
+        AddressList::parse_all(self.all(name).map(Field::value))
     }
 
     /// `Date:`, if it can be read.

@@ -4,6 +4,7 @@
 //! sought, and everything later works on byte ranges of it.
 
 pub mod address_list;
+pub mod budget;
 pub mod charset;
 pub mod compose;
 pub mod display;

@@ -4,6 +4,7 @@
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::mime::address_list::AddressList;
+use crate::mime::budget::Budget;
 use crate::mime::display;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
@@ -53,23 +54,20 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// From a header.
-    pub fn new(header: &Header) -> Self {
-        let text = |name| header.first(name).map(Field::unfolded);
-        let from = header.addresses("from");
-        let or_from = |list: AddressList| if list.is_empty() { from.clone() } else { list };
-        Self {
-            date: text("date"),
-            subject: text("subject"),
-            sender: or_from(header.addresses("sender")),
-            reply_to: or_from(header.addresses("reply-to")),
-            to: header.addresses("to"),
-            cc: header.addresses("cc"),
-            bcc: header.addresses("bcc"),
-            in_reply_to: text("in-reply-to"),
-            message_id: text("message-id"),
-            from,
-        }
+    /// From a header, shortened to what `budget` has room for.
+    pub fn new(header: &Header, budget: &mut Budget) -> Self {
+        let mut text = |name| budget.text(header.first(name).map(Field::unfolded));
+        let (date, subject) = (text("date"), text("subject"));
+        let (in_reply_to, message_id) = (text("in-reply-to"), text("message-id"));
+        let from = budget.list(header.addresses("from"));
+        let mut or_from = |name| {
+            let list = header.addresses(name);
+            budget.list(if list.is_empty() { from.clone() } else { list })
+        };
+        let (sender, reply_to) = (or_from("sender"), or_from("reply-to"));
+        let mut list = |name| budget.list(header.addresses(name));
+        let (to, cc, bcc) = (list("to"), list("cc"), list("bcc"));
+        Self { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }
     }
 }
 
@@ -163,17 +161,23 @@ const SEALING: usize = 1 << 10;
 const FORMAT: u8 = 1;
 
 impl Summary {
-    /// Gathers everything, however long: from the headers and the start of the text.
+    /// Gathers everything from the headers and the start of the text, however long; only the envelopes are shortened
+    /// to what a [`Budget`] allows, which is more than [`Summary::write`] ever keeps.
     pub fn gather(source: &mut (impl Read + Seek), structure: &Structure) -> Result<Self, Problem> {
         let Some(root) = structure.root() else { return Ok(Self::default()) };
         let header = Header::read(source, root.header)?;
-        let envelope = Envelope::new(&header);
+        let mut budget = Budget::default();
+        let envelope = Envelope::new(&header, &mut budget);
         let mut inner = Vec::new();
         for (index, part) in structure.parts.iter().enumerate() {
+            if budget.is_spent() {
+                break;
+            }
             let Some(parent) = part.parent.and_then(|parent| usize::try_from(parent).ok()) else { continue };
             if structure.part(parent).is_some_and(|holder| holder.shape == Shape::Message) {
                 let header = Header::read(source, part.header)?;
-                inner.extend(u32::try_from(index).ok().map(|index| (index, Envelope::new(&header))));
+                let envelope = Envelope::new(&header, &mut budget);
+                inner.extend(u32::try_from(index).ok().map(|index| (index, envelope)));
             }
         }
         let body = part::choose_body(structure);
@@ -413,6 +417,37 @@ mod tests {
             );
             assert_eq!((read.subject.as_str(), read.attachment_count), ("s", summary.attachment_count));
         }
+    }
+
+    /// Messages of so many headers inside one, each with so many `From:` of 1,000 entries.
+    fn nested(messages: usize, fields: usize) -> String {
+        let from = format!("From: {}\r\n", "a,".repeat(1_000));
+        let part = format!("--b\r\nContent-Type: message/rfc822\r\n\r\n{}\r\nx\r\n", from.repeat(fields));
+        format!(
+            "From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}",
+            part.repeat(messages)
+        )
+    }
+
+    #[test]
+    fn envelopes_are_held_within_one_budget() {
+        for (messages, fields) in [(1, 130), (99, 1), (5, 20)] {
+            let summary = gather(nested(messages, fields).as_bytes());
+            let inner = summary.inner.as_ref().unwrap();
+            let of = |e: &Envelope| {
+                [&e.from, &e.sender, &e.reply_to, &e.to, &e.cc, &e.bcc].map(|list| list.0.len())
+            };
+            let entries: usize = inner.iter().flat_map(|(_, envelope)| of(envelope)).sum();
+            assert!(entries <= limits::ENVELOPE_ENTRIES, "{entries} entries of {messages} times {fields}");
+            assert!(Summary::read(&summary.write()).unwrap().inner.is_none(), "shortened, and kept");
+        }
+        let long = "x".repeat(30_000);
+        let part = format!("--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: {long}\r\n\r\nx\r\n");
+        let summary = gather(
+            format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", part.repeat(20)).as_bytes(),
+        );
+        let texts = summary.inner.iter().flatten().filter_map(|(_, envelope)| envelope.subject.as_ref());
+        assert!(texts.map(String::len).sum::<usize>() <= limits::ENVELOPE_OCTETS);
     }
 
     #[test]

@@ -314,6 +314,23 @@ async fn many_messages_are_copied_and_moved_and_copies_can_be_undone() {
 }
 
 #[tokio::test]
+async fn a_message_that_names_very_many_is_told_in_short() {
+    let world = World::new().await;
+    let header = format!("From: {}\r\n", "a,".repeat(1_000)).repeat(20);
+    let part = format!("--b\r\nContent-Type: message/rfc822\r\n\r\n{header}\r\nx\r\n");
+    let mail = MAIL.replace("\r\n\r\nthe", "\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nthe");
+    world.deliver(format!("{mail}{}--b--\r\n", part.repeat(5)).as_bytes()).await;
+    let mut client = world.signed_in().await;
+    client.ask("SELECT INBOX").await;
+    let told = client.ask("FETCH 1 (ENVELOPE BODYSTRUCTURE)").await;
+    assert!(told[0].starts_with("* 1 FETCH (ENVELOPE (\"Sun, 22 Nov 2026 03:33:13 +0000\" \"one\" (("));
+    assert_eq!(told[0].matches("\"rfc822\"").count(), 5, "every part is told");
+    let entries = told[0].matches("(NIL NIL \"a\" \"\")").count();
+    assert!((1..=crate::base::limits::ENVELOPE_ENTRIES).contains(&entries), "{entries}");
+    assert_eq!(told[1], "t OK fetched");
+}
+
+#[tokio::test]
 async fn idle_tells_what_arrives() {
     let world = World::new().await;
     let mut client = world.signed_in().await;
