@@ -87,7 +87,10 @@ impl Session {
             (Step::Search(by), Answer::Found { uids, complete }) => {
                 let said = self.found(by, &uids);
                 let end = if complete { End("OK searched") } else { reply::SEARCH_STOPPED };
-                Turn::end(&tag, end).after(said)
+                match by {
+                    By::Uid => self.finish(tag, end.0).after(said),
+                    By::Sequence => Turn::end(&tag, end).after(said),
+                }
             }
             (Step::Mark { expected, by }, Answer::Marked(marked)) => {
                 let said = self.marked(marked, &expected, by);
@@ -170,15 +173,12 @@ impl Session {
 
     /// Changes were asked for; they are told, then FETCH, STORE or SEARCH is carried out.
     ///
-    /// RFC 3501 §7.4.1: no EXPUNGE in these three, but in their UID forms.
+    /// RFC 3501 §7.4.1: no EXPUNGE in these three, but in their UID forms; in UID SEARCH only behind what was found,
+    /// for the numbers it was given count from before (§5.5).
     fn before(&mut self, tag: String, command: Command, answer: Answer) -> Turn {
         let mut said = Vec::new();
-        let by_uid = matches!(
-            command,
-            Command::Fetch { by: By::Uid, .. }
-                | Command::Store { by: By::Uid, .. }
-                | Command::Search { by: By::Uid, .. }
-        );
+        let by_uid =
+            matches!(command, Command::Fetch { by: By::Uid, .. } | Command::Store { by: By::Uid, .. });
         let told = self.refresh(answer, by_uid, &mut said);
         let turn = match command {
             Command::Fetch { set, items, by } => self.fetch(tag, &set, items, by),
