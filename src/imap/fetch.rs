@@ -42,11 +42,35 @@ pub struct Overview {
     pub body_structure: Vec<u8>,
 }
 
+/// One of an [`Overview`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// ENVELOPE.
+    Envelope,
+    /// BODY.
+    Body,
+    /// BODYSTRUCTURE.
+    BodyStructure,
+}
+
+impl Overview {
+    /// As it is written.
+    pub fn form(&self, form: Form) -> &[u8] {
+        match form {
+            Form::Envelope => &self.envelope,
+            Form::Body => &self.body,
+            Form::BodyStructure => &self.body_structure,
+        }
+    }
+}
+
 /// A piece of what is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Piece {
     /// These bytes.
     Text(Vec<u8>),
+    /// This of the overview.
+    Overview(Form),
     /// These octets of the message.
     Octets(Range<u64>),
     /// A literal of some fields of the header that lies here: see [`fields`].
@@ -94,10 +118,10 @@ pub fn tell(row: &Row, items: &[Item], known: &Known<'_>, flags_changed: bool) -
                 let size = known.record.unwrap_or_default().1;
                 text.extend_from_slice(format!("RFC822.SIZE {size}").as_bytes());
             }
-            Item::Envelope => overview(&mut text, b"ENVELOPE ", known, |overview| &overview.envelope),
-            Item::Body => overview(&mut text, b"BODY ", known, |overview| &overview.body),
+            Item::Envelope => overview(b"ENVELOPE ", Form::Envelope, known, &mut text, &mut pieces),
+            Item::Body => overview(b"BODY ", Form::Body, known, &mut text, &mut pieces),
             Item::BodyStructure => {
-                overview(&mut text, b"BODYSTRUCTURE ", known, |overview| &overview.body_structure);
+                overview(b"BODYSTRUCTURE ", Form::BodyStructure, known, &mut text, &mut pieces);
             }
             Item::Section(section) => tell_section(section, known.structure, &mut text, &mut pieces),
         }
@@ -110,9 +134,12 @@ pub fn tell(row: &Row, items: &[Item], known: &Known<'_>, flags_changed: bool) -
     pieces
 }
 
-fn overview(text: &mut Vec<u8>, name: &[u8], known: &Known<'_>, which: impl Fn(&Overview) -> &Vec<u8>) {
+fn overview(name: &[u8], form: Form, known: &Known<'_>, text: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
     text.extend_from_slice(name);
-    text.extend_from_slice(known.overview.map_or(b"NIL", |overview| which(overview)));
+    match known.overview {
+        Some(_) => pieces.extend([Piece::Text(std::mem::take(text)), Piece::Overview(form)]),
+        None => text.extend_from_slice(b"NIL"),
+    }
 }
 
 fn tell_section(
@@ -207,12 +234,18 @@ mod tests {
         let Ok(Tagged { command: Command::Fetch { items, .. }, .. }) = read else { panic!("{items}") };
         let structure = Scanner::scan(MAIL.as_bytes(), Limits::default()).unwrap();
         let row = Row { number: 7, uid: 70, flags: Flags { seen: true, ..Flags::default() } };
-        let known =
-            Known { record: Some((Time(837_596_665), 51)), overview: None, structure: Some(&structure) };
+        let overview =
+            Overview { envelope: b"(E)".into(), body: b"(B)".into(), body_structure: b"(S)".into() };
+        let known = Known {
+            record: Some((Time(837_596_665), 51)),
+            overview: Some(&overview),
+            structure: Some(&structure),
+        };
         let mut out = String::new();
         for piece in tell(&row, &items, &known, false) {
             out += &match piece {
                 Piece::Text(text) => String::from_utf8(text).unwrap(),
+                Piece::Overview(form) => str::from_utf8(overview.form(form)).unwrap().into(),
                 Piece::Octets(range) => MAIL[range.start as usize..range.end as usize].into(),
                 Piece::Fields { header, names, not, partial } => {
                     let header = &MAIL.as_bytes()[header.start as usize..header.end as usize];
@@ -229,6 +262,8 @@ mod tests {
             ("flags uid", "FLAGS (\\Seen) UID 70"),
             ("internaldate", "INTERNALDATE \"17-Jul-1996 09:44:25 +0000\""),
             ("rfc822.size", "RFC822.SIZE 51"),
+            ("envelope flags", "ENVELOPE (E) FLAGS (\\Seen)"),
+            ("bodystructure body", "BODYSTRUCTURE (S) BODY (B)"),
             ("body[text]", "BODY[TEXT] {10}|the body|"),
             ("rfc822.text", "RFC822.TEXT {10}|the body|"),
             ("body.peek[]<44.4>", "BODY[]<44> {4}|he b"),

@@ -449,6 +449,7 @@ impl Mailbox {
                 };
                 match piece {
                     Piece::Text(text) => out.extend_from_slice(&text),
+                    Piece::Overview(form) => out.extend_from_slice(overview.form(form)),
                     Piece::Octets(range) => out.extend_from_slice(octets(range)),
                     Piece::Fields { header, names, not, partial } => {
                         out.extend_from_slice(&fetch::fields(octets(header), &names, not, partial));

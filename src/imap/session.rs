@@ -341,6 +341,9 @@ impl Session {
                 None => Turn::end(&tag, reply::NO_SUCH_NUMBER),
             },
             Command::Copy { set, folder: to, moves, by } => self.copy(tag, &set, &to, moves, by),
+            Command::Fetch { items, .. } if items.len() > limits::FETCH_ITEMS => {
+                Turn::end(&tag, reply::TOO_MANY_ITEMS)
+            }
             command @ (Command::Fetch { .. } | Command::Store { .. } | Command::Search { .. }) => {
                 self.wait(tag, Step::Before(command), Ask::Refresh { folder })
             }

@@ -102,6 +102,18 @@ fn fetch_items() {
 }
 
 #[test]
+fn fetch_items_count_once() {
+    let items = |line: String| match read(format!("a uid fetch 1 ({line})\r\n").as_bytes()) {
+        Ok(Tagged { command: Command::Fetch { items, .. }, .. }) => items,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(items("flags UID Flags envelope uid".into()), [Item::Flags, Item::Uid, Item::Envelope]);
+    assert_eq!(items("ENVELOPE ".repeat(7_000).trim_end().into()), [Item::Envelope]);
+    let different: Vec<String> = (0..900).map(|n| format!("body.peek[]<{n}.1>")).collect();
+    assert_eq!(items(different.join(" ")).len(), crate::base::limits::FETCH_ITEMS + 1);
+}
+
+#[test]
 fn append_heads() {
     let head = b"a append Sent (\\Seen work) \"17-Jul-1996 02:44:25 -0700\" {310}\r\n";
     let Some(Tagged { tag, command: Command::Append(head) }) = append_head(head) else { panic!() };

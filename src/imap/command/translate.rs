@@ -1,5 +1,6 @@
 //! From the grammar's types to ours, each where it has one.
 
+use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::imap::command::AppendHead;
@@ -195,7 +196,7 @@ fn query(charset: Option<Charset<'_>>, keys: Vec1<SearchKey<'_>>) -> Result<Quer
     Ok(Query::all(keys.as_ref().iter().map(Query::read).collect()))
 }
 
-/// What FETCH names, macros expanded; `None` for what is not offered (BINARY, RFC 3516).
+/// What FETCH names, macros expanded, each once; `None` for what is not offered (BINARY, RFC 3516).
 fn items(wire: MacroOrMessageDataItemNames<'_>) -> Option<Vec<Item>> {
     match wire {
         MacroOrMessageDataItemNames::Macro(known) => Some(match known {
@@ -204,7 +205,14 @@ fn items(wire: MacroOrMessageDataItemNames<'_>) -> Option<Vec<Item>> {
             _ => vec![Item::Flags, Item::InternalDate, Item::Size],
         }),
         MacroOrMessageDataItemNames::MessageDataItemNames(names) => {
-            let items = names.into_iter().map(item).collect::<Option<Vec<_>>>()?;
+            let mut items = Vec::new();
+            for name in names {
+                let item = item(name)?;
+                // One more than there may be is enough to say so.
+                if items.len() <= limits::FETCH_ITEMS && !items.contains(&item) {
+                    items.push(item);
+                }
+            }
             (!items.is_empty()).then_some(items)
         }
     }

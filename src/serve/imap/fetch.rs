@@ -148,6 +148,9 @@ impl Connection {
         for piece in fetch::tell(row, &plan.items, &known, flags_changed) {
             match (piece, &plain) {
                 (Piece::Text(text), _) => self.say(&text).await?,
+                (Piece::Overview(form), _) => {
+                    self.say(overview.as_ref().map_or(&b"NIL"[..], |overview| overview.form(form))).await?;
+                }
                 (Piece::Octets(range), Some(plain)) => self.say_octets(plain, range).await?,
                 (Piece::Fields { header, names, not, partial }, Some(plain)) => {
                     let header = octets(plain, header).await.ok_or(Ended::Gone)?;

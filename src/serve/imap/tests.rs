@@ -331,6 +331,20 @@ async fn a_message_that_names_very_many_is_told_in_short() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_often_is_told_once() {
+    let world = World::new().await;
+    world.deliver(MAIL.as_bytes()).await;
+    let mut client = world.signed_in().await;
+    client.ask("SELECT INBOX").await;
+    let told = client.ask(&format!("UID FETCH 1 ({})", "ENVELOPE ".repeat(7_000).trim_end())).await;
+    assert_eq!(told[0].matches("ENVELOPE").count(), 1);
+    let parts = |count| (0..count).map(|n| format!("BODY.PEEK[{}]", n + 2)).collect::<Vec<_>>().join(" ");
+    assert_eq!(client.ask(&format!("FETCH 1 ({})", parts(64))).await[0].matches(" NIL").count(), 64);
+    let refused = ["t NO [LIMIT] at most 64 different items in one FETCH"];
+    assert_eq!(client.ask(&format!("FETCH 1 ({})", parts(65))).await, refused);
+}
+
+#[tokio::test]
 async fn idle_tells_what_arrives() {
     let world = World::new().await;
     let mut client = world.signed_in().await;
@@ -488,8 +502,8 @@ async fn a_client_that_does_not_read_is_left() {
     let (mut client, served) = world.connect(true).await;
     client.ask(LOGIN).await;
     client.ask("SELECT INBOX").await;
-    let much = "BODY.PEEK[] ".repeat(60);
-    client.send(format!("t FETCH 1 ({})\r\n", much.trim_end()).as_bytes()).await;
+    let much: Vec<String> = (0..60).map(|n| format!("BODY.PEEK[]<{n}.900000>")).collect();
+    client.send(format!("t FETCH 1 ({})\r\n", much.join(" ")).as_bytes()).await;
     served.await.unwrap();
 }
 
