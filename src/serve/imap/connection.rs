@@ -14,10 +14,12 @@ use crate::net::stream::Stream;
 use crate::serve::imap::Imap;
 use crate::serve::imap::mailbox::Incoming;
 use crate::serve::imap::mailbox::Mailbox;
+use std::io;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -87,6 +89,8 @@ impl Connection {
             Ok(()) => self.commands().await,
             Err(ended) => ended,
         };
+        // The last words are waited for in any case; the mailbox is shut before.
+        (self.mailbox, self.stop) = (None, CancellationToken::new());
         if let Ended::With(words) = ended {
             let _ = self.say(words.as_bytes()).await;
         }
@@ -173,8 +177,11 @@ impl Connection {
         }
     }
 
-    /// The mailbox was deleted, its password changed, or its owner ended this: nothing more is told.
+    /// The server stops, the mailbox was deleted, its password changed, or its owner ended this: nothing more is told.
     pub(super) async fn still_open(&mut self) -> Result<(), Ended> {
+        if self.stop.is_cancelled() {
+            return Err(Ended::With(reply::BYE_STOPPING));
+        }
         if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.ended().is_cancelled()) {
             return Err(Ended::With(reply::BYE_ENDED));
         }
@@ -254,8 +261,8 @@ impl Connection {
     async fn wait(&mut self, in_idle: bool) -> Result<Event, Ended> {
         let signed_in = self.session.is_signed_in();
         let until = if signed_in { self.idle_until } else { self.idle_until.min(self.login_until) };
+        let ended = self.ended();
         let Some(stream) = &mut self.stream else { return Err(Ended::Gone) };
-        let ended = self.mailbox.as_ref().map(Mailbox::ended).unwrap_or_default();
         let mailbox = &mut self.mailbox;
         let changed = async {
             match mailbox {
@@ -327,13 +334,12 @@ impl Connection {
     }
 
     async fn write(&mut self) -> Result<(), Ended> {
+        let ended = self.ended();
         let Some(stream) = &mut self.stream else { return Err(Ended::Gone) };
-        let written = timeout(self.imap.limits.write, stream.write_all(&self.out.0)).await;
+        let writing = timeout(self.imap.limits.write, stream.write_all(&self.out.0));
+        let written = taken(writing, &self.stop, &ended).await;
         self.out.0.clear();
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ended::Gone),
-        }
+        written
     }
 
     async fn flush(&mut self) -> Result<(), Ended> {
@@ -341,15 +347,36 @@ impl Connection {
             return Ok(());
         }
         self.write().await?;
+        let ended = self.ended();
         let Some(stream) = &mut self.stream else { return Err(Ended::Gone) };
-        match timeout(self.imap.limits.write, stream.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ended::Gone),
-        }
+        taken(timeout(self.imap.limits.write, stream.flush()), &self.stop, &ended).await
+    }
+
+    /// Cancelled when the owner of the mailbox ended this.
+    fn ended(&self) -> CancellationToken {
+        self.mailbox.as_ref().map(Mailbox::ended).unwrap_or_default()
     }
 
     /// The open mailbox, for the deeds that tell while they go.
     pub(super) fn mailbox(&mut self) -> Option<&mut Mailbox> {
         self.mailbox.as_mut()
+    }
+}
+
+/// What the client takes. One that does not read is not waited for once the server stops or the owner ended this:
+/// half of an answer is out, so the connection ends without a word.
+async fn taken(
+    taking: impl Future<Output = Result<io::Result<()>, Elapsed>>,
+    stop: &CancellationToken,
+    ended: &CancellationToken,
+) -> Result<(), Ended> {
+    tokio::select! {
+        biased;
+        taken = taking => match taken {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ended::Gone),
+        },
+        () = stop.cancelled() => Err(Ended::Gone),
+        () = ended.cancelled() => Err(Ended::Gone),
     }
 }

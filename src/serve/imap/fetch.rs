@@ -57,7 +57,6 @@ impl Connection {
         while !rest.is_empty() {
             let (page, later) = rest.split_at(page_length(rest));
             rest = later;
-            self.still_open().await?;
             if let Err(trouble) = self.fetch_page(&plan, page, needs, &mut progress).await? {
                 return Ok(Answer::Trouble(trouble));
             }
@@ -85,6 +84,7 @@ impl Connection {
             None
         };
         for row in page {
+            self.still_open().await?;
             let mut row = row.clone();
             let now = newly.iter().find(|(uid, _)| *uid == row.uid);
             if let Some((_, flags)) = now {
@@ -164,18 +164,20 @@ impl Connection {
     }
 
     async fn say_octets(&mut self, plain: &Plain, range: Range<u64>) -> Result<(), Ended> {
-        if let Some(memory) = plain.spool.in_memory() {
-            let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-            let bytes = memory.get(within(range.start)..within(range.end)).ok_or(Ended::Gone)?;
-            return self.say(bytes).await;
-        }
+        let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         let mut reader = plain.spool.reader();
         let mut at = range.start;
         while at < range.end {
             let end = range.end.min(at + CHUNK);
-            let (back, bytes) = read_at(reader, at..end).await.ok_or(Ended::Gone)?;
-            reader = back;
-            self.say(&bytes).await?;
+            // Within a literal there is no place for last words.
+            self.still_open().await.map_err(|_| Ended::Gone)?;
+            if let Some(memory) = plain.spool.in_memory() {
+                self.say(memory.get(within(at)..within(end)).ok_or(Ended::Gone)?).await?;
+            } else {
+                let (back, bytes) = read_at(reader, at..end).await.ok_or(Ended::Gone)?;
+                reader = back;
+                self.say(&bytes).await?;
+            }
             at = end;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! The driver on real sockets, the flows behind it, the model as store.
 
+mod under_way;
+
 use crate::base::address::Address;
 use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;

@@ -1,0 +1,62 @@
+//! A FETCH under way: what ends it, and what it leaves behind.
+
+use super::*;
+
+/// How many messages lie in the INBOX, octets enough that no socket holds them.
+const MANY: usize = 64;
+
+/// A world with many large messages, and a client that has them open.
+async fn many_large() -> (World, Client, JoinHandle<()>) {
+    let world = World::new().await;
+    let mut large = MAIL.as_bytes().to_vec();
+    large.extend((0..60_000).flat_map(|n| format!("line {n:05}\r\n").into_bytes()));
+    world.deliver(&large).await;
+    let (mut client, served) = world.connect(true).await;
+    client.ask(LOGIN).await;
+    client.ask("SELECT INBOX").await;
+    let mut count = 1;
+    while count < MANY {
+        assert!(client.ask("COPY 1:* INBOX").await.last().unwrap().starts_with("t OK"));
+        count *= 2;
+    }
+    assert_eq!(client.ask("NOOP").await.last().unwrap(), "t OK nothing done");
+    (world, client, served)
+}
+
+/// Everything that still comes, but only the end of it.
+async fn the_end(client: &mut Client) -> String {
+    while client.more().await {
+        let before = client.read.len().saturating_sub(2_000);
+        client.read.drain(..before);
+    }
+    String::from_utf8_lossy(&client.read).into_owned()
+}
+
+#[tokio::test]
+async fn it_ends_when_its_session_does() {
+    for why in ["the server stops", "the owner ends it", "the password changes"] {
+        for command in ["FETCH 1:* BODY.PEEK[]", "FETCH 1 (MANY)"] {
+            let (world, mut client, served) = many_large().await;
+            let parts: Vec<String> = (0..MANY).map(|n| format!("BODY.PEEK[]<{n}.900000>")).collect();
+            let command = command.replace("MANY", &parts.join(" "));
+            client.send(format!("t {command}\r\n").as_bytes()).await;
+            assert!(client.line().await.starts_with("* 1 FETCH (BODY[]"));
+            let alice = address("alice@example.org");
+            match why {
+                "the server stops" => world.stop.cancel(),
+                "the owner ends it" => {
+                    let mailbox = world.flow.store.mailbox_of(&alice.key()).await.unwrap().unwrap();
+                    world.flow.visits.end_all(mailbox);
+                }
+                _ => {
+                    let old = Secret::new(PASSWORD.to_owned());
+                    let new = Secret::new("alice likes longer ones".to_owned());
+                    world.flow.change_password(&alice, old, &new, ChangeWish::default()).await.unwrap();
+                }
+            }
+            let end = the_end(&mut client).await;
+            assert!(!end.contains("t OK fetched"), "{why}, and {command} goes on");
+            served.await.unwrap();
+        }
+    }
+}
