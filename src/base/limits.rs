@@ -54,6 +54,8 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 pub const NEW_MAILBOXES: usize = 10;
 /// Different items that one FETCH asks of each message: each costs a piece of the answer. Clients ask for a dozen.
 pub const FETCH_ITEMS: usize = 64;
+/// Keys of one SEARCH, those inside others counted: each is compared with every message of the folder.
+pub const SEARCH_KEYS: usize = 256;
 /// Addresses in the envelopes of one message and of those inside it, entries: Sender and Reply-To that stand for
 /// From, groups and their ends counted.
 pub const ENVELOPE_ENTRIES: usize = 4_000;

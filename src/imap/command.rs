@@ -275,6 +275,12 @@ pub fn tag_of(bytes: &[u8]) -> String {
     if tag.is_empty() || tag.len() > 255 { "*".into() } else { String::from_utf8_lossy(tag).into_owned() }
 }
 
+/// Does the word behind the tag say APPEND?
+pub fn is_append(command: &[u8]) -> bool {
+    let verb = command.get(tag_of(command).len()..).and_then(|rest| rest.get(..8));
+    verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b" APPEND "))
+}
+
 /// Is this, up to the `{n}` CRLF at its end, an APPEND whose message comes next?
 pub fn is_append_head(head: &[u8]) -> bool {
     append_head(head).is_some()

@@ -24,6 +24,10 @@ pub struct Framer {
     command: Zeroizing<Vec<u8>>,
     line: usize,
     literals: usize,
+    /// Literals of the command so far.
+    pieces: usize,
+    /// Octets of commands that were looked into.
+    steps: u64,
     signed_in: bool,
     state: State,
 }
@@ -91,6 +95,8 @@ impl Default for Framer {
             command: Zeroizing::new(Vec::with_capacity(LINE_BEFORE + LITERALS_BEFORE)),
             line: 0,
             literals: 0,
+            pieces: 0,
+            steps: 0,
             signed_in: false,
             state: State::Line,
         }
@@ -180,7 +186,7 @@ impl Framer {
     }
 
     fn take_command(&mut self) -> Zeroizing<Vec<u8>> {
-        self.line = 0;
+        (self.line, self.pieces) = (0, 0);
         if self.signed_in {
             self.literals = 0;
             return std::mem::take(&mut self.command);
@@ -201,7 +207,7 @@ impl Framer {
         let Some((octets, sync)) = literal_at_end(&self.command) else {
             return Some(Frame::Command(self.take_command()));
         };
-        if self.signed_in && command::is_append_head(&self.command) {
+        if self.is_append_head() {
             self.state = State::Append { octets, sync };
             return Some(Frame::Append { head: self.take_command().to_vec(), octets });
         }
@@ -216,8 +222,24 @@ impl Framer {
             return Some(Frame::Refused { tag });
         }
         self.literals = literals;
+        self.pieces += 1;
         self.state = State::Literal { left };
         sync.then_some(Frame::GoOn)
+    }
+
+    /// Does the message of an APPEND come next? In front of it only the folder can be a literal, so a command is looked
+    /// into twice at most, however many literals it has.
+    fn is_append_head(&mut self) -> bool {
+        if !self.signed_in || self.pieces > 1 || !command::is_append(&self.command) {
+            return false;
+        }
+        self.steps += self.command.len() as u64;
+        command::is_append_head(&self.command)
+    }
+
+    /// How many octets of commands were looked into while they came.
+    pub const fn steps(&self) -> u64 {
+        self.steps
     }
 
     fn literal(&mut self, left: usize) -> Option<Frame> {
@@ -383,6 +405,20 @@ mod tests {
         assert_eq!(frames(&mut framer, b"a append INBOX {101+}\r\n"), ["append 101"]);
         framer.refuse_message(100);
         assert_eq!(frames(&mut framer, b""), ["Flood"]);
+    }
+
+    #[test]
+    fn a_command_of_many_literals_is_not_read_at_each() {
+        for head in ["a SEARCH", "a APPEND x y"] {
+            let mut framer = Framer::default();
+            framer.sign_in();
+            let command = format!("{head}{}\r\n", " TO {0+}\r\n".repeat(6_000));
+            assert!(command.len() <= LINE);
+            let seen = frames(&mut framer, command.as_bytes());
+            assert_eq!(seen.len(), 1);
+            assert!(seen[0].starts_with("command a "));
+            assert!(framer.steps() <= 2 * command.len() as u64, "{head}: {}", framer.steps());
+        }
     }
 
     proptest! {

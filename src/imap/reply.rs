@@ -46,6 +46,8 @@ pub const READ_ONLY: End = End("NO [READ-ONLY] the folder is open for reading on
 pub const TOO_MANY_KEYWORDS: End = End("NO [LIMIT] at most 32 keywords of at most 64 octets");
 /// RFC 5530 §3: more of each message than anybody needs.
 pub const TOO_MANY_ITEMS: End = End("NO [LIMIT] at most 64 different items in one FETCH");
+/// RFC 5530 §3: more keys than a search may have.
+pub const TOO_MANY_KEYS: End = End("NO [LIMIT] at most 256 keys in one SEARCH");
 /// RFC 3501 §6.4.4.
 pub const CHARSET: End = End("NO [BADCHARSET (US-ASCII UTF-8)] charset not known");
 /// RFC 5530 §3: the time for a search is over; what was found is told.

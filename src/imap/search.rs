@@ -170,6 +170,15 @@ impl Query {
         }
     }
 
+    /// How many keys it has, those inside others counted.
+    pub fn keys(&self) -> usize {
+        match self {
+            Self::All(keys) | Self::Any(keys) => keys.iter().map(Self::keys).sum::<usize>().max(1),
+            Self::Not(key) => key.keys(),
+            _ => 1,
+        }
+    }
+
     /// Fills in what `*` means in the open folder.
     pub fn bind(self, view: &View) -> Result<Self, NoSuchNumber> {
         let each =
@@ -454,6 +463,18 @@ mod tests {
             ("header x-tuid 1", Verdict::NeedsSummary, Verdict::NeedsMessage),
         ] {
             assert_eq!((query(line).judge(&none), query(line).judge(&some)), (first, then), "{line}");
+        }
+    }
+
+    #[test]
+    fn counts_its_keys() {
+        for (line, want) in [
+            ("all", 1),
+            ("unseen", 1),
+            ("seen 1:4 text x", 3),
+            ("or (seen draft) not (unkeyword a uid 3)", 4),
+        ] {
+            assert_eq!(query(line).keys(), want, "{line}");
         }
     }
 

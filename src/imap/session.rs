@@ -344,6 +344,9 @@ impl Session {
             Command::Fetch { items, .. } if items.len() > limits::FETCH_ITEMS => {
                 Turn::end(&tag, reply::TOO_MANY_ITEMS)
             }
+            Command::Search { query: Ok(query), .. } if query.keys() > limits::SEARCH_KEYS => {
+                Turn::end(&tag, reply::TOO_MANY_KEYS)
+            }
             command @ (Command::Fetch { .. } | Command::Store { .. } | Command::Search { .. }) => {
                 self.wait(tag, Step::Before(command), Ask::Refresh { folder })
             }

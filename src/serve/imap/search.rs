@@ -17,6 +17,7 @@ use crate::serve::imap::mailbox::Mailbox;
 use crate::store::record::Folder;
 use crate::store::record::Uid;
 use crate::threads;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -27,9 +28,10 @@ impl Connection {
     /// Carries out a SEARCH. Stops when its time is over, and says so.
     pub(super) async fn search(&mut self, folder: u16, query: &Query, rows: &[Row]) -> Result<Answer, Ended> {
         let until = Instant::now() + self.imap.limits.search;
-        let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
         let mut uids = Vec::new();
         for page in rows.chunks(PAGE) {
+            self.still_open().await?;
+            let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
             match search_page(mailbox, Folder(folder), query, page, until, &mut uids).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(Answer::Found { uids, complete: false }),
@@ -40,8 +42,9 @@ impl Connection {
     }
 }
 
-/// Answers with false when the time is over.
-async fn search_page(
+/// Answers with false when the time is over. Other connections have a turn before the page, and before each message
+/// of it that flags and numbers do not settle.
+pub(super) async fn search_page(
     mailbox: &mut Mailbox,
     folder: Folder,
     query: &Query,
@@ -50,6 +53,7 @@ async fn search_page(
     found: &mut Vec<u32>,
 ) -> Result<bool, Answer> {
     let mut listed = Vec::new();
+    yield_now().await;
     if page.iter().any(|row| query.judge(&facts(row)) > Verdict::No) {
         listed = fetch::list(mailbox, folder, page, false).await.map_err(Answer::Trouble)?;
         let by_record = |row: &Row| query.judge(&Facts { record: record(&listed, row.uid), ..facts(row) });
@@ -63,6 +67,7 @@ async fn search_page(
         }
         let mut verdict = query.judge(&facts(row));
         if verdict > Verdict::No {
+            yield_now().await;
             let Some(facts_of) = find(&listed, row.uid) else { continue };
             let record = record(&listed, row.uid);
             let header = facts_of.summary.as_deref().map(overview::summarised);

@@ -1,6 +1,11 @@
-//! A FETCH under way: what ends it, and what it leaves behind.
+//! A FETCH or SEARCH under way: what ends it, whom it holds up, and what it leaves behind.
 
 use super::*;
+use crate::imap::flags::Flags;
+use crate::imap::search::Query;
+use crate::imap::view::Row;
+use crate::serve::imap::search::search_page;
+use tokio::time::Instant;
 
 /// How many messages lie in the INBOX, octets enough that no socket holds them.
 const MANY: usize = 64;
@@ -59,4 +64,26 @@ async fn it_ends_when_its_session_does() {
             served.await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_search_gives_others_a_turn_and_has_so_many_keys() {
+    let world = World::new().await;
+    let (password, ip) = (Secret::new(PASSWORD.to_owned()), IpAddr::from([192, 0, 2, 1]));
+    let (mut mailbox, _) = Mailbox::sign_in(&world.imap, ip, "alice@example.org", password).await.unwrap();
+    let rows = [Row { number: 1, uid: 1, flags: Flags::default() }];
+    let (query, until, mut found) = (Query::Keyword("a".into()), Instant::now(), Vec::new());
+    tokio::select! {
+        biased;
+        _ = search_page(&mut mailbox, Folder::INBOX, &query, &rows, until, &mut found) => {
+            panic!("nobody else had a turn")
+        }
+        () = std::future::ready(()) => {}
+    }
+
+    let mut client = world.signed_in().await;
+    client.ask("SELECT INBOX").await;
+    let keys = |count| format!("SEARCH {}", "UNKEYWORD a ".repeat(count).trim_end());
+    assert_eq!(client.ask(&keys(256)).await, ["* SEARCH", "t OK searched"]);
+    assert_eq!(client.ask(&keys(257)).await, ["t NO [LIMIT] at most 256 keys in one SEARCH"]);
 }
