@@ -146,7 +146,7 @@ pub struct Plan {
     pub rows: Vec<Row>,
     /// What of each.
     pub items: Vec<Item>,
-    /// Sets `\Seen` first.
+    /// Sets `\Seen` on what was told.
     pub marks: bool,
 }
 

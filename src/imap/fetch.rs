@@ -100,8 +100,8 @@ pub fn needs(items: &[Item]) -> Needs {
     needs
 }
 
-/// The untagged FETCH of one message. `flags_changed`: its flags are told too, asked for or not.
-pub fn tell(row: &Row, items: &[Item], known: &Known<'_>, flags_changed: bool) -> Vec<Piece> {
+/// The untagged FETCH of one message.
+pub fn tell(row: &Row, items: &[Item], known: &Known<'_>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut text = format!("* {} FETCH (", row.number).into_bytes();
     for (n, item) in items.iter().enumerate() {
@@ -125,9 +125,6 @@ pub fn tell(row: &Row, items: &[Item], known: &Known<'_>, flags_changed: bool) -
             }
             Item::Section(section) => tell_section(section, known.structure, &mut text, &mut pieces),
         }
-    }
-    if flags_changed && !items.contains(&Item::Flags) {
-        text.extend_from_slice(format!(" FLAGS ({})", row.flags).as_bytes());
     }
     text.extend_from_slice(b")\r\n");
     pieces.push(Piece::Text(text));
@@ -242,7 +239,7 @@ mod tests {
             structure: Some(&structure),
         };
         let mut out = String::new();
-        for piece in tell(&row, &items, &known, false) {
+        for piece in tell(&row, &items, &known) {
             out += &match piece {
                 Piece::Text(text) => String::from_utf8(text).unwrap(),
                 Piece::Overview(form) => str::from_utf8(overview.form(form)).unwrap().into(),

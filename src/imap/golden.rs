@@ -429,13 +429,6 @@ impl Mailbox {
                 gone = true;
                 continue;
             };
-            let mut row = row.clone();
-            let newly = plan.marks && !row.flags.seen;
-            if newly {
-                let seen = Flags { seen: true, ..Flags::default() };
-                row.flags = self.mark(plan.folder, &[row.uid], Change::Add, &seen).remove(0).1;
-                marked.push((row.uid, row.flags.clone()));
-            }
             let structure = Scanner::scan(&stored.bytes[..], Limits::default()).unwrap();
             let overview = overview::read(&mut Cursor::new(&stored.bytes), &structure).unwrap();
             let known = Known {
@@ -443,7 +436,7 @@ impl Mailbox {
                 overview: Some(&overview),
                 structure: Some(&structure),
             };
-            for piece in fetch::tell(&row, &plan.items, &known, newly) {
+            for piece in fetch::tell(row, &plan.items, &known) {
                 let octets = |range: std::ops::Range<u64>| {
                     &stored.bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()]
                 };
@@ -455,6 +448,10 @@ impl Mailbox {
                         out.extend_from_slice(&fetch::fields(octets(header), &names, not, partial));
                     }
                 }
+            }
+            if plan.marks && !row.flags.seen {
+                let seen = Flags { seen: true, ..Flags::default() };
+                marked.extend(self.mark(plan.folder, &[row.uid], Change::Add, &seen));
             }
         }
         Answer::Fetched { marked, gone, unreadable: false, later: false }

@@ -77,7 +77,7 @@ enum Step {
     Append,
     /// Changes are told first, then the command is carried out.
     Before(Command),
-    Fetch,
+    Fetch(By),
     Search(By),
     Mark {
         /// What the client takes for done without being told (RFC 3501 §6.4.6, `.SILENT`), ascending by UID.

@@ -70,10 +70,9 @@ impl Session {
             (Step::Append, Answer::Appended { uid_validity, uid }) => {
                 self.finish(tag, format!("OK [APPENDUID {uid_validity} {uid}] stored"))
             }
-            (Step::Fetch, Answer::Fetched { marked, gone, unreadable, later }) => {
-                for (uid, flags) in marked {
-                    self.view_mut().and_then(|view| view.set_flags(uid, flags));
-                }
+            (Step::Fetch(by), Answer::Fetched { marked, gone, unreadable, later }) => {
+                // RFC 3501 §6.4.5: flags that changed with it are told with it.
+                let said = self.marked(marked, &[], by);
                 Turn::end(
                     &tag,
                     match (later, unreadable, gone) {
@@ -83,6 +82,7 @@ impl Session {
                         (false, false, false) => End("OK fetched"),
                     },
                 )
+                .after(said)
             }
             (Step::Search(by), Answer::Found { uids, complete }) => {
                 let said = self.found(by, &uids);
@@ -202,7 +202,7 @@ impl Session {
         let marks = |item: &Item| matches!(item, Item::Section(section) if !section.peek);
         let marks = !view.read_only && items.iter().any(marks);
         let plan = Plan { folder: view.folder, rows, items, marks };
-        self.wait(tag, Step::Fetch, Ask::Fetch(plan))
+        self.wait(tag, Step::Fetch(by), Ask::Fetch(plan))
     }
 
     /// `untold`: messages of which the client wants to hear only what it cannot know. One whose flags were just told

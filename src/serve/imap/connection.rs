@@ -37,6 +37,8 @@ pub(super) struct Connection {
     framer: Framer,
     session: Session,
     out: Out,
+    /// Octets the client has taken, as far as its system and ours can tell.
+    written: u64,
     input: Zeroizing<Vec<u8>>,
     mailbox: Option<Mailbox>,
     login_until: Instant,
@@ -75,6 +77,7 @@ impl Connection {
             stop,
             framer: Framer::default(),
             out: Out(Zeroizing::new(Vec::with_capacity(2 * CHUNK))),
+            written: 0,
             input: Zeroizing::new(vec![0; 16 << 10]),
             mailbox: None,
             login_until: now + limits.login,
@@ -338,11 +341,19 @@ impl Connection {
         let Some(stream) = &mut self.stream else { return Err(Ended::Gone) };
         let writing = timeout(self.imap.limits.write, stream.write_all(&self.out.0));
         let written = taken(writing, &self.stop, &ended).await;
+        if written.is_ok() {
+            self.written += self.out.0.len() as u64;
+        }
         self.out.0.clear();
         written
     }
 
-    async fn flush(&mut self) -> Result<(), Ended> {
+    /// Octets that were said, and how many of these are written.
+    pub(super) fn said(&self) -> (u64, u64) {
+        (self.written + self.out.0.len() as u64, self.written)
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), Ended> {
         if self.out.0.is_empty() {
             return Ok(());
         }

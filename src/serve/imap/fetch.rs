@@ -40,7 +40,9 @@ const CHUNK: u64 = 64 << 10;
 /// What became of a FETCH so far.
 #[derive(Default)]
 struct Progress {
-    /// Flags that changed with it, as they were told.
+    /// Messages told without `\Seen`, each with the octets that were said up to its end.
+    unseen: Vec<(u32, u64)>,
+    /// Flags that changed with it.
     marked: Vec<(u32, Flags)>,
     gone: bool,
     unreadable: bool,
@@ -57,11 +59,14 @@ impl Connection {
         while !rest.is_empty() {
             let (page, later) = rest.split_at(page_length(rest));
             rest = later;
-            if let Err(trouble) = self.fetch_page(&plan, page, needs, &mut progress).await? {
+            let told = self.fetch_page(&plan, page, needs, &mut progress).await;
+            let flushed = self.mark_written(Folder(plan.folder), &mut progress, &told).await;
+            if let Err(trouble) = told? {
                 return Ok(Answer::Trouble(trouble));
             }
+            flushed?;
         }
-        let Progress { marked, gone, unreadable, later } = progress;
+        let Progress { marked, gone, unreadable, later, .. } = progress;
         Ok(Answer::Fetched { marked, gone, unreadable, later })
     }
 
@@ -74,7 +79,6 @@ impl Connection {
     ) -> Result<Result<(), Trouble>, Ended> {
         let folder = Folder(plan.folder);
         let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
-        let newly = if plan.marks { mark_seen(mailbox, folder, page).await } else { Vec::new() };
         let listed = if needs.record || needs.summary {
             match list(mailbox, folder, page, needs.summary).await {
                 Ok(listed) => Some(listed),
@@ -85,11 +89,6 @@ impl Connection {
         };
         for row in page {
             self.still_open().await?;
-            let mut row = row.clone();
-            let now = newly.iter().find(|(uid, _)| *uid == row.uid);
-            if let Some((_, flags)) = now {
-                row.flags = flags.clone();
-            }
             let facts = match &listed {
                 None => None,
                 Some(listed) => match listed.binary_search_by_key(&row.uid, |facts| facts.uid.0) {
@@ -100,9 +99,9 @@ impl Connection {
                     }
                 },
             };
-            match self.fetch_one(plan, &row, facts, needs, now.is_some()).await? {
-                // What was not told is told with the next changes.
-                Ok(()) => progress.marked.extend(now.cloned()),
+            match self.fetch_one(plan, row, facts, needs).await? {
+                Ok(()) if plan.marks && !row.flags.seen => progress.unseen.push((row.uid, self.said().0)),
+                Ok(()) => {}
                 Err(ReadError::Gone) => progress.gone = true,
                 Err(ReadError::Damaged) => progress.unreadable = true,
                 Err(ReadError::Unreadable(why)) => {
@@ -115,13 +114,35 @@ impl Connection {
         Ok(Ok(()))
     }
 
+    /// `\Seen` for what went out whole, also when the connection ended behind it. Where nothing can be stored now the
+    /// mail was shown all the same.
+    async fn mark_written<T>(
+        &mut self,
+        folder: Folder,
+        progress: &mut Progress,
+        told: &Result<T, Ended>,
+    ) -> Result<(), Ended> {
+        if progress.unseen.is_empty() {
+            return Ok(());
+        }
+        let flushed = if matches!(told, Err(Ended::Gone)) { Ok(()) } else { self.flush().await };
+        let (_, written) = self.said();
+        let whole = progress.unseen.drain(..).filter(|(_, end)| *end <= written);
+        let uids: Vec<u32> = whole.map(|(uid, _)| uid).collect();
+        let seen = Flags { seen: true, ..Flags::default() };
+        if let (false, Some(mailbox)) = (uids.is_empty(), self.mailbox()) {
+            let marked = mailbox.mark(folder, &uids, Change::Add, &seen).await;
+            progress.marked.extend(marked.unwrap_or_default());
+        }
+        flushed
+    }
+
     async fn fetch_one(
         &mut self,
         plan: &Plan,
         row: &Row,
         facts: Option<&Listed>,
         needs: Needs,
-        flags_changed: bool,
     ) -> Result<Result<(), ReadError>, Ended> {
         let folder = Folder(plan.folder);
         let Some(mailbox) = self.mailbox() else { return Err(Ended::Gone) };
@@ -145,7 +166,7 @@ impl Connection {
             overview: overview.as_ref(),
             structure: plain.as_ref().map(|plain| &plain.structure),
         };
-        for piece in fetch::tell(row, &plan.items, &known, flags_changed) {
+        for piece in fetch::tell(row, &plan.items, &known) {
             match (piece, &plain) {
                 (Piece::Text(text), _) => self.say(&text).await?,
                 (Piece::Overview(form), _) => {
@@ -189,16 +210,6 @@ fn page_length(rows: &[Row]) -> usize {
     let Some(first) = rows.first() else { return 0 };
     let near = |row: &&Row| row.number.saturating_sub(first.number) < SPAN;
     rows.iter().take(PAGE).take_while(near).count().max(1)
-}
-
-/// `\Seen` for those that have it not. Where nothing can be written now the mail is shown all the same.
-async fn mark_seen(mailbox: &mut Mailbox, folder: Folder, page: &[Row]) -> Vec<(u32, Flags)> {
-    let unseen: Vec<u32> = page.iter().filter(|row| !row.flags.seen).map(|row| row.uid).collect();
-    if unseen.is_empty() {
-        return Vec::new();
-    }
-    let seen = Flags { seen: true, ..Flags::default() };
-    mailbox.mark(folder, &unseen, Change::Add, &seen).await.unwrap_or_default()
 }
 
 /// Records of a page, ascending, with summaries if `summaries`: those may have to be decrypted, each.

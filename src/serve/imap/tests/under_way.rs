@@ -67,6 +67,26 @@ async fn it_ends_when_its_session_does() {
 }
 
 #[tokio::test]
+async fn only_what_was_written_is_seen() {
+    let (world, mut client, served) = many_large().await;
+    client.send(b"t FETCH 1:* BODY[]\r\n").await;
+    for _ in 0..2 {
+        let line = client.line().await;
+        let size = line.rsplit_once('{').and_then(|(_, size)| size.strip_suffix('}')?.parse().ok());
+        client.octets(size.unwrap_or_else(|| panic!("{line}"))).await;
+        assert_eq!(client.line().await, ")");
+    }
+    drop(client);
+    served.await.unwrap();
+    let mut other = world.signed_in().await;
+    other.ask("SELECT INBOX").await;
+    let seen = other.ask("SEARCH SEEN").await[0].split(' ').skip(2).count();
+    assert!((1..MANY).contains(&seen), "{seen} are seen");
+    let told = other.ask(&format!("UID FETCH {MANY} BODY[TEXT]<0.1>")).await;
+    assert_eq!(told[2], format!("* {MANY} FETCH (UID {MANY} FLAGS (\\Seen))"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_search_gives_others_a_turn_and_has_so_many_keys() {
     let world = World::new().await;
     let (password, ip) = (Secret::new(PASSWORD.to_owned()), IpAddr::from([192, 0, 2, 1]));
