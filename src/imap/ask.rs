@@ -198,6 +198,8 @@ pub enum Answer {
         uid_validity: u32,
         /// Old, new.
         pairs: Vec<(u32, u32)>,
+        /// Why a MOVE stopped behind these; the rest stays.
+        stopped: Option<Trouble>,
     },
     /// These are gone.
     Expunged(Vec<u32>),

@@ -2,7 +2,7 @@
 //!
 //! `C:` is what the client types, `S:` what it reads, `X:` what somebody else does to the mailbox meanwhile:
 //! `X: deliver FOLDER`, `X: flags FOLDER UID FLAG` (one more), `X: remove FOLDER UID`, `X: fail TROUBLE` for the next
-//! question. `X: during …` does it after the changes were told and before the command is carried out. `UPDATE_GOLDEN=1` writes the transcripts anew, to be read before they are kept.
+//! question, `X: stop COUNT TROUBLE` in the middle of the next MOVE. `X: during …` does it after the changes were told and before the command is carried out. `UPDATE_GOLDEN=1` writes the transcripts anew, to be read before they are kept.
 
 use crate::base::time::Time;
 use crate::imap::ask::Answer;
@@ -196,6 +196,8 @@ struct Mailbox {
     arriving: Vec<u8>,
     changed: bool,
     trouble: Option<Trouble>,
+    /// The next MOVE stops behind so many.
+    stops: Option<(usize, Trouble)>,
     /// What somebody else does right before the next STORE or FETCH is carried out.
     during: Vec<String>,
 }
@@ -238,6 +240,7 @@ impl Mailbox {
             arriving: Vec::new(),
             changed: false,
             trouble: None,
+            stops: None,
             during: Vec::new(),
         };
         for text in [FIRST, SECOND, FIRST] {
@@ -285,9 +288,8 @@ impl Mailbox {
                 let uid: u32 = uid.parse().unwrap();
                 self.messages(folder(name)).retain(|stored| stored.uid != uid);
             }
-            ["fail", "broken"] => self.trouble = Some(Trouble::Broken),
-            ["fail", "over-quota"] => self.trouble = Some(Trouble::OverQuota),
-            ["fail", "not-writable"] => self.trouble = Some(Trouble::NotWritable),
+            ["fail", why] => self.trouble = Some(trouble(why)),
+            ["stop", count, why] => self.stops = Some((count.parse().unwrap(), trouble(why))),
             _ => panic!("{deed}"),
         }
     }
@@ -407,8 +409,10 @@ impl Mailbox {
     }
 
     fn copy(&mut self, from: u16, to: u16, uids: &[u32], moves: bool) -> Answer {
-        let chosen: Vec<Stored> =
+        let mut chosen: Vec<Stored> =
             self.messages(from).iter().filter(|stored| uids.contains(&stored.uid)).cloned().collect();
+        let stops = self.stops.take();
+        chosen.truncate(stops.map_or(chosen.len(), |(count, _)| count));
         let mut pairs = Vec::new();
         for stored in chosen {
             pairs.push((stored.uid, self.put(to, stored.bytes, stored.flags)));
@@ -416,7 +420,8 @@ impl Mailbox {
         if moves {
             self.messages(from).retain(|stored| !pairs.iter().any(|(old, _)| *old == stored.uid));
         }
-        Answer::Copied { uid_validity: 1_700_000_000 + u32::from(to), pairs }
+        let stopped = stops.map(|(_, why)| why);
+        Answer::Copied { uid_validity: 1_700_000_000 + u32::from(to), pairs, stopped }
     }
 
     fn fetch(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Answer {
@@ -455,6 +460,15 @@ impl Mailbox {
             }
         }
         Answer::Fetched { marked, gone, unreadable: false, later: false }
+    }
+}
+
+fn trouble(name: &str) -> Trouble {
+    match name {
+        "broken" => Trouble::Broken,
+        "over-quota" => Trouble::OverQuota,
+        "not-writable" => Trouble::NotWritable,
+        _ => panic!("{name}"),
     }
 }
 

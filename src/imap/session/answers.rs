@@ -96,8 +96,8 @@ impl Session {
                 let said = self.marked(marked, &expected, by);
                 Turn::end(&tag, End("OK stored")).after(said)
             }
-            (Step::Copy { moves }, Answer::Copied { uid_validity, pairs }) => {
-                self.copied(tag, moves, uid_validity, &pairs)
+            (Step::Copy { moves }, Answer::Copied { uid_validity, pairs, stopped }) => {
+                self.copied(tag, moves, uid_validity, &pairs, stopped)
             }
             (Step::Expunge, Answer::Expunged(uids)) => {
                 let mut said = Vec::new();
@@ -266,8 +266,15 @@ impl Session {
         said
     }
 
-    /// RFC 4315 §3, and for MOVE RFC 6851 §4.3: COPYUID in front of the EXPUNGEs.
-    fn copied(&mut self, tag: String, moves: bool, uid_validity: u32, pairs: &[(u32, u32)]) -> Turn {
+    /// RFC 4315 §3, and for MOVE RFC 6851 §4.3: COPYUID in front of the EXPUNGEs, also of a MOVE that stopped (§3.3).
+    fn copied(
+        &mut self,
+        tag: String,
+        moves: bool,
+        uid_validity: u32,
+        pairs: &[(u32, u32)],
+        stopped: Option<Trouble>,
+    ) -> Turn {
         if pairs.is_empty() {
             return self.finish(tag, "OK nothing there to copy");
         }
@@ -282,7 +289,8 @@ impl Session {
         if let Some(view) = self.view_mut() {
             view.expunge(&gone, &mut said);
         }
-        self.finish(tag, "OK moved").after(said)
+        let end = stopped.map_or(End("OK moved"), reply::trouble);
+        self.finish(tag, end.0).after(said)
     }
 
     fn idling(&mut self, tag: String, answer: Answer) -> Turn {

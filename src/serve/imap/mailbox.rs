@@ -231,7 +231,7 @@ impl Mailbox {
     async fn copy(&mut self, from: Folder, to: Folder, uids: &[u32], moves: bool) -> Result<Answer, Trouble> {
         let mailbox = self.who.mailbox;
         let quota = self.imap.flow.quota(self.who.kind);
-        let (mut uid_validity, mut all) = (0, Vec::new());
+        let (mut uid_validity, mut all, mut stopped) = (0, Vec::new(), None);
         for uids in uids.chunks(COPIED_AT_ONCE) {
             let uids = uids.iter().copied().map(Uid).collect();
             let command = if moves {
@@ -245,7 +245,10 @@ impl Mailbox {
                     all.extend(pairs);
                 }
                 Ok(_) => return Err(Trouble::Broken),
-                Err(_) if moves && !all.is_empty() => break,
+                Err(trouble) if moves && !all.is_empty() => {
+                    stopped = Some(trouble);
+                    break;
+                }
                 Err(trouble) => {
                     self.uncopy(to, &all).await;
                     return Err(trouble);
@@ -253,7 +256,7 @@ impl Mailbox {
             }
         }
         let pairs = all.into_iter().map(|(old, new)| (old.0, new.0)).collect();
-        Ok(Answer::Copied { uid_validity, pairs })
+        Ok(Answer::Copied { uid_validity, pairs, stopped })
     }
 
     /// Takes copies away again.
