@@ -42,7 +42,7 @@ pub(super) struct Connection {
     input: Zeroizing<Vec<u8>>,
     mailbox: Option<Mailbox>,
     login_until: Instant,
-    idle_until: Instant,
+    pub(super) idle_until: Instant,
 }
 
 /// What waits to be written. Wiped when it goes: it holds mail.
@@ -210,9 +210,15 @@ impl Connection {
         Ok(())
     }
 
-    /// The next thing the client sends.
-    async fn next_frame(&mut self) -> Result<Frame, Ended> {
+    /// The next thing the client sends. Its time starts anew with every one (RFC 3501 §5.4), so that IDLE has all of it.
+    pub(super) async fn next_frame(&mut self) -> Result<Frame, Ended> {
         self.idle_until = Instant::now() + self.imap.limits.idle;
+        let frame = self.frame().await?;
+        self.idle_until = Instant::now() + self.imap.limits.idle;
+        Ok(frame)
+    }
+
+    async fn frame(&mut self) -> Result<Frame, Ended> {
         loop {
             match self.framer.next_frame() {
                 Frame::More => {

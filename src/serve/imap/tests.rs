@@ -14,6 +14,8 @@ use crate::flow::Ground;
 use crate::flow::account_keys::ChangeWish;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
+use crate::imap::frame::Frame;
+use crate::imap::session::Link;
 use crate::mime::scan::Scanner;
 use crate::net::dns::Table;
 use crate::net::listen::Handler;
@@ -25,6 +27,7 @@ use crate::net::tls::TlsServer;
 use crate::net::tls::self_signed;
 use crate::serve::imap::Imap;
 use crate::serve::imap::Limits;
+use crate::serve::imap::connection::Connection;
 use crate::serve::imap::mailbox::Mailbox;
 use crate::store::command::Command;
 use crate::store::model::Model;
@@ -506,6 +509,23 @@ async fn a_client_that_does_not_read_is_left() {
     let much: Vec<String> = (0..60).map(|n| format!("BODY.PEEK[]<{n}.900000>")).collect();
     client.send(format!("t FETCH 1 ({})\r\n", much.join(" ")).as_bytes()).await;
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_comes_gives_all_the_time_anew() {
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let stream = Stream::plain(listener.accept().await.unwrap().0).unwrap();
+    let mut connection = Connection::new(world.imap.clone(), stream, Link::Tls, world.stop.clone());
+    let send = async {
+        let sent = tokio::time::Instant::now();
+        client.write_all(b"t IDLE\r\n").await.unwrap();
+        sent
+    };
+    let (frame, sent) = tokio::join!(connection.next_frame(), send);
+    assert!(matches!(frame, Ok(Frame::Command(_))));
+    assert!(connection.idle_until >= sent + Limits::default().idle);
 }
 
 #[tokio::test]
