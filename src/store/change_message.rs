@@ -12,20 +12,20 @@ use crate::store::record::Uid;
 /// So many copies of the same message are looked at for one that stays.
 pub(crate) const SAME: usize = 16;
 
-/// RFC 3501 §6.4.6: the flags that `now` becomes.
+/// RFC 3501 §6.4.6: the flags that `now` becomes. Keywords are the same in whatever case; the first one's stays.
 pub(crate) fn flags(now: &Flags, change: FlagChange, given: &Flags) -> Flags {
     let pick = |now: bool, given: bool| match change {
         FlagChange::Replace => given,
         FlagChange::Add => now || given,
         FlagChange::Remove => now && !given,
     };
-    let mut keywords = match change {
-        FlagChange::Replace => given.keywords.clone(),
-        FlagChange::Add => now.keywords.iter().chain(&given.keywords).cloned().collect(),
-        FlagChange::Remove => {
-            now.keywords.iter().filter(|word| !given.keywords.contains(word)).cloned().collect()
-        }
-    };
+    let lacks = |of: &Flags, word: &str| !of.keywords.iter().any(|have| have.eq_ignore_ascii_case(word));
+    let mut keywords = now.keywords.clone();
+    match change {
+        FlagChange::Replace => keywords.clone_from(&given.keywords),
+        FlagChange::Add => keywords.extend(given.keywords.iter().filter(|word| lacks(now, word)).cloned()),
+        FlagChange::Remove => keywords.retain(|word| lacks(given, word)),
+    }
     keywords.sort_unstable();
     keywords.dedup();
     Flags {

@@ -166,8 +166,10 @@ fn flags(wire: &[Flag<'_>]) -> Flags {
             Flag::Keyword(word) => flags.keywords.push(word.as_ref().into()),
         }
     }
-    flags.keywords.sort();
+    // Of the same word in different cases the first one stays.
+    flags.keywords.sort_by_cached_key(|word| word.to_ascii_lowercase());
     flags.keywords.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    flags.keywords.sort();
     flags
 }
 

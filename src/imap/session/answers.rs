@@ -218,7 +218,7 @@ impl Session {
         let Some(view) = self.view() else { return Turn::end(&tag, reply::SELECT_FIRST) };
         let Ok(rows) = view.pick(set, by) else { return Turn::end(&tag, reply::NO_SUCH_NUMBER) };
         let within = |row: &Row| row.flags.changed(change, &flags).is_within_limits();
-        if change != Change::Remove && !(flags.is_within_limits() && rows.iter().all(within)) {
+        if !flags.is_within_limits() || change != Change::Remove && !rows.iter().all(within) {
             return Turn::end(&tag, reply::TOO_MANY_KEYWORDS);
         }
         if rows.is_empty() {

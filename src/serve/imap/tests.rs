@@ -369,6 +369,24 @@ async fn idle_tells_what_arrives() {
 }
 
 #[tokio::test]
+async fn keywords_are_one_in_whatever_case() {
+    let world = World::new().await;
+    world.deliver(MAIL.as_bytes()).await;
+    let mut client = world.signed_in().await;
+    client.ask("SELECT INBOX").await;
+    for (change, want) in [
+        ("+FLAGS (Junk work)", "Junk work"),
+        ("+FLAGS (junk)", "Junk work"),
+        ("-FLAGS (JUNK)", "work"),
+        ("FLAGS (Junk a junk WORK)", "Junk WORK a"),
+    ] {
+        client.ask(&format!("STORE 1 {change}")).await;
+        let told = client.ask("FETCH 1 FLAGS").await;
+        assert_eq!(told[0], format!("* 1 FETCH (FLAGS ({want}))"), "{change}");
+    }
+}
+
+#[tokio::test]
 async fn starttls_takes_nothing_from_before() {
     let world = World::new().await;
     let (mut client, served) = world.connect(false).await;
