@@ -93,8 +93,8 @@ pub(crate) struct Writer {
 /// How the last batch was.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rhythm {
-    /// Lists in it.
-    requests: usize,
+    /// Lists in it, and those that came while it was written: so many are likely to come again.
+    likely: usize,
     /// What it took to make it durable.
     writing: Duration,
 }
@@ -211,7 +211,7 @@ impl Writer {
         let done =
             if self.shared.poison.is_set() { Err(StoreError::Poisoned) } else { self.write(rows, &effects) };
         self.answer(answers, done, effects);
-        self.rhythm = Rhythm { requests, writing: writing.elapsed() };
+        self.rhythm = Rhythm { likely: requests + self.requests.len(), writing: writing.elapsed() };
     }
 
     /// Makes a batch durable, with what must happen before and after it.
@@ -334,16 +334,17 @@ fn change_leases(leases: &mut Leases, changed: &BTreeMap<(QueueId, u16), Option<
     }
 }
 
-/// Waits a moment for as many lists as the last batch had: those who were just answered come back at once, and
-/// one sync for all is cheaper than two. Alone nobody waits; nobody waits longer than an eighth of a sync.
+/// Waits a moment for as many lists as the last batch had, or left waiting: those who were just answered come back at
+/// once, and one batch for all costs less than two. Alone nobody waits; nobody waits longer than two batches take to be
+/// written, nor than [`COMPANY`].
 fn wait_for_company(
     requests: &mut mpsc::Receiver<Request>,
     collected: usize,
     last: Rhythm,
     begun: Instant,
 ) -> Option<Request> {
-    let left = (last.writing / 8).min(COMPANY).checked_sub(begun.elapsed())?;
-    if collected >= last.requests {
+    let left = (last.writing * 2).min(COMPANY).checked_sub(begun.elapsed())?;
+    if collected >= last.likely {
         return None;
     }
     match receive(requests, left) {
@@ -544,5 +545,30 @@ fn receive(requests: &mut mpsc::Receiver<Request>, wait: Duration) -> Received {
             return Received::Nothing;
         }
         thread::park_timeout(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in the channel is taken only by a batch that still waits.
+    #[test]
+    fn a_batch_waits_for_as_many_as_are_likely_and_no_longer() {
+        let (sender, mut requests) = mpsc::channel(4);
+        let (answer, _) = oneshot::channel();
+        sender.try_send(Request { commands: Vec::new(), answer }).unwrap();
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut waits = |collected, likely, writing, begun| {
+            wait_for_company(&mut requests, collected, Rhythm { likely, writing }, begun).is_some()
+        };
+        assert!(!waits(1, 0, second, now), "nobody came before");
+        assert!(!waits(1, 1, second, now), "alone");
+        assert!(!waits(2, 2, second, now), "all are there");
+        assert!(!waits(1, 2, Duration::ZERO, now), "a batch costs nothing");
+        assert!(!waits(1, 2, second, now - second), "it has waited long enough");
+        assert!(waits(1, 2, second, Instant::now() + second), "one is likely to come");
+        assert_eq!(sender.capacity(), sender.max_capacity(), "and came");
     }
 }
