@@ -12,6 +12,7 @@ use crate::flow::same_message::same_message;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
+use crate::mime::encrypted;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
 use crate::mime::header::Script;
@@ -22,6 +23,7 @@ use crate::mime::structure::Structure;
 use crate::policy::encryption::Said;
 use crate::policy::sender;
 use crate::policy::tag::Invite;
+use crate::store::record::MailboxKind;
 use crate::store::spool::Spooled;
 use std::collections::HashSet;
 
@@ -49,6 +51,8 @@ pub(in crate::flow) struct Draft {
     pub senders: Vec<Address>,
     /// What the sender said about encryption.
     pub said: Said,
+    /// The sender's own program has encrypted it.
+    pub encrypted: bool,
     /// What the sender said about the PIN.
     pub pin: PinWish,
     /// A personal line for the invitation.
@@ -83,7 +87,7 @@ impl Flow {
     ) -> Result<Draft, TakeError> {
         let config = self.config();
         let structure = &arrived.structure;
-        let Read { mut header, body, same } = self.header_and_body(arrived).await?;
+        let Read { mut header, body, same, encrypted } = self.header_and_body(arrived).await?;
         let own = self.own_addresses(who).await?;
         // Asked at MAIL too; what counts is whose address it is now.
         sender::envelope(arrived.envelope.sender.as_ref(), &own.keys).map_err(TakeError::Refused)?;
@@ -117,6 +121,8 @@ impl Flow {
             author_name,
             senders,
             said: controls.said,
+            // A recipient's answer lies in mailboxes of ours, whatever its program did.
+            encrypted: encrypted && who.kind == MailboxKind::Account,
             pin: controls.pin,
             note: controls.note,
             invite: controls.invite,
@@ -148,7 +154,9 @@ impl Flow {
                     },
                 )?;
             let same = same_message(&header, &mut source, root.body.start)?;
-            Ok(Read { header, body: scrub::kept(Span::new(root.body.start, spool.length()), &cuts), same })
+            let encrypted = encrypted::by_its_author(&mut source, root).map_err(TakeError::internal)?;
+            let body = scrub::kept(Span::new(root.body.start, spool.length()), &cuts);
+            Ok(Read { header, body, same, encrypted })
         })
         .await
     }
@@ -159,6 +167,7 @@ struct Read {
     header: Header,
     body: Vec<Span>,
     same: Option<[u8; 32]>,
+    encrypted: bool,
 }
 
 impl Draft {

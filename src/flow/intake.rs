@@ -11,10 +11,10 @@ use crate::flow::assembled::Piece;
 use crate::flow::refusal::TakeError;
 use crate::flow::sealing::Composed;
 use crate::flow::sealing::Place;
+use crate::mime::encrypted;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
 use crate::mime::scrub;
-use crate::mime::smime;
 use crate::mime::structure::Structure;
 use crate::policy::recipient;
 use crate::policy::recipient::Asker;
@@ -240,8 +240,8 @@ impl Flow {
         let root = arrived.structure.root().ok_or_else(|| TakeError::internal("no structure"))?;
         let mut header =
             Header::read(&mut arrived.spool.reader(), root.header).map_err(TakeError::internal)?;
-        let encrypted = root.is("multipart", "encrypted")
-            || smime::is_encrypted(arrived.spool.reader(), root).map_err(TakeError::internal)?;
+        let encrypted =
+            encrypted::by_its_author(arrived.spool.reader(), root).map_err(TakeError::internal)?;
         scrub::clean_arrival(&mut header, &config.temporary_mailbox.sent_header, config.hostname.as_str());
         header.remove("Return-Path");
         let now = self.clock.now();

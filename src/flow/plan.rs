@@ -107,13 +107,15 @@ impl Flow {
     ) -> Result<Vec<Planned>, TakeError> {
         let config = self.config();
         let mut planned: Vec<Planned> = Vec::with_capacity(recipients.len());
+        // What its author encrypted to the recipients stays as it is, unless they are told otherwise.
+        let owed = if draft.encrypted { Conversation::New } else { conversation };
         for recipient in recipients {
             let key = recipient.address.key();
             if planned.iter().any(|earlier| earlier.recipient.address.key() == key) {
                 continue;
             }
             let senders = [&draft.author, &draft.account];
-            let way = self.way(&config, senders, draft.said, conversation, &recipient.address).await?;
+            let way = self.way(&config, senders, draft.said, owed, &recipient.address).await?;
             let way = match draft.invite {
                 None => way,
                 Some(invite) => asked(invite, way, &recipient.address)?,

@@ -12,6 +12,7 @@ pub mod dkim;
 pub mod downgrade;
 pub mod encode;
 pub mod encoded_word;
+pub mod encrypted;
 pub mod file_kind;
 pub mod flowed;
 pub mod header;

@@ -219,3 +219,36 @@ async fn what_came_encrypted_is_answered_encrypted() {
         assert_eq!(world.leaves(&text).await, !encrypted, "{kind}");
     }
 }
+
+/// What the sender's own program has encrypted leaves as it is, also in a conversation; what answers it is encrypted.
+#[tokio::test]
+async fn what_was_encrypted_before_it_came_here_is_left_as_it_is() {
+    let world = World::new().await;
+    let body = "MIAGCSqGSIb3DQEHA6CA";
+    let smime = |from: &str, to: &str, id: &str, answers: &str| {
+        format!(
+            "From: {from}\r\nTo: {to}\r\nSubject: figures\r\nMessage-ID: {id}\r\nIn-Reply-To: {answers}\r\n\
+             Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n{body}\r\n"
+        )
+    };
+    let (alice, bob) = ("alice@example.org", "bob@example.net");
+    let (his, hers) = ("<his@example.net>", "<hers@example.org>");
+    let asked = world.arrived(Some(bob), &[alice], &smime(bob, alice, his, "<none@example.net>"));
+    world.flow.take_in(asked).await.unwrap();
+    let answered = world.arrived(Some(alice), &[bob], &smime(alice, bob, hers, his));
+    world.flow.submit(&world.alice, answered).await.unwrap();
+    assert!(world.leaves(body).await, "it is his to decrypt");
+    assert!(world.flow.store.mailbox_of(&address(bob).key()).await.unwrap().is_none(), "he needs no mailbox");
+    world
+        .say(Said {
+            who: &world.alice,
+            to: &[bob],
+            subject: "Re: figures",
+            id: "<more@example.org>",
+            answers: Some(hers),
+            text: "more figures",
+        })
+        .await;
+    assert!(!world.leaves("more figures").await);
+}
