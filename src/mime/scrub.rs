@@ -9,7 +9,6 @@ use crate::mime::part::Content;
 use crate::mime::problem::Problem;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
-use crate::mime::structure::Encoding;
 use crate::mime::structure::Part;
 use crate::mime::structure::Span;
 use crate::mime::structure::Structure;
@@ -171,11 +170,11 @@ pub fn inner_cuts(
 }
 
 /// A message inside with a transfer encoding: RFC 2046 §5.2.1 allows none, so the scan does not look into it, but some
-/// programs write it.
+/// programs write it. One that nobody knows is looked at as it stands.
 fn is_encoded_message(part: &Part) -> bool {
     part.kind == "message"
         && matches!(part.subtype.as_str(), "rfc822" | "global")
-        && matches!(part.encoding, Encoding::Base64 | Encoding::QuotedPrintable)
+        && !part.encoding.is_identity()
 }
 
 /// Does any header of the message that this part encodes have the field `name`? Into one that holds another of its
@@ -317,6 +316,10 @@ mod tests {
         ] {
             assert!(matches!(after_cuts(&message), Err(Problem::SentHeaderEncoded)), "{message}");
         }
+        let misspelt =
+            format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bits\r\n\r\n{pin}");
+        let after = after_cuts(&multipart("mixed", &misspelt));
+        assert!(matches!(after, Err(Problem::SentHeaderEncoded)), "{after:?}");
         let twice = multipart("mixed", &encoded("rfc822", &quoted("Subject: i\r\n\r\ntext\r\n")));
         assert!(matches!(after_cuts(&twice), Err(Problem::EncodedTwice)));
         let travelled = "Received: by x; now\r\n".repeat(60) + "X-Guardpost-Note: n\r\n\r\nX-PIN: 1\r\n";
