@@ -102,7 +102,7 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     send(&house, "Egret-3").await;
     assert!(bob.get("/mailbox").await.words().contains("Egret-3"));
 
-    // Five wrong codes end a test; five tests are all that a session sends.
+    // Five wrong codes end a test; no more tests are sent in a day than notices.
     let seen = house.world.taken().len();
     assert_eq!(bob.post("/mailbox/key/direct", &[("key", "own")]).await.location(), "/mailbox/key");
     let mails = house.world.wait_for(seen + 1).await;
@@ -114,14 +114,16 @@ async fn who_shows_a_key_gets_mail_directly_until_they_go_back() {
     assert_eq!(answers, [403, 403, 403, 403, 409]);
     assert_eq!(bob.post("/mailbox/key/confirm", &[("code", &right)]).await.status, 409, "too late");
     let mut answers = Vec::new();
-    for _ in 0..4 {
+    while answers.last().is_none_or(|status| *status == 303) {
         // One that is in the queue keeps back the next.
         let queue = &house.flow().store;
         until("the queue is empty", async || queue.queue(None, 1).await.unwrap().is_empty().then_some(()))
             .await;
         answers.push(bob.post("/mailbox/key/direct", &[("key", "mailbox")]).await.status);
     }
-    assert_eq!(answers, [303, 303, 303, 409]);
+    let a_day = usize::from(house.flow().config().limits.notices_per_day);
+    assert_eq!(answers.last(), Some(&409));
+    assert!((2..a_day).contains(&answers.len()), "{answers:?}");
     let log = house.logged();
     assert!(!log.windows(right.len()).any(|at| at == right.as_bytes()), "the code is in no log");
 }

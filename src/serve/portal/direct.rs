@@ -70,9 +70,6 @@ pub async fn test(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         },
         _ => None,
     };
-    if !portal.sessions.count_test(cookie) {
-        return refused(portal, &chrome, &signed, "key-direct-often").await;
-    }
     match portal.flow.try_key(&signed.who, own, chrome.host(), chrome.language).await {
         Ok(trial) => {
             portal.sessions.set_trial(cookie, Some(trial));

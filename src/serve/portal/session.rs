@@ -71,7 +71,6 @@ impl Grant {
 struct Direct {
     own: Option<OwnCertificate>,
     trial: Option<Trial>,
-    sent: u8,
 }
 
 /// What was said to a code.
@@ -277,7 +276,7 @@ impl Sessions {
         let own = cookie.table_key();
         let room = key.certificate.len() <= DRAFTS.saturating_sub(held(&table, &own));
         let Some(session) = table.get_mut(&own).filter(|_| room) else { return false };
-        session.direct = Direct { own: Some(key), trial: None, ..session.direct };
+        session.direct = Direct { own: Some(key), trial: None };
         true
     }
 
@@ -287,15 +286,6 @@ impl Sessions {
         let table = self.lock();
         let direct = table.get(&cookie.table_key()).map(|session| &session.direct);
         direct.map_or((None, false), |direct| (direct.own.clone(), direct.trial.is_some()))
-    }
-
-    /// Whether this session may send one more test message; it is counted now.
-    pub fn count_test(&self, cookie: &str) -> bool {
-        let Some(cookie) = SessionCookie::parse(cookie) else { return false };
-        let mut table = self.lock();
-        let Some(session) = table.get_mut(&cookie.table_key()) else { return false };
-        session.direct.sent = session.direct.sent.saturating_add(1);
-        session.direct.sent <= TESTS
     }
 
     /// A test message is out; or nothing of the kind is under way any more.
@@ -413,8 +403,6 @@ const LIFE: Duration = Duration::from_secs(8 * 3600);
 pub const GRANT: Duration = Duration::from_secs(10 * 60);
 /// Forms of answers that one session remembers.
 const TURNS: usize = 16;
-/// Test messages of one session.
-const TESTS: u8 = 5;
 /// Octets of what was typed or brought in all sessions together.
 const DRAFTS: usize = 32 << 20;
 /// Sessions of one mailbox.
