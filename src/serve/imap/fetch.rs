@@ -61,10 +61,11 @@ impl Connection {
             rest = later;
             let told = self.fetch_page(&plan, page, needs, &mut progress).await;
             let flushed = self.mark_written(Folder(plan.folder), &mut progress, &told).await;
+            // Behind what was cut off nothing more may be said.
+            flushed?;
             if let Err(trouble) = told? {
                 return Ok(Answer::Trouble(trouble));
             }
-            flushed?;
         }
         let Progress { marked, gone, unreadable, later, .. } = progress;
         Ok(Answer::Fetched { marked, gone, unreadable, later })

@@ -40,7 +40,7 @@ async fn the_end(client: &mut Client) -> String {
 #[tokio::test]
 async fn it_ends_when_its_session_does() {
     for why in ["the server stops", "the owner ends it", "the password changes"] {
-        for command in ["FETCH 1:* BODY.PEEK[]", "FETCH 1 (MANY)"] {
+        for command in ["FETCH 1:* BODY.PEEK[]", "FETCH 1:* BODY[]", "FETCH 1 (MANY)"] {
             let (world, mut client, served) = many_large().await;
             let parts: Vec<String> = (0..MANY).map(|n| format!("BODY.PEEK[]<{n}.900000>")).collect();
             let command = command.replace("MANY", &parts.join(" "));
@@ -61,6 +61,9 @@ async fn it_ends_when_its_session_does() {
             }
             let end = the_end(&mut client).await;
             assert!(!end.contains("t OK fetched"), "{why}, and {command} goes on");
+            if let Some((before, _)) = end.split_once("* BYE") {
+                assert!(before.ends_with(")\r\n"), "{why}: last words inside what {command} tells");
+            }
             served.await.unwrap();
         }
     }
