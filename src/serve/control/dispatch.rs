@@ -284,7 +284,10 @@ impl Dispatcher {
         for record in self.flow.all_mailboxes(MailboxKind::Account).await? {
             let (messages, bytes) = shown::totals(&self.flow.store.folders(record.id).await?);
             let alias = self.flow.alias_of(&record).filter(|alias| alias.active);
-            let own = self.flow.own_certificate(&record).await?;
+            let own = self.flow.own_certificate(&record).await.unwrap_or_else(|why| {
+                tracing::error!(account = %record.address, %why, "the account's own certificate cannot be read");
+                None
+            });
             list.push(answer::AccountListed {
                 address: record.address.to_string(),
                 created: record.created.to_string(),
