@@ -51,8 +51,9 @@ fn every_test_of_the_main_job_shows_a_promise() {
             named.entry(path).or_default().push(id);
         }
     }
-    let idle: Vec<String> = tests_in(&file("e2e", "main_job").expect("the file"))
-        .into_iter()
+    let idle: Vec<String> = files("e2e", "main_job")
+        .iter()
+        .flat_map(|file| tests_in(file))
         .map(|name| format!("main_job::{name}"))
         .filter(|path| !named.contains_key(path.as_str()) && !BESIDE.contains(&path.as_str()))
         .collect();
@@ -78,25 +79,25 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The file that holds the module of a test: `a::b::tests` is in `a/b.rs`, `a/b_tests.rs` or
-/// `a/b/tests.rs`.
-fn file(binary: &str, module: &str) -> Option<PathBuf> {
+/// The files that may hold the module of a test: `a::b::tests` is in `a/b.rs`, `a/b_tests.rs` or `a/b/tests.rs`.
+fn files(binary: &str, module: &str) -> Vec<PathBuf> {
     let dir = root().join(if binary == "lib" { "src" } else { "tests/e2e" });
     let whole = module.replace("::", "/");
     let outer = whole.strip_suffix("/tests").unwrap_or(&whole);
     [&whole, &format!("{outer}_tests"), outer]
         .into_iter()
         .flat_map(|path: &str| [dir.join(format!("{path}.rs")), dir.join(path).join("mod.rs")])
-        .find(|path| path.is_file())
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 fn has_test(binary: &str, path: &str) -> bool {
     // A binary without modules is a file.
-    let (file, name) = match path.rsplit_once("::") {
-        Some((module, name)) => (file(binary, module), name),
-        None => (Some(root().join(format!("tests/{binary}.rs"))).filter(|file| file.is_file()), path),
+    let (files, name) = match path.rsplit_once("::") {
+        Some((module, name)) => (files(binary, module), name),
+        None => (vec![root().join(format!("tests/{binary}.rs"))], path),
     };
-    file.is_some_and(|file| tests_in(&file).iter().any(|found| found == name))
+    files.iter().filter(|file| file.is_file()).flat_map(|file| tests_in(file)).any(|found| found == name)
 }
 
 /// The names of the functions that stand behind a `#[test]` or `#[tokio::test…]`, or that a suite of both engines runs.
