@@ -1,7 +1,8 @@
 // A few comforts inside the mailbox; everything works without them.
 
 // How far something is that goes on for long. The answer is a picture: its width is the percentage and one pixel, 102
-// when nothing is under way; our own policy lets pages fetch nothing else.
+// when nothing is under way, its height how many came to their end, and one pixel; our own policy lets pages fetch
+// nothing else.
 const watch = (line, over) => {
   "use strict";
   const bar = line.querySelector("progress");
@@ -10,18 +11,27 @@ const watch = (line, over) => {
     const picture = new Image();
     picture.onload = () => {
       const percent = picture.naturalWidth - 1;
+      const completed = String(picture.naturalHeight - 1);
       if (percent <= 100) {
         line.hidden = false;
         bar.value = percent;
         words.textContent = percent + " %";
         setTimeout(look, 500, true, patience);
-      } else if (seen) {
+      } else if (completed !== (line.dataset.completed ?? completed)) {
+        // Perhaps so quickly that nobody saw it.
         line.hidden = true;
+        line.dataset.completed = completed;
         over.textContent = over.dataset.done;
+      } else if (seen) {
+        // An answer that has arrived, or an export that broke off: that is the browser's to say.
+        line.hidden = true;
+        over.textContent = "completed" in line.dataset ? "" : over.dataset.done;
       } else if (patience > 0) {
         setTimeout(look, 250, false, patience - 1);
       }
     };
+    // One look that failed is not the end of it.
+    picture.onerror = () => patience > 0 && setTimeout(look, 500, seen, patience - 1);
     picture.src = line.dataset.progress + "?" + Date.now();
   };
   over.textContent = "";

@@ -252,6 +252,7 @@ impl Flow {
         sink.send(zip.begin(name, size, crc, self.clock.now())).await?;
         sink.send_all(filled(), |_| ()).await?;
         sink.send(zip.finish()).await?;
+        done(plan.length, plan.length);
         Ok(missing.lost.len() + missing.unreadable.len())
     }
 

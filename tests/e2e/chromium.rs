@@ -245,11 +245,12 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", serde_json::json!({ "features": [feature] })).await;
     }
 
-    /// A line that sends so many octets a second.
-    pub async fn upload_at(&self, octets: u64) {
+    /// A line that fetches and sends so many octets a second; as many as it can without a number.
+    pub async fn line_at(&self, down: Option<i64>, up: Option<i64>) {
         self.cdp("Network.enable", serde_json::json!({})).await;
+        let [down, up] = [down, up].map(|octets| octets.unwrap_or(-1));
         let line = serde_json::json!(
-            { "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": octets }
+            { "offline": false, "latency": 0, "downloadThroughput": down, "uploadThroughput": up }
         );
         self.cdp("Network.emulateNetworkConditions", line).await;
     }

@@ -77,7 +77,7 @@ async fn an_answer_in_the_making_survives_and_its_files_are_measured() {
     assert!(browser.fits().await, "files and sizes fit on a telephone");
 
     // On a slow line the page says how far it is; a second press sends nothing twice.
-    browser.upload_at(2_000_000).await;
+    browser.line_at(None, Some(2_000_000)).await;
     browser.note("#sending").await;
     browser
         .run(

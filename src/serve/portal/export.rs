@@ -34,6 +34,8 @@ struct Export<'a> {
     total: String,
     empty: bool,
     long: Option<String>,
+    /// How many there were before.
+    completed: u8,
 }
 
 /// `GET /mailbox/export`.
@@ -51,6 +53,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         total: words(chrome, messages, size),
         empty: messages == 0,
         long: (size > QUICK).then(|| chrome.count("export-long", "minutes", &minutes(size))),
+        completed: portal.exports.completed(signed.who.mailbox),
     };
     page::html(StatusCode::OK, &page)
 }

@@ -17,7 +17,15 @@ use std::sync::atomic::Ordering;
 #[derive(Clone)]
 pub struct Works {
     most: usize,
-    going: Arc<Mutex<HashMap<MailboxId, Arc<AtomicU8>>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many percent of each are done.
+    going: HashMap<MailboxId, Arc<AtomicU8>>,
+    /// How many of each mailbox came to their end since the start, as far as a picture can be high.
+    completed: HashMap<MailboxId, u8>,
 }
 
 /// A work under way; over when this is dropped.
@@ -39,12 +47,12 @@ pub enum NotNow {
 impl Works {
     /// At most `most` at once.
     pub fn new(most: usize) -> Self {
-        Self { most, going: Arc::default() }
+        Self { most, state: Arc::default() }
     }
 
     /// Begins one for a mailbox.
     pub fn begin(&self, mailbox: MailboxId) -> Result<Work, NotNow> {
-        let mut going = self.lock();
+        let going = &mut self.lock().going;
         if going.contains_key(&mailbox) {
             return Err(NotNow::Going);
         }
@@ -58,20 +66,29 @@ impl Works {
 
     /// How far a mailbox's is, 0 to 100; `None` when none is under way.
     pub fn percent(&self, mailbox: MailboxId) -> Option<u8> {
-        self.lock().get(&mailbox).map(|percent| percent.load(Ordering::Relaxed))
+        self.lock().going.get(&mailbox).map(|percent| percent.load(Ordering::Relaxed))
+    }
+
+    /// How many of a mailbox's came to their end, from 0 again after 255: who was not looking while one was under way
+    /// sees by this that it is over.
+    pub fn completed(&self, mailbox: MailboxId) -> u8 {
+        self.lock().completed.get(&mailbox).copied().unwrap_or(0)
     }
 
     /// How far a mailbox's is, as a picture: 1 pixel wide for nothing, one more for each percent, 102 when none is
-    /// under way. The policy of our pages lets a script fetch nothing but pictures.
+    /// under way; 1 pixel high, and one more for each that came to its end. The policy of our pages lets a script fetch
+    /// nothing but pictures.
     pub fn picture(&self, mailbox: MailboxId) -> Response<Body> {
         let width = 1 + u16::from(self.percent(mailbox).unwrap_or(101));
-        let picture = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"1\"/>");
+        let height = 1 + u16::from(self.completed(mailbox));
+        let picture =
+            format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\"/>");
         page::content(StatusCode::OK, "image/svg+xml", picture)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxId, Arc<AtomicU8>>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is complete before the lock is given back.
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,7 +102,12 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.works.lock().remove(&self.mailbox);
+        let mut state = self.works.lock();
+        state.going.remove(&self.mailbox);
+        if self.percent.load(Ordering::Relaxed) == 100 {
+            let completed = state.completed.entry(self.mailbox).or_default();
+            *completed = completed.wrapping_add(1);
+        }
     }
 }
 
@@ -106,6 +128,12 @@ mod tests {
         assert_eq!(works.percent(mailbox(1)), Some(49));
         drop(one);
         assert_eq!(works.percent(mailbox(1)), None);
-        assert!(works.begin(mailbox(3)).is_ok());
+        assert_eq!(works.completed(mailbox(1)), 0, "it broke off");
+        works.begin(mailbox(3)).unwrap().is_at(3, 3);
+        assert_eq!((works.percent(mailbox(3)), works.completed(mailbox(3))), (None, 1));
+        for _ in 0..256 {
+            works.begin(mailbox(3)).unwrap().is_at(3, 3);
+        }
+        assert_eq!((works.completed(mailbox(3)), works.completed(mailbox(1))), (1, 0));
     }
 }
