@@ -226,8 +226,7 @@ impl Flow {
             },
             flags: place.flags,
             summary: laid.summary,
-            quota_bytes: quota.bytes,
-            quota_messages: quota.messages,
+            quota,
         })
     }
 }

@@ -48,6 +48,22 @@ pub(crate) fn count_in(folder: &mut FolderRecord, message: &Message) -> Result<U
     Ok(uid)
 }
 
+/// Whether a mailbox may hold so much more than what is in `folders`, which are all of them.
+pub(crate) fn check_quota<'f>(
+    quota: Quota,
+    folders: impl Iterator<Item = &'f FolderRecord>,
+    more_bytes: u64,
+    more_messages: u64,
+) -> Result<(), Refusal> {
+    let count = |(bytes, messages): (u64, u64), folder: &FolderRecord| {
+        (bytes.saturating_add(folder.bytes), messages.saturating_add(u64::from(folder.messages)))
+    };
+    let (bytes, messages) = folders.fold((more_bytes, more_messages), count);
+    let fits = quota.bytes.is_none_or(|quota| bytes <= quota)
+        && quota.messages.is_none_or(|quota| messages <= u64::from(quota));
+    if fits { Ok(()) } else { Err(Refusal::OverQuota) }
+}
+
 /// Whether a mailbox may hold what was copied: `folders` are all of them, with the copies.
 pub(crate) fn check_copied<'f>(
     copied: &Outcome,
@@ -57,13 +73,7 @@ pub(crate) fn check_copied<'f>(
     if matches!(copied, Outcome::Copied { pairs, .. } if pairs.is_empty()) {
         return Ok(());
     }
-    let count = |(bytes, messages): (u64, u64), folder: &FolderRecord| {
-        (bytes.saturating_add(folder.bytes), messages + u64::from(folder.messages))
-    };
-    let (bytes, messages) = folders.fold((0, 0), count);
-    let fits = quota.bytes.is_none_or(|quota| bytes <= quota)
-        && quota.messages.is_none_or(|quota| messages <= u64::from(quota));
-    if fits { Ok(()) } else { Err(Refusal::OverQuota) }
+    check_quota(quota, folders, 0, 0)
 }
 
 /// Counts a message that leaves a folder.

@@ -173,10 +173,8 @@ pub struct Delivery {
     pub flags: Flags,
     /// The summary, encrypted to `record.certificate`.
     pub summary: Vec<u8>,
-    /// Octets the mailbox may hold, if limited.
-    pub quota_bytes: Option<u64>,
-    /// Messages the mailbox may hold, if limited.
-    pub quota_messages: Option<u32>,
+    /// What the mailbox may hold, with it.
+    pub quota: Quota,
 }
 
 /// What a mailbox may hold.

@@ -65,7 +65,7 @@ fn deliveries_are_numbered_counted_and_refused() {
             [(Some(499), None, false), (Some(500), None, true), (None, Some(5), false), (None, Some(6), true)]
         {
             let mut more = delivery(1, 6);
-            (more.quota_bytes, more.quota_messages) = (bytes, messages);
+            more.quota = Quota { bytes, messages };
             let done = stage.commit(vec![Command::Deliver(Box::new(more))]);
             assert_eq!(done.is_ok(), fits, "{bytes:?} {messages:?}");
         }

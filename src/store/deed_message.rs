@@ -96,19 +96,14 @@ impl Draft<'_> {
     }
 
     fn check_quota(&self, delivery: &Delivery) -> Result<(), Stop> {
-        if delivery.quota_bytes.is_none() && delivery.quota_messages.is_none() {
+        if delivery.quota == Quota::default() {
             return Ok(());
         }
         let folders: Vec<(Vec<u8>, FolderRecord)> =
             self.rows(&key::of(key::FOLDER, delivery.mailbox), None, usize::MAX)?;
-        let bytes: u64 = folders.iter().map(|(_, folder)| folder.bytes).sum();
-        let messages: u64 = folders.iter().map(|(_, folder)| u64::from(folder.messages)).sum();
-        if delivery.quota_bytes.is_some_and(|quota| bytes + delivery.record.body.length() > quota)
-            || delivery.quota_messages.is_some_and(|quota| messages + 1 > u64::from(quota))
-        {
-            return Err(Refusal::OverQuota.into());
-        }
-        Ok(())
+        let folders = folders.iter().map(|(_, folder)| folder);
+        let more_bytes = delivery.record.body.length();
+        Ok(change_message::check_quota(delivery.quota, folders, more_bytes, 1)?)
     }
 
     /// The lowest UID of the same message; one that is about to be expunged is none.

@@ -28,13 +28,8 @@ impl State {
         }
         held.folders.get(&delivery.folder).ok_or(Refusal::Gone)?;
         check_summary(&delivery.summary)?;
-        let bytes: u64 = held.folders.values().map(|folder| folder.bytes).sum();
-        let messages: u32 = held.folders.values().map(|folder| folder.messages).sum();
-        if delivery.quota_bytes.is_some_and(|quota| bytes + delivery.record.body.length() > quota)
-            || delivery.quota_messages.is_some_and(|quota| messages + 1 > quota)
-        {
-            return Err(Refusal::OverQuota.into());
-        }
+        let more_bytes = delivery.record.body.length();
+        change_message::check_quota(delivery.quota, held.folders.values(), more_bytes, 1)?;
         self.name_file(&delivery.record.body);
         let message =
             Message { uid: Uid(0), record: delivery.record, flags: change_message::tidy(delivery.flags) };

@@ -319,8 +319,8 @@ fn delivery_of(n: u8, folder: Folder, c: u8, d: u8) -> Box<crate::store::command
     delivery.folder = folder;
     delivery.flags = flags(d);
     delivery.summary = vec![d % 4; 20];
-    delivery.quota_messages = d.is_multiple_of(5).then_some(4);
-    delivery.quota_bytes = d.is_multiple_of(7).then_some(500);
+    let messages = d.is_multiple_of(5).then_some(4);
+    delivery.quota = Quota { bytes: d.is_multiple_of(7).then_some(500), messages };
     if c.is_multiple_of(5) {
         delivery.record.body = nowhere(150 + c % 10);
     }

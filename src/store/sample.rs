@@ -24,6 +24,7 @@ use crate::store::command_part::NewMailbox;
 use crate::store::command_part::NewQueued;
 use crate::store::command_part::NewSlot;
 use crate::store::command_part::PasswordChange;
+use crate::store::command_part::Quota;
 use crate::store::command_part::Renewal;
 use crate::store::command_part::Reopening;
 use crate::store::command_part::Reset;
@@ -473,8 +474,7 @@ pub(crate) fn delivery(n: u8, message: u8) -> Delivery {
         },
         flags: Flags::default(),
         summary: vec![message; 50],
-        quota_bytes: None,
-        quota_messages: None,
+        quota: Quota::default(),
     }
 }
 

@@ -473,8 +473,7 @@ async fn a_damaged_message_harms_no_other() {
         record: damaged,
         flags: crate::store::record::Flags::default(),
         summary: b"no summary".to_vec(),
-        quota_bytes: None,
-        quota_messages: None,
+        quota: crate::store::command_part::Quota::default(),
     };
     world.flow.store.commit(vec![Command::Deliver(Box::new(delivery))]).await.unwrap();
     let mut client = world.signed_in().await;
