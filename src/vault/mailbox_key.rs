@@ -121,10 +121,8 @@ impl MailboxKey {
         recipients.dedup();
         let recipients: Vec<&[u8]> = recipients.iter().map(String::as_bytes).collect();
         let sender = submission.sender.map(ToString::to_string).unwrap_or_default();
-        let info = [&b"guardpost/1 submission"[..], account.bytes()].concat();
-        let key = derive(&NO_SALT, self.0.expose(), &info);
         mac(
-            &key,
+            &self.subkey(b"guardpost/1 submission", account),
             &lp(&[
                 submission.message_id.as_bytes(),
                 sender.as_bytes(),
@@ -136,13 +134,16 @@ impl MailboxKey {
 
     /// What a sender's own copy is known by: without MUK nobody can tell whether a message of that content is here.
     pub fn copy_digest(&self, account: MailboxId, sha256: &[u8; 32]) -> [u8; 32] {
-        let info = [&b"guardpost/1 own copy"[..], account.bytes()].concat();
-        mac(&derive(&NO_SALT, self.0.expose(), &info), sha256)
+        mac(&self.subkey(b"guardpost/1 own copy", account), sha256)
     }
 
     fn of_mailbox(&self, what: &[u8], mailbox: MailboxId) -> Aead {
-        let info = [what, mailbox.bytes()].concat();
-        Aead::new(&derive(&NO_SALT, self.0.expose(), &info))
+        Aead::new(&self.subkey(what, mailbox))
+    }
+
+    /// HKDF(MUK, what ‖ M).
+    fn subkey(&self, what: &[u8], mailbox: MailboxId) -> Key {
+        derive(&NO_SALT, self.0.expose(), &[what, mailbox.bytes()].concat())
     }
 
     fn vault(&self) -> Aead {
