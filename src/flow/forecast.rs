@@ -12,6 +12,7 @@ use crate::flow::Flow;
 use crate::flow::delivery::Courier;
 use crate::flow::delivery::Unreached;
 use crate::flow::glimpse::Glimpse;
+use crate::flow::plan;
 use crate::flow::probe::Known;
 use crate::flow::probe::Met;
 use crate::flow::probe::Probes;
@@ -21,6 +22,7 @@ use crate::flow::refusal::TakeError;
 use crate::flow::stored_certificates;
 use crate::policy::dane::Dane;
 use crate::policy::encryption::Conversation;
+use crate::policy::encryption::Rule;
 use crate::policy::encryption::Said;
 use crate::policy::mta_sts::Mode;
 use crate::policy::mta_sts::Sts;
@@ -156,10 +158,10 @@ impl Forecasts {
                 return Ok(Forecast { marked: refused(), unmarked: refused(), way: None });
             }
         };
-        let senders = [from, &account];
+        let rule = plan::rule(&config, [from, &account], address);
         let (marked, unmarked) = (
-            decided(flow, &config, senders, address, Said::Secure).await?,
-            decided(flow, &config, senders, address, Said::Nothing).await?,
+            decided(flow, &config, rule, address, Said::Secure).await?,
+            decided(flow, &config, rule, address, Said::Nothing).await?,
         );
         if config.is_local(address.domain()) {
             return Ok(Forecast { marked, unmarked, way: None });
@@ -216,11 +218,11 @@ async fn writer(
 async fn decided(
     flow: &Flow,
     config: &Config,
-    senders: [&Address; 2],
+    rule: Rule,
     address: &Address,
     said: Said,
 ) -> Result<Result<&'static str, String>, StoreError> {
-    match flow.way(config, senders, said, Conversation::New, address).await {
+    match flow.way(config, rule, said, Conversation::New, address).await {
         Ok(way) => Ok(Ok(way.word())),
         Err(TakeError::Store(why)) => Err(why),
         Err(TakeError::Policy(why)) => Ok(Err(why)),

@@ -115,12 +115,12 @@ impl Flow {
                 continue;
             }
             let senders = [&draft.author, &draft.account];
-            let way = self.way(&config, senders, draft.said, owed, &recipient.address).await?;
+            let rule = rule(&config, senders, &recipient.address);
+            let way = self.way(&config, rule, draft.said, owed, &recipient.address).await?;
             let way = match draft.invite {
                 None => way,
                 Some(invite) => asked(invite, way, &recipient.address)?,
             };
-            let rule = rule(&config, senders, &recipient.address);
             let answers = encryption::answers(rule, draft.said, conversation);
             planned.push(Planned { recipient: recipient.clone(), way, answers });
         }
@@ -131,17 +131,17 @@ impl Flow {
         Ok(planned)
     }
 
-    /// What becomes of a message of `senders`, the author and the account, for one recipient; the same whether it is sent or only asked about.
+    /// What becomes of a message under the [`rule`] for its senders and one recipient; the same whether it is sent or
+    /// only asked about.
     pub(in crate::flow) async fn way(
         &self,
         config: &Config,
-        senders: [&Address; 2],
+        rule: Rule,
         said: Said,
         conversation: Conversation,
         address: &Address,
     ) -> Result<Way, TakeError> {
         let facts = self.facts(config, address).await?;
-        let rule = rule(config, senders, address);
         let refused =
             |why: encryption::Refusal| TakeError::Policy(format!("<{address}>: {why}; nothing was sent"));
         let want = encryption::want(rule, said, conversation, mode(config)).map_err(refused)?;
@@ -221,8 +221,9 @@ fn asked(invite: Invite, way: Way, address: &Address) -> Result<Way, TakeError> 
     Err(TakeError::Policy(format!("<{address}> {why}; nothing was sent")))
 }
 
-/// The first that fits; one for an account holds for its secure alias too.
-fn rule(config: &Config, from: [&Address; 2], to: &Address) -> Rule {
+/// The first that fits a message from `from`, the author and the account; one for an account holds for its secure alias
+/// too.
+pub(in crate::flow) fn rule(config: &Config, from: [&Address; 2], to: &Address) -> Rule {
     let fits =
         |rule: &&EncryptionRule| from.into_iter().any(|from| rule.from.matches(from)) && rule.to.matches(to);
     let fits = config.encryption.rules.iter().find(fits);
