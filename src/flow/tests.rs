@@ -55,6 +55,8 @@ mod sent_copies;
 mod test_messages;
 
 const PASSWORD: &str = "alice likes long passwords";
+/// Bob's, at the first use.
+const CHOSEN: &str = "bob chose this one";
 
 /// Stands still until a test puts it forward.
 #[derive(Default)]
@@ -76,6 +78,19 @@ struct World {
     alice: Arc<Unlocked>,
     clock: Arc<StillClock>,
     _dir: tempfile::TempDir,
+}
+
+/// What Bob has in hand to open his mailbox.
+struct Invited {
+    id: InvitationId,
+    token: String,
+    pin: String,
+}
+
+impl Invited {
+    fn wrong_pin(&self) -> &'static str {
+        if self.pin == "135790" { "246813" } else { "135790" }
+    }
 }
 
 fn address(text: &str) -> Address {
@@ -139,6 +154,26 @@ impl World {
     async fn submit(&self, to: &[&str], message: &str) -> Result<(), TakeError> {
         let arrived = self.arrived(Some("alice@example.org"), to, message);
         self.flow.submit(&self.alice, arrived).await.map(drop)
+    }
+
+    /// A confidential message goes to Bob.
+    async fn invited(&self) -> Invited {
+        self.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
+        let sent = self.folder(&self.alice, Folder::SENT).await;
+        let pin = field(&sent[0], "X-OxGuard-PIN").unwrap().to_owned();
+        let (id, token) = link(&self.queue().await[0].1);
+        Invited { id, token, pin }
+    }
+
+    /// Bob's first use, with his PIN or another.
+    async fn opens(&self, invited: &Invited, pin: &str) -> Result<Arc<Unlocked>, FirstUseError> {
+        self.flow.first_use(Some(invited.id), form(&invited.token, pin, CHOSEN)).await
+    }
+
+    /// Bob, who was invited and has opened his mailbox.
+    async fn bob(&self) -> Arc<Unlocked> {
+        let invited = self.invited().await;
+        self.opens(&invited, &invited.pin).await.unwrap()
     }
 
     /// Every message of a folder, as its owner reads it.
@@ -207,31 +242,29 @@ const CONFIDENTIAL: &str = "From: Alice A. <alice@example.org>\r\nTo: bob@exampl
 #[tokio::test]
 async fn a_confidential_message_goes_there_and_back() {
     let world = World::new().await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
+    let invited = world.invited().await;
+    let Invited { id, token, pin } = &invited;
 
     let sent = world.folder(&world.alice, Folder::SENT).await;
     assert_eq!(sent.len(), 1);
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap().to_owned();
     assert!(pin.len() == 6 && pin != "999999", "{pin}");
     assert_eq!(field(&sent[0], "X-Guardpost-Delivery"), Some("bob@example.net; temporary-mailbox"));
     assert_eq!(field(&sent[0], "Subject"), Some("merger marker"));
     let notes = world.folder(&world.alice, Folder::INBOX).await;
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].contains(&pin));
+    assert!(notes[0].contains(pin));
 
     let queue = world.queue().await;
     assert_eq!(queue.len(), 1);
     let (to, invitation) = &queue[0];
     assert_eq!(to, &["bob@example.net"]);
-    assert!(!invitation.contains("marker") && !invitation.contains(&pin));
-    let (id, token) = link(invitation);
+    assert!(!invitation.contains("marker") && !invitation.contains(pin));
 
     let open = InvitationPage::Open { has_pin: true, language: Some(Language::En) };
-    assert_eq!(world.flow.invitation_page(Some(id)).await.unwrap(), open);
-    let wrong = if pin == "135790" { "246813" } else { "135790" };
-    let refused = world.flow.first_use(Some(id), form(&token, wrong, "bob chose this one")).await;
+    assert_eq!(world.flow.invitation_page(Some(*id)).await.unwrap(), open);
+    let refused = world.opens(&invited, invited.wrong_pin()).await;
     assert!(matches!(refused, Err(FirstUseError::WrongPin { left: 9, max: 10 })), "{:?}", refused.err());
-    let bob = world.flow.first_use(Some(id), form(&token, &pin, "bob chose this one")).await.unwrap();
+    let bob = world.opens(&invited, pin).await.unwrap();
 
     let inbox = world.folder(&bob, Folder::INBOX).await;
     assert_eq!(inbox.len(), 1);
@@ -239,13 +272,13 @@ async fn a_confidential_message_goes_there_and_back() {
     assert!(field(&inbox[0], "X-OxGuard-PIN").is_none() && field(&inbox[0], "User-Agent").is_none());
     assert_eq!(field(&inbox[0], "X-Guardpost-Encrypted"), Some("at-rest"));
 
-    let again = world.flow.first_use(Some(id), form(&token, &pin, "somebody else chose")).await;
+    let again = world.flow.first_use(Some(*id), form(token, pin, "somebody else chose")).await;
     assert!(matches!(again, Err(FirstUseError::State(InvitationPage::Used { .. }))));
     let signed_in = |password: &str| {
         let (flow, password) = (world.flow.clone(), secret(password));
         async move { flow.sign_in("bob@example.net", password, &source(), Realm::Recipients).await }
     };
-    assert!(signed_in("bob chose this one").await.is_ok());
+    assert!(signed_in(CHOSEN).await.is_ok());
     assert!(matches!(signed_in("somebody else chose").await, Err(SignInError::Wrong)));
 
     let reply = Reply {
@@ -311,11 +344,7 @@ async fn whose_address_it_is_counts_at_the_end_too() {
 #[tokio::test]
 async fn a_test_message_goes_under_the_policy_of_its_mailbox() {
     let world = World::new().await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let sent = world.folder(&world.alice, Folder::SENT).await;
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap();
-    let (id, token) = link(&world.queue().await[0].1);
-    let bob = world.flow.first_use(Some(id), form(&token, pin, "bob chose this one")).await.unwrap();
+    let bob = world.bob().await;
     let record = world.flow.store.mailbox(bob.mailbox).await.unwrap().unwrap();
     let notices = NoticeRecord { tls_policy: Some("secure encrypt".into()), ..NoticeRecord::default() };
     let expected = record.notices.clone();
@@ -404,17 +433,13 @@ async fn mail_from_outside_is_taken_for_accounts_alone() {
 #[tokio::test]
 async fn ten_wrong_pins_close_the_invitation_and_the_sender_hears_of_it() {
     let world = World::new().await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let (id, token) = link(&world.queue().await[0].1);
-    let sent = world.folder(&world.alice, Folder::SENT).await;
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap().to_owned();
-    let wrong = if pin == "135790" { "246813" } else { "135790" };
+    let invited = world.invited().await;
     for left in (1..10).rev() {
-        let refused = world.flow.first_use(Some(id), form(&token, wrong, "bob chose this one")).await;
+        let refused = world.opens(&invited, invited.wrong_pin()).await;
         assert!(matches!(refused, Err(FirstUseError::WrongPin { left: l, .. }) if l == left));
     }
-    for guess in [wrong, &pin] {
-        let refused = world.flow.first_use(Some(id), form(&token, guess, "bob chose this one")).await;
+    for guess in [invited.wrong_pin(), &invited.pin] {
+        let refused = world.opens(&invited, guess).await;
         assert!(matches!(refused, Err(FirstUseError::State(InvitationPage::Dead))));
     }
     assert_eq!(world.folder(&world.alice, Folder::INBOX).await.len(), 3, "the PIN, at 3, at 10");
@@ -425,8 +450,7 @@ async fn ten_wrong_pins_close_the_invitation_and_the_sender_hears_of_it() {
 #[tokio::test]
 async fn rules_and_foreign_tokens_cost_no_try() {
     let world = World::new().await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let (id, token) = link(&world.queue().await[0].1);
+    let Invited { id, token, .. } = world.invited().await;
     let mut bad = form(&token, "", "short");
     bad.understood = false;
     let refused = world.flow.first_use(Some(id), bad).await;
@@ -438,7 +462,7 @@ async fn rules_and_foreign_tokens_cost_no_try() {
     let other = "0000-0000-0000-0000-0000-0000-0000-0000";
     for (id, token) in [(Some(id), other), (None, token.as_str()), (Some(InvitationId::new([7; 16])), &token)]
     {
-        let refused = world.flow.first_use(id, form(token, "1", "bob chose this one")).await;
+        let refused = world.flow.first_use(id, form(token, "1", CHOSEN)).await;
         assert!(matches!(refused, Err(FirstUseError::WrongToken)));
     }
     let record = world.flow.store.invitation(id).await.unwrap().unwrap();

@@ -348,22 +348,13 @@ async fn no_command_leads_to_a_temporary_mailbox() {
     let now = world.flow.clock.now();
     let made = generate(&address("offline@example.net"), now).unwrap();
     world.flow.set_recovery(Some(RecoveryCertificate::read(&made.certificate, now).unwrap()));
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let (id, token) = link(&world.queue().await[0].1);
-    let sent = world.folder(&world.alice, Folder::SENT).await;
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap().to_owned();
-    let bob = world.flow.first_use(Some(id), form(&token, &pin, "bob chose this one")).await.unwrap();
-    world
-        .flow
-        .sign_in("bob@example.net", secret("bob chose this one"), &source(), Realm::Everybody)
-        .await
-        .unwrap();
+    let bob = world.bob().await;
+    world.flow.sign_in("bob@example.net", secret(CHOSEN), &source(), Realm::Everybody).await.unwrap();
     let record = world.flow.store.mailbox(bob.mailbox).await.unwrap().unwrap();
     assert_eq!(record.slots.iter().map(|slot| slot.kind).collect::<Vec<_>>(), [SlotKind::Password]);
     let bob = address("bob@example.net");
     assert!(matches!(world.flow.recovery_message(&bob).await, Err(AdminError::OtherKind(_))));
-    let change =
-        world.flow.change_password(&bob, secret("bob chose this one"), &secret(THIRD), NEW_KEY).await;
+    let change = world.flow.change_password(&bob, secret(CHOSEN), &secret(THIRD), NEW_KEY).await;
     assert!(matches!(change, Err(AdminError::OtherKind(_))), "no way leads to another password");
     assert!(matches!(world.flow.reset_account(&bob, &secret(THIRD)).await, Err(AdminError::OtherKind(_))));
 }

@@ -45,11 +45,7 @@ impl World {
 async fn a_conversation_stays_encrypted_by_way_of_a_colleague() {
     let world = World::new().await;
     let carol = world.colleague("carol").await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let sent = world.folder(&world.alice, Folder::SENT).await;
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap();
-    let (id, token) = link(&world.queue().await[0].1);
-    let bob = world.flow.first_use(Some(id), form(&token, pin, "bob chose this one")).await.unwrap();
+    let bob = world.bob().await;
     let reply = Reply {
         folder: Folder::INBOX,
         uid: Uid(1),

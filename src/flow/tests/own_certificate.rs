@@ -61,16 +61,13 @@ async fn mail_goes_on_when_an_own_certificate_has_ended_or_the_clock_goes_back()
 #[tokio::test]
 async fn whom_such_an_account_invited_opens_the_mailbox() {
     let world = World::new().await;
-    world.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-    let sent = world.folder(&world.alice, Folder::SENT).await;
-    let pin = field(&sent[0], "X-OxGuard-PIN").unwrap().to_owned();
-    let (id, token) = link(&world.queue().await[0].1);
+    let invited = world.invited().await;
     let made = generate_for(&address("alice@example.org"), world.flow.clock.now(), DAY).unwrap();
     let armored = crate::openpgp::export::certificate(&made.parsed).unwrap();
     let alice = address("alice@example.org");
     world.flow.import_own_certificate(&alice, armored.into_bytes()).await.unwrap();
     world.set_forward(2 * 24 * 3_600);
-    world.flow.first_use(Some(id), form(&token, &pin, "bob chose this one")).await.unwrap();
+    world.opens(&invited, &invited.pin).await.unwrap();
     let notes = world.folder(&world.alice, Folder::INBOX).await;
     assert_eq!(notes.len(), 2, "the PIN, opened");
 }

@@ -5,11 +5,7 @@ use crate::flow::direct::DirectError;
 
 impl World {
     async fn with_bob(&self) -> Arc<Unlocked> {
-        self.submit(&["bob@example.net"], CONFIDENTIAL).await.unwrap();
-        let sent = self.folder(&self.alice, Folder::SENT).await;
-        let pin = field(&sent[0], "X-OxGuard-PIN").unwrap();
-        let (id, token) = link(&self.queue().await[0].1);
-        let bob = self.flow.first_use(Some(id), form(&token, pin, "bob chose this one")).await.unwrap();
+        let bob = self.bob().await;
         self.empty_the_queue().await;
         bob
     }
@@ -40,11 +36,7 @@ async fn one_waits_in_the_queue_and_so_many_go_out_in_a_day() {
     }
     world.empty_the_queue().await;
     // A right sign-in is no way around.
-    world
-        .flow
-        .sign_in("bob@example.net", secret("bob chose this one"), &source(), Realm::Recipients)
-        .await
-        .unwrap();
+    world.flow.sign_in("bob@example.net", secret(CHOSEN), &source(), Realm::Recipients).await.unwrap();
     let enough = world.tries(&bob).await;
     assert!(matches!(enough, Err(DirectError::Often)), "{enough:?}");
     world.clock.0.fetch_add(24 * 3_600, Ordering::SeqCst);
