@@ -176,6 +176,20 @@ impl World {
         self.opens(&invited, &invited.pin).await.unwrap()
     }
 
+    /// Bob answers the message that invited him.
+    async fn replies(&self, bob: &Arc<Unlocked>) {
+        let reply = Reply {
+            folder: Folder::INBOX,
+            uid: Uid(1),
+            to: ReplyTo::Sender,
+            subject: String::new(),
+            body: "answer marker\n".into(),
+            attachments: Vec::new(),
+            ip: IpAddr::from([192, 0, 2, 1]),
+        };
+        self.flow.reply(bob, reply).await.unwrap();
+    }
+
     /// Every message of a folder, as its owner reads it.
     async fn folder(&self, who: &Arc<Unlocked>, folder: Folder) -> Vec<String> {
         let mut all = Vec::new();
@@ -281,16 +295,7 @@ async fn a_confidential_message_goes_there_and_back() {
     assert!(signed_in(CHOSEN).await.is_ok());
     assert!(matches!(signed_in("somebody else chose").await, Err(SignInError::Wrong)));
 
-    let reply = Reply {
-        folder: Folder::INBOX,
-        uid: Uid(1),
-        to: ReplyTo::Sender,
-        subject: String::new(),
-        body: "answer marker\n".into(),
-        attachments: Vec::new(),
-        ip: IpAddr::from([192, 0, 2, 1]),
-    };
-    world.flow.reply(&bob, reply).await.unwrap();
+    world.replies(&bob).await;
     assert_eq!(world.folder(&bob, Folder::SENT).await.len(), 1);
     let inbox = world.folder(&world.alice, Folder::INBOX).await;
     let answer = inbox.last().unwrap();

@@ -46,16 +46,7 @@ async fn a_conversation_stays_encrypted_by_way_of_a_colleague() {
     let world = World::new().await;
     let carol = world.colleague("carol").await;
     let bob = world.bob().await;
-    let reply = Reply {
-        folder: Folder::INBOX,
-        uid: Uid(1),
-        to: ReplyTo::Sender,
-        subject: String::new(),
-        body: "answer marker\n".into(),
-        attachments: Vec::new(),
-        ip: IpAddr::from([192, 0, 2, 1]),
-    };
-    world.flow.reply(&bob, reply).await.unwrap();
+    world.replies(&bob).await;
     let inbox = world.folder(&world.alice, Folder::INBOX).await;
     let answer = field(inbox.last().unwrap(), "Message-ID").unwrap().to_owned();
 
