@@ -270,7 +270,8 @@ impl Demo {
              \x20  user     {ALICE}\n\
              \x20  password {password}\n\
              \n\
-             \x20  curl -k -u '{ALICE}:{password}' 'imaps://localhost:{imap}/INBOX;MAILINDEX=1'\n\
+             \x20  What came last, by curl:\n\
+             \x20  curl -k -u '{ALICE}:{password}' 'imaps://localhost:{imap}/INBOX;MAILINDEX=*'\n\
              \n\
              3. Look for the words of the message in what is stored: there is nothing to be found.\n\
              \n\

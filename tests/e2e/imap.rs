@@ -253,6 +253,10 @@ async fn curl_lists_reads_searches_and_stores() {
     assert_eq!(server.curl("imaps", "INBOX;UID=1;SECTION=TEXT", &[]).await, "hello curl\r\n");
     let whole = server.curl("imap", "INBOX;UID=1", &[]).await;
     assert_eq!(whole.as_bytes(), fs::read(&mail).unwrap());
+    fs::write(&mail, "Subject: the second\r\nFrom: a@b.example\r\n\r\nhello again\r\n").unwrap();
+    server.curl("imaps", "INBOX", &["-T", mail.to_str().unwrap()]).await;
+    let newest = server.curl("imaps", "INBOX;MAILINDEX=*", &[]).await;
+    assert_eq!(newest.as_bytes(), fs::read(&mail).unwrap(), "as the demo says");
     let flags = server.curl("imap", "INBOX", &["-X", "UID FETCH 1 FLAGS"]).await;
     assert_eq!(flags, "* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n");
 }
