@@ -2,6 +2,7 @@
 
 use crate::chromium::Browser;
 use crate::chromium::Elsewhere;
+use crate::patience::until;
 use crate::world::Invited;
 use crate::world::PASSWORD;
 use crate::world::World;
@@ -215,6 +216,9 @@ impl Visit<'_> {
             if self.scripts {
                 browser.wait_for("Everything was sent to your browser.").await;
             }
+            // The file may be whole a moment before its sender is through: a second one would be refused until then.
+            let session = browser.cookie("gp").await;
+            self.world.wait_for("/mailbox/export/progress", &session, "width=\"102\"").await;
         }
     }
 
@@ -225,16 +229,15 @@ impl Visit<'_> {
         assert!(!browser.shown("#export-progress").await);
         if self.scripts {
             browser.note("#export-progress").await;
-            // So slow that it can be seen how it comes.
-            browser.line_at(Some(4_000_000), None).await;
+            // So slow that it can be seen how it comes, however seldom the page gets to look.
+            browser.line_at(Some(200_000), None).await;
         }
         browser.click("#export button").await;
         if self.scripts {
+            until("how far it is", async || browser.noted().await.contains('%').then_some(())).await;
             self.shot("12-export-under-way").await;
-            browser.wait_for("Everything was sent to your browser.").await;
-            let seen = browser.noted().await;
-            assert!(seen.contains('%'), "{seen}");
             browser.line_at(None, None).await;
+            browser.wait_for("Everything was sent to your browser.").await;
         }
         // By the day on which it was asked for.
         let zip = browser.downloaded("mailbox-20", ".zip").await;
