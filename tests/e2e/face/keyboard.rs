@@ -7,6 +7,7 @@ use crate::face::town::CHOSEN;
 use crate::face::town::PIN;
 use crate::face::town::SITE;
 use crate::face::town::Town;
+use crate::patience::until;
 use guardpost::base::language::Language;
 use serde_json::json;
 
@@ -131,7 +132,8 @@ async fn a_visit(scripts: bool) {
     tab_to(&browser, "[name=attachment]").await;
     browser.cdp("Page.setInterceptFileChooserDialog", json!({ "enabled": true })).await;
     browser.key(" ", false).await;
-    let asked = browser.traffic().await.file_chooser.expect("Space asks for a file");
+    // The key is answered by the page, the chooser opened by the browser: either may be told first.
+    let asked = until("Space asks for a file", async || browser.traffic().await.file_chooser).await;
     let file = browser.file("by-key.txt", b"Chosen without a mouse.");
     browser.cdp("DOM.setFileInputFiles", json!({ "files": [file], "backendNodeId": asked })).await;
     tab_to(&browser, "main form button.button").await;
