@@ -40,7 +40,11 @@ pub async fn ask(house: &House, address: &str, from: Option<&str>) -> Value {
 
 /// The same once it knows all that there is to know: it goes on looking when it has answered.
 pub async fn ask_on(house: &House, address: &str) -> Value {
-    until(address, async || Some(ask(house, address, None).await).filter(|said| said["complete"] == true))
+    ask_on_from(house, address, None).await
+}
+
+async fn ask_on_from(house: &House, address: &str, from: Option<&str>) -> Value {
+    until(address, async || Some(ask(house, address, from).await).filter(|said| said["complete"] == true))
         .await
 }
 
@@ -209,11 +213,11 @@ async fn from_an_alias_it_says_what_the_alias_would_get() {
     refused(ALIAS).await;
     let on = |active| Request::AccountAlias { address: ALICE.into(), active };
     house.control(&on(true)).await.unwrap();
-    let answer = ask(&house, "bob@good.example", Some(ALIAS)).await;
+    let answer = ask_on_from(&house, "bob@good.example", Some(ALIAS)).await;
     assert_eq!((&answer["marked"], &answer["unmarked"]), (&json!("temporary-mailbox"), &json!("plain")));
     assert_eq!((&answer["transport"], &answer["tls_policy"]), (&json!("TLS"), &json!("secure encrypt")));
     assert_eq!(verdict(&answer, "encrypt"), "deliver tls=unauthenticated");
-    let bare = ask(&house, "bob@plain.example", Some(ALIAS)).await;
+    let bare = ask_on_from(&house, "bob@plain.example", Some(ALIAS)).await;
     assert_eq!((&bare["transport"], verdict(&bare, "encrypt")), (&json!("no TLS"), "bounce 5.7.4".into()));
     let level = Request::AccountPolicy { address: ALICE.into(), level: "dane-only".into() };
     house.control(&level).await.unwrap();
@@ -291,7 +295,7 @@ async fn at_our_own_place_in_the_list_it_ends() {
         ("before.example", "deliver tls=unauthenticated", 1),
         ("between.example", "defer 4.4.1", 1),
     ] {
-        let answer = ask(&house, &format!("bob@{domain}"), None).await;
+        let answer = ask_on(&house, &format!("bob@{domain}")).await;
         assert_eq!(verdict(&answer, "encrypt"), want, "{domain}: {answer}");
         assert_eq!(answer["hosts"].as_array().unwrap().len(), hosts, "{domain}: {answer}");
         assert_eq!(answer["complete"], true, "{domain}");
@@ -316,7 +320,7 @@ async fn the_way_of_a_secure_alias_is_told_in_the_same_words() {
         ("bob@plain.example", "no TLS", "bounce 5.7.4"),
     ] {
         for from in [ALICE, ALIAS] {
-            let answer = ask(&house, address, Some(from)).await;
+            let answer = ask_on_from(&house, address, Some(from)).await;
             assert_eq!(answer["transport"], transport, "{from}: {answer}");
             assert_eq!(verdict(&answer, "encrypt"), encrypt, "{from}: {answer}");
             // An alias asks for encryption at least: there is nothing to say of less.
