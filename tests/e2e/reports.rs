@@ -135,8 +135,6 @@ async fn nobody_is_told_who_did_not_ask_and_never_the_null_sender() {
     // What is there when the one report is there was all there is: reports of deliveries here come with the 250.
     let inbox = folder(&house, ALICE, "INBOX", 1).await;
     assert!(inbox.len() == 1 && inbox[0].contains("Subject: asked"), "{inbox:#?}");
-    while !house.flow().store.queue(None, 10).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    house.queue_is_empty().await;
     assert_eq!(house.alice_reads().await.messages("INBOX").await.len(), 1, "none of those handed on");
 }

@@ -10,9 +10,12 @@ use crate::alias::switch;
 use crate::harness::House;
 use crate::harness::PASSWORD;
 use crate::mail_client::Smtp;
+use crate::patience::until;
+use crate::patience::until_within;
 use crate::peer::Peer;
 use crate::peer::Plan;
 use crate::peer::StartTls;
+use crate::tls_policy::TRY;
 use crate::tls_policy::all_tried;
 use crate::tls_policy::tlsa;
 use crate::tls_policy::waiting;
@@ -121,16 +124,8 @@ async fn a_handshake_that_hangs_keeps_an_alias_s_message_and_says_so() {
 /// Alice's INBOX when it holds `count` mails, however long a try at a peer takes that hangs.
 async fn folder_in_time(house: &House, count: usize) -> Vec<String> {
     let mut imap = house.alice_reads().await;
-    let come = async {
-        loop {
-            let messages = imap.messages("INBOX").await;
-            if messages.len() >= count {
-                return messages;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(2 * MINUTE, come).await.expect("it comes")
+    let come = async || Some(imap.messages("INBOX").await).filter(|messages| messages.len() >= count);
+    until_within(TRY, "a report", come).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,16 +217,11 @@ async fn findings(house: &House) -> Vec<(String, String)> {
 
 /// Waits until it is on record that a host of `v.example` showed this.
 async fn seen(house: &House, fingerprint: &str) {
-    let noted = async {
-        loop {
-            let list = house.control(&Request::CertificateList {}).await.unwrap();
-            if list[0]["last_seen_fingerprint"] == fingerprint {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(MINUTE, noted).await.expect("it is noted");
+    until("what was shown is noted", async || {
+        let list = house.control(&Request::CertificateList {}).await.unwrap();
+        (list[0]["last_seen_fingerprint"] == fingerprint).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,12 +269,11 @@ async fn check_says_what_is_stored_what_was_seen_and_when_it_ends() {
     all_tried(&house).await;
     seen(&house, &stored[0].fingerprint()).await;
     // What is noted comes one after the other, or together.
-    let all = loop {
+    let all = until("all of it is noted", async || {
         let all = findings(&house).await;
-        if !all.iter().any(|(_, finding)| finding.contains("so far")) {
-            break all;
-        }
-    };
+        all.iter().all(|(_, finding)| !finding.contains("so far")).then_some(all)
+    })
+    .await;
     for (level, words) in [
         ("ok", format!("v.example: mx.v.example showed the certificate {} on ", stored[0].fingerprint())),
         (

@@ -480,9 +480,7 @@ async fn what_is_queued_outlives_the_domain_of_its_alias() {
     let mut alice = house.alice_sends().await;
     assert_eq!(alice.send(ALIAS, &["bob@far.example"], &message(ALIAS, "late", "x")).await.code, 250);
     let id = ids(&house).await[0];
-    while house.flow().store.queued_recipients(id).await.unwrap()[0].attempts == 0 {
-        tokio::task::yield_now().await;
-    }
+    all_tried(&house).await;
     house.stop().await;
     house.aliases = false;
     house.start().await;
