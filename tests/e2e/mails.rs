@@ -69,9 +69,9 @@ async fn every_domain_writes_in_its_own_name() {
         (
             "eva",
             ["NACHRICHT LESEN", "https://zweite.example/impressum", "mailto:hilfe@zweite.example"],
-            ["House Guard", "house.example/", "READ"],
+            ["House Guard", "house.example/", "READ MESSAGE"],
         ),
-        ("uwe", ["NACHRICHT LESEN", "House Guard", "alice@house.example"], ["Öz", "zweite", "READ"]),
+        ("uwe", ["NACHRICHT LESEN", "House Guard", "alice@house.example"], ["Öz", "zweite", "READ MESSAGE"]),
         (
             "ann",
             ["READ MESSAGE", "https://zweite.example/datenschutz", "Praxis Dr. Öz"],
