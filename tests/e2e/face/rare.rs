@@ -125,7 +125,7 @@ pub async fn half_searches(walk: &mut Walk) {
 pub async fn odd_forms(walk: &mut Walk) {
     for (kind, state) in [("text/plain", "form-of-another-kind"), ("multipart/form-data", "form-malformed")] {
         walk.open("/mailbox/inbox/3/reply").await;
-        walk.browser.fill("body", "...").await;
+        walk.type_answer("...").await;
         walk.browser.evaluate("document.getElementById('reply').enctype = 'text/plain'").await;
         let fields = json!({ "headers": { "Content-Type": kind } });
         walk.browser.cdp("Network.setExtraHTTPHeaders", fields).await;
@@ -158,7 +158,7 @@ pub async fn answers_that_stay(walk: &mut Walk) {
         Language::En => "Dear Paul,\n\nI have one more question.",
         Language::De => "Guten Tag Herr Roth,\n\nich habe noch eine Frage.",
     };
-    walk.browser.fill("body", words).await;
+    walk.type_answer(words).await;
     open_again(walk, MAX).await;
     walk.follow("send").await;
     walk.stop("reply-elsewhere").await;

@@ -297,8 +297,8 @@ async fn answers(walk: &mut Walk) {
     walk.follow("reply").await;
     walk.stop("reply-choice").await;
 
+    walk.type_answer("...").await;
     let free = walk.town.house.free.swap(0, Ordering::SeqCst);
-    walk.browser.fill("body", "...").await;
     walk.follow("send").await;
     walk.stop("reply-disk-full").await;
     walk.town.house.free.store(free, Ordering::SeqCst);
@@ -421,8 +421,7 @@ async fn many_messages(walk: &mut Walk) {
 
 async fn session_ends(walk: &mut Walk) {
     walk.open("/mailbox/inbox/3/reply").await;
-    walk.browser.fill("body", "Ich komme gern, auch wenn es etwas dauert.").await;
-    walk.answered("/draft").await;
+    walk.type_answer("Ich komme gern, auch wenn es etwas dauert.").await;
     walk.town.house.clock.pass(16 * MINUTE);
     walk.follow("send").await;
     walk.stop("session-ended").await;

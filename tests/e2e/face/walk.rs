@@ -134,8 +134,16 @@ impl Walk {
         self.asked.extend(requests.into_iter().map(|(method, url)| (method, path(&url))));
     }
 
+    /// Types into an answer, and waits until the script of the page has had it kept: it sends nothing of it later.
+    pub async fn type_answer(&mut self, text: &str) {
+        self.browser.click("#reply [name=body]").await;
+        // At once, however slow the machine is: a part of it would be kept too.
+        self.browser.type_text(text).await;
+        self.answered("/draft").await;
+    }
+
     /// Waits until the server has answered what a script of the page sent there.
-    pub async fn answered(&mut self, end: &str) {
+    async fn answered(&mut self, end: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             assert!(Instant::now() < deadline, "nothing was sent to {end}");
