@@ -142,7 +142,7 @@ impl Chromium {
         self.driver.switch_to_window(here).await.unwrap();
     }
 
-    /// Two presses of the mouse on an element, half a second apart; a page comes no sooner than three seconds after it
+    /// Two presses of the mouse on an element, half a second apart; a page comes no sooner than six seconds after it
     /// was asked for.
     pub async fn press_twice(&self, selector: &str) {
         let place = format!(
@@ -151,7 +151,7 @@ impl Chromium {
         );
         let at = self.evaluate(&place).await;
         let mut line =
-            json!({ "offline": false, "latency": 3_000, "downloadThroughput": -1, "uploadThroughput": -1 });
+            json!({ "offline": false, "latency": 6_000, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.cdp("Network.emulateNetworkConditions", line.clone()).await;
         // As one command: the driver waits for a page between two.
         let presses = json!({
