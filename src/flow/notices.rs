@@ -64,12 +64,14 @@ impl Notices {
         }
     }
 
-    fn all(&self) -> Vec<MailboxId> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    /// Takes all of them out: one that has a message from now on is put in again.
+    fn take(&self) -> BTreeSet<MailboxId> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn done(&self, mailbox: MailboxId) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&mailbox);
+    /// It waits on.
+    fn put_back(&self, mailbox: MailboxId) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(mailbox);
     }
 }
 
@@ -184,9 +186,9 @@ impl Flow {
     /// Tells of everything that is due; answers when to look again.
     async fn tell_waiting(&self) -> Duration {
         let mut wait = LOOK;
-        for mailbox in self.notices.all() {
+        for mailbox in self.notices.take() {
             match self.tell_of(mailbox).await {
-                Ok(None) => self.notices.done(mailbox),
+                Ok(None) => continue,
                 Ok(Some(next)) => wait = wait.min(next.since(self.clock.now())),
                 Err(TakeError::Store(StoreError::Refused { why: Refusal::NotCurrent, .. })) => {
                     wait = Duration::ZERO;
@@ -196,6 +198,7 @@ impl Flow {
                     wait = wait.min(TROUBLE);
                 }
             }
+            self.notices.put_back(mailbox);
         }
         wait.max(Duration::from_millis(100))
     }
