@@ -402,22 +402,22 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_never_ends_is_cut_off() {
         for first in ["", "GET / HT"] {
+            let begun = Instant::now();
             let (mut ours, served, _stop) = connection(SHORT);
             ours.write_all(first.as_bytes()).await.unwrap();
-            let begun = Instant::now();
             served.await.unwrap();
-            assert!(begun.elapsed() >= SHORT.head / 2, "{first:?} {:?}", begun.elapsed());
+            assert!(begun.elapsed() >= SHORT.head, "{first:?} {:?}", begun.elapsed());
         }
     }
 
     #[tokio::test]
     async fn idling_is_longer_than_a_head_may_take() {
+        let begun = Instant::now();
         let (mut ours, served, _stop) = connection(SHORT);
         ours.write_all(b"GET /one HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         assert!(read_some(&mut ours).await.ends_with("/one"));
-        let begun = Instant::now();
         served.await.unwrap();
-        assert!(begun.elapsed() >= SHORT.idle / 2, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= SHORT.idle, "{:?}", begun.elapsed());
 
         let patience = Patience { idle: Duration::from_secs(3600), ..SHORT };
         let (mut ours, served, _stop) = connection(patience);
