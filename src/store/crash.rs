@@ -128,7 +128,7 @@ fn invite(stage: &Stage, n: u8, of: u8) -> Command {
 }
 
 fn lease() -> Command {
-    Command::LeaseDue { now: Time(10), running: Duration::ZERO, until: Duration::from_secs(20), limit: 1 }
+    Command::LeaseDue { now: Time(10), running: Duration::ZERO, until: Duration::from_secs(120), limit: 1 }
 }
 
 fn delivered(n: u8) -> Command {
