@@ -1,12 +1,13 @@
 //! What SMTP says about a message beside the message (RFC 5321 §2.3.1, RFC 3461).
 
 use crate::base::address::Address;
+use crate::base::reverse_path::ReversePath;
 
 /// The envelope of one mail transaction.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Envelope {
-    /// The reverse path; `None` is `<>`, the null sender of notifications.
-    pub sender: Option<Address>,
+    /// The reverse path.
+    pub sender: ReversePath,
     /// Everybody it is for, in the order of RCPT.
     pub recipients: Vec<Recipient>,
     /// BODY=8BITMIME was said (RFC 6152 §2).

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod random;
 pub mod reply;
 pub mod requirement;
+pub mod reverse_path;
 pub mod secret;
 pub mod time;
 pub mod wipe;

@@ -246,9 +246,8 @@ impl Deed<'_> {
         address: &Address,
         encrypted: bool,
     ) -> Result<(), TakeError> {
-        let sender = self.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let trace = [
-            Field::raw("Return-Path", &format!("<{sender}>")).bytes(),
+            Field::raw("Return-Path", &format!("<{}>", self.envelope.sender)).bytes(),
             Field::raw("Delivered-To", &address.to_string()).bytes(),
         ]
         .concat();
@@ -423,11 +422,11 @@ impl Deed<'_> {
         let message = self.flow.signed(message, domain).await?;
         // A recipient's own address is looked at when it is said: it must not stop the others.
         let smtputf8 =
-            self.draft.utf8_header || self.envelope.sender.as_ref().is_some_and(Address::needs_smtputf8);
+            self.draft.utf8_header || self.envelope.sender.address().is_some_and(Address::needs_smtputf8);
         let item = Outgoing {
             id: self.flow.queue_id(),
             purpose: Purpose::Mail,
-            sender: self.envelope.sender.clone(),
+            sender: self.envelope.sender.address().cloned(),
             owner: Some(self.who.mailbox),
             recipients,
             demand: self.writer.demand,

@@ -34,7 +34,7 @@ impl Deed<'_> {
     /// The report on what was delivered here; none to the null sender.
     pub(in crate::flow) async fn report_delivered(&mut self) -> Result<Vec<Command>, TakeError> {
         let told = std::mem::take(&mut self.delivered);
-        let Some(sender) = self.envelope.sender.as_ref().filter(|_| !told.is_empty()) else {
+        let Some(sender) = self.envelope.sender.address().filter(|_| !told.is_empty()) else {
             return Ok(Vec::new());
         };
         let owner = self.flow.receiver(self.who.mailbox).await?;

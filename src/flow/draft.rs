@@ -90,7 +90,7 @@ impl Flow {
         let Read { mut header, body, same, encrypted } = self.header_and_body(arrived).await?;
         let own = self.own_addresses(who).await?;
         // Asked at MAIL too; what counts is whose address it is now.
-        sender::envelope(arrived.envelope.sender.as_ref(), &own.keys).map_err(TakeError::Refused)?;
+        sender::envelope(&arrived.envelope.sender, &own.keys).map_err(TakeError::Refused)?;
         let (author, author_name) = authors(&mut header, who, &own.keys, arrived)?;
         let senders = senders(&header, arrived);
         let controls = self.controls(who, &header)?;
@@ -243,7 +243,7 @@ fn authors(
     match authors.first() {
         Some(author) => Ok((author.clone(), name)),
         None => {
-            let author = arrived.envelope.sender.clone().unwrap_or_else(|| who.address.clone());
+            let author = arrived.envelope.sender.address().unwrap_or(&who.address).clone();
             let script = if author.needs_smtputf8() { Script::Utf8 } else { Script::Ascii };
             header.append(Field::addresses("From", [(None, &author)], script));
             Ok((author, None))
@@ -255,7 +255,7 @@ fn authors(
 fn senders(header: &Header, arrived: &Arrived) -> Vec<Address> {
     let said = ["From", "Sender", "Resent-From", "Resent-Sender"];
     let said = said.iter().flat_map(|name| header.addresses(name).addresses().collect::<Vec<_>>());
-    arrived.envelope.sender.iter().cloned().chain(said).collect()
+    arrived.envelope.sender.address().into_iter().cloned().chain(said).collect()
 }
 
 /// The trace of a submission tells nothing of where it came from: `ESMTPSA` (RFC 3848 §2), that is over TLS and by

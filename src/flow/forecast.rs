@@ -7,6 +7,7 @@ use crate::base::address::Domain;
 use crate::base::reply::Reply;
 use crate::base::requirement::Requirement;
 use crate::base::requirement::Unmet;
+use crate::base::reverse_path::ReversePath;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::delivery::Courier;
@@ -210,7 +211,7 @@ async fn writer(
     let alias = record.and_then(|record| flow.alias_of(&record)).filter(|alias| alias.active);
     let own: Vec<_> = alias.iter().map(|alias| alias.address.key()).collect();
     let level = alias.map_or(Requirement::Encrypt, |alias| alias.level.requirement());
-    let allowed = sender::envelope(Some(from), &own);
+    let allowed = sender::envelope(&ReversePath::Address(from.clone()), &own);
     Ok(allowed.map(|()| (account, Demand::new(level, Sender::Secure))))
 }
 

@@ -84,18 +84,18 @@ struct Destinations {
 }
 
 impl Flow {
-    /// RCPT on port 25: only what is deliverable here, and to a secure alias only over TLS. What `sender` tried in
-    /// vain there its owner is told, later.
+    /// RCPT on port 25: only what is deliverable here, and to a secure alias only over TLS. What a sender
+    /// tried in vain there its owner is told, later.
     pub async fn ask_recipient(
         &self,
         address: &Address,
-        sender: Option<&Address>,
+        envelope: &Envelope,
         peer: &Peer,
     ) -> Result<(), TakeError> {
         match self.destination(address, peer).await? {
             Destination::Account(_) | Destination::Notice(_) => Ok(()),
             Destination::NeedsTls(account) => {
-                self.note_refused(account, sender, peer);
+                self.note_refused(account, &envelope.sender, peer);
                 Err(TakeError::Refused(reply::tls_required(address)))
             }
         }
@@ -255,9 +255,9 @@ impl Flow {
             header.prepend(Field::raw("X-Guardpost-Encrypted", "at-rest"));
         }
         header.prepend(received(&arrived.peer, config.hostname.as_str(), id, now.rfc5322()));
-        let sender = arrived.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let return_path = Field::raw("Return-Path", &format!("<{}>", arrived.envelope.sender));
         Ok(Arrival {
-            return_path: Field::raw("Return-Path", &format!("<{sender}>")).bytes().to_vec(),
+            return_path: return_path.bytes().to_vec(),
             message_id: header.message_id(),
             automatic: header.is_automatic(),
             encrypted,

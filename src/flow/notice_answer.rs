@@ -113,7 +113,8 @@ impl Flow {
             start.read_to_end(&mut text).map_err(TakeError::internal)?;
             self.take_returned(queue, &text).await?;
         }
-        let sender = arrived.envelope.sender.as_ref();
+        // A sender that is no address gets no answer, like the null sender.
+        let sender = arrived.envelope.sender.address();
         let own = sender.is_some_and(|sender| self.config().is_local(sender.domain()));
         let facts = answer::Facts { sender, automatic: header.automatic, own };
         let Some(sender) = answer::address(&facts) else { return Ok(()) };

@@ -9,6 +9,7 @@ use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
 use crate::base::id::InvitationId;
 use crate::base::language::Language;
+use crate::base::reverse_path::ReversePath;
 use crate::base::secret::Secret;
 use crate::base::time::Clock;
 use crate::base::time::Time;
@@ -110,7 +111,7 @@ fn arrived(flow: &Flow, from: &str, to: &str, subject: &str, marker: &str) -> Ar
     spool.write_all(message.as_bytes()).unwrap();
     Arrived {
         envelope: Envelope {
-            sender: Some(address(from)),
+            sender: ReversePath::Address(address(from)),
             recipients: vec![Recipient::plain(address(to))],
             ..Envelope::default()
         },

@@ -3,8 +3,8 @@
 //! The network decides how often it tries, so nothing here grows with that: an account has one small record, written
 //! at most once a second, and gets one message a day.
 
-use crate::base::address::Address;
 use crate::base::id::MailboxId;
+use crate::base::reverse_path::ReversePath;
 use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::intake::Peer;
@@ -82,11 +82,11 @@ impl Refused {
 
 impl Flow {
     /// Somebody tried to write to the secure alias of an account without TLS.
-    pub(in crate::flow) fn note_refused(&self, account: MailboxId, sender: Option<&Address>, peer: &Peer) {
-        let sender = sender.map(ToString::to_string).unwrap_or_default();
+    pub(in crate::flow) fn note_refused(&self, account: MailboxId, sender: &ReversePath, peer: &Peer) {
         let place = if self.config().privacy.log_ip { peer.ip.to_string() } else { network(peer.ip) };
         let helo = peer.helo.chars().filter(char::is_ascii_graphic).take(WORDS / 2).collect::<String>();
-        self.refused.note(account, cut(sender), cut(format!("{helo} ({place})")), self.clock.now());
+        let (sender, host) = (cut(sender.to_string()), cut(format!("{helo} ({place})")));
+        self.refused.note(account, sender, host, self.clock.now());
         tracing::debug!(%account, "mail to a secure alias refused: no TLS");
     }
 

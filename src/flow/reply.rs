@@ -4,6 +4,7 @@ use crate::base::address::Address;
 use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
 use crate::base::id::MailboxId;
+use crate::base::reverse_path::ReversePath;
 use crate::flow::Flow;
 use crate::flow::intake::Arrived;
 use crate::flow::intake::Peer;
@@ -173,7 +174,7 @@ impl Flow {
         })
         .await?;
         let envelope = Envelope {
-            sender: Some(who.address.clone()),
+            sender: ReversePath::Address(who.address.clone()),
             recipients: recipients.into_iter().map(Recipient::plain).collect(),
             eight_bit: true,
             smtputf8: true,

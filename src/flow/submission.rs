@@ -4,6 +4,7 @@ use crate::base::address::Address;
 use crate::base::address::AddressKey;
 use crate::base::id::MailboxId;
 use crate::base::reply;
+use crate::base::reverse_path::ReversePath;
 use crate::config::section::Limits;
 use crate::flow::Flow;
 use crate::flow::carry_out::Under;
@@ -45,7 +46,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl Flow {
     /// MAIL FROM by an account: only its own addresses, or the null sender.
-    pub async fn ask_sender(&self, who: &Unlocked, from: Option<&Address>) -> Result<(), TakeError> {
+    pub async fn ask_sender(&self, who: &Unlocked, from: &ReversePath) -> Result<(), TakeError> {
         sender::envelope(from, &self.own_addresses(who).await?.keys).map_err(TakeError::Refused)
     }
 
@@ -66,7 +67,7 @@ impl Flow {
             arrived.envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect();
         let submission = Submission {
             message_id: draft.submitted_id.as_deref().unwrap_or_default(),
-            sender: arrived.envelope.sender.as_ref(),
+            sender: arrived.envelope.sender.address(),
             recipients: &recipients,
             content_sha256: &content,
         };

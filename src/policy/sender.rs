@@ -5,15 +5,17 @@ use crate::base::address::AddressKey;
 use crate::base::address::Domain;
 use crate::base::reply;
 use crate::base::reply::Reply;
+use crate::base::reverse_path::ReversePath;
 
 /// May a signed-in account with these addresses send with this reverse path?
 ///
 /// The null sender is allowed: a client's disposition notification must have it (RFC 8098 §3). Its From: is
-/// checked all the same.
-pub fn envelope(sender: Option<&Address>, own: &[AddressKey]) -> Result<(), Reply> {
+/// checked all the same. A path that is no address is nobody's here.
+pub fn envelope(sender: &ReversePath, own: &[AddressKey]) -> Result<(), Reply> {
     match sender {
-        None => Ok(()),
-        Some(sender) => is_own(sender, own),
+        ReversePath::Null => Ok(()),
+        ReversePath::Address(sender) => is_own(sender, own),
+        ReversePath::Other(_) => Err(reply::BAD_SENDER),
     }
 }
 
@@ -92,9 +94,11 @@ mod tests {
             Some("alice@second.example"),
             Some("alice+x@guard.example"),
             Some("bob@guard.example"),
+            Some("alice.@guard.example"),
+            Some("alice@[192.0.2.1]"),
         ] {
-            let parsed = sender.map(address);
-            let verdict = word(envelope(parsed.as_ref(), &own));
+            let path = ReversePath::parse(sender.unwrap_or_default()).unwrap();
+            let verdict = word(envelope(&path, &own));
             table += &format!("MAIL FROM:<{}>: {verdict}\n", sender.unwrap_or_default());
         }
         let authors: &[&[&str]] = &[

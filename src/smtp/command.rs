@@ -6,6 +6,7 @@ use crate::base::envelope::Notify;
 use crate::base::envelope::Ret;
 use crate::base::reply;
 use crate::base::reply::Reply;
+use crate::base::reverse_path::ReversePath;
 use crate::base::secret::Secret;
 use crate::smtp::auth::Mechanism;
 
@@ -59,8 +60,8 @@ pub enum Command {
 /// The arguments of MAIL.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct MailFrom {
-    /// The reverse path; `None` is `<>`.
-    pub sender: Option<Address>,
+    /// The reverse path.
+    pub sender: ReversePath,
     /// SIZE= (RFC 1870), octets.
     pub size: Option<u64>,
     /// BODY=8BITMIME (RFC 6152).
@@ -171,9 +172,7 @@ fn read_mail(text: &str) -> Result<MailFrom, Reply> {
         return Err(reply::NEEDS_SMTPUTF8);
     }
     let mailbox = without_route(path).ok_or(reply::BAD_SENDER)?;
-    if !mailbox.is_empty() {
-        mail.sender = Some(Address::parse(mailbox).map_err(|_| reply::BAD_SENDER)?);
-    }
+    mail.sender = ReversePath::parse(mailbox).ok_or(reply::BAD_SENDER)?;
     Ok(mail)
 }
 
@@ -350,7 +349,7 @@ mod tests {
 
     fn sender(line: &str) -> Result<Option<String>, u16> {
         match parse(line.as_bytes()) {
-            Command::Mail(mail) => Ok(mail.sender.map(|sender| sender.to_string())),
+            Command::Mail(mail) => Ok((mail.sender != ReversePath::Null).then(|| mail.sender.to_string())),
             Command::Bad(reply) => Err(reply.code),
             other => panic!("{other:?}"),
         }
@@ -377,7 +376,15 @@ mod tests {
             ("MAIL FROM:<a@x.example> AUTH=<>", Ok(Some("a@x.example"))),
             ("MAIL FROM:<ü@x.example> SMTPUTF8", Ok(Some("ü@x.example"))),
             ("MAIL FROM:<ü@x.example>", Err(553)),
-            ("MAIL FROM:<a@[192.0.2.1]>", Err(501)),
+            ("MAIL FROM:<a@[192.0.2.1]>", Ok(Some("a@[192.0.2.1]"))),
+            ("MAIL FROM:<@r.example:a..b@web_1.x.example> SIZE=5", Ok(Some("a..b@web_1.x.example"))),
+            ("MAIL FROM:a.@x.example SIZE=5", Ok(Some("a.@x.example"))),
+            ("MAIL FROM:<\"a> b\"@web_1.x.example>", Ok(Some("\"a> b\"@web_1.x.example"))),
+            ("MAIL FROM:<a..ü@x.example> SMTPUTF8", Ok(Some("a..ü@x.example"))),
+            ("MAIL FROM:<a..ü@x.example>", Err(553)),
+            ("MAIL FROM:<a>b@x.example>", Err(501)),
+            ("MAIL FROM:<a b@x.example>", Err(501)),
+            ("MAIL FROM:<a>", Err(501)),
             ("MAIL FROM:<a@x.example", Err(501)),
             ("MAIL FROM:<a@x.example>SIZE=5", Err(501)),
             ("MAIL FROM:<a@x.example> SIZE=-5", Err(501)),

@@ -185,7 +185,7 @@ impl Stage {
 
     fn taken(&mut self, message: &[u8]) -> Effect {
         let envelope = self.session.envelope().unwrap();
-        let sender = envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let sender = &envelope.sender;
         let recipients: Vec<_> = envelope.recipients.iter().map(|to| format!("<{}>", to.address)).collect();
         let with = self.session.protocol();
         self.out += &format!("M: from <{sender}> for {} with {with}\n", recipients.join(" "));
@@ -243,7 +243,7 @@ impl Stage {
     }
 
     fn may_send(&self, mail: &MailFrom) -> Result<(), Reply> {
-        match (&self.account, &mail.sender) {
+        match (&self.account, mail.sender.address()) {
             (Some((user, _)), Some(sender)) if *user == sender.to_string() => Ok(()),
             (Some(_), _) => Err(reply::NOT_YOUR_ADDRESS),
             (None, _) => Ok(()),

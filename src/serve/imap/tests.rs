@@ -5,6 +5,7 @@ mod under_way;
 use crate::base::address::Address;
 use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
+use crate::base::reverse_path::ReversePath;
 use crate::base::secret::Secret;
 use crate::base::time::Clock;
 use crate::base::time::Time;
@@ -148,7 +149,7 @@ impl World {
         spool.write_all(message).unwrap();
         let arrived = Arrived {
             envelope: Envelope {
-                sender: Some(address("x@example.net")),
+                sender: ReversePath::Address(address("x@example.net")),
                 recipients: vec![Recipient::plain(address("alice@example.org"))],
                 ..Envelope::default()
             },

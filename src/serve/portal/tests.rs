@@ -7,6 +7,7 @@ use crate::base::address::Address;
 use crate::base::envelope::Envelope;
 use crate::base::envelope::Recipient;
 use crate::base::random::Random;
+use crate::base::reverse_path::ReversePath;
 use crate::base::time::Clock;
 use crate::base::time::Time;
 use crate::flow::Ground;
@@ -202,7 +203,7 @@ impl World {
         spool.write_all(message.as_bytes()).unwrap();
         let arrived = Arrived {
             envelope: Envelope {
-                sender: Some(address(ALICE)),
+                sender: ReversePath::Address(address(ALICE)),
                 recipients: vec![Recipient::plain(address(to))],
                 ..Envelope::default()
             },

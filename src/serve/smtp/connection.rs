@@ -233,7 +233,7 @@ impl Connection {
             (Some(hold), Role::Submission) => self
                 .smtp
                 .flow
-                .ask_sender(&hold.who, mail.sender.as_ref())
+                .ask_sender(&hold.who, &mail.sender)
                 .await
                 .map_err(|error| words::of_taking(&error)),
             (None, Role::Submission) => Err(reply::AUTH_FIRST),
@@ -256,8 +256,8 @@ impl Connection {
         let verdict = match &self.who {
             Some(hold) => flow.ask_submission_recipient(&hold.who, &address).await,
             None => {
-                let sender = self.session.envelope().and_then(|envelope| envelope.sender.as_ref());
-                flow.ask_recipient(&address, sender, &self.peer()).await
+                let envelope = self.session.envelope().ok_or(reply::BAD_SEQUENCE)?;
+                flow.ask_recipient(&address, envelope, &self.peer()).await
             }
         };
         verdict.map(|()| address).map_err(|error| words::of_taking(&error))

@@ -1,6 +1,7 @@
 //! The driver on real sockets, the flows behind it, the model as store.
 
 mod crowds;
+mod from_outside;
 
 use crate::base::address::Address;
 use crate::base::secret::Secret;
