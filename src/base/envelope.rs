@@ -10,6 +10,8 @@ pub struct Envelope {
     pub sender: ReversePath,
     /// Everybody it is for, in the order of RCPT.
     pub recipients: Vec<Recipient>,
+    /// SIZE= (RFC 1870), octets, as it was declared.
+    pub size: Option<u64>,
     /// BODY=8BITMIME was said (RFC 6152 §2).
     pub eight_bit: bool,
     /// SMTPUTF8 was said (RFC 6531 §3.4).

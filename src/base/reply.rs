@@ -113,6 +113,9 @@ pub const INTERNAL: Reply =
 /// Somebody who was there at RCPT has gone before the end of DATA; each recipient is to be asked for again.
 pub const RECIPIENTS_CHANGED: Reply =
     Reply::new(451, (4, 3, 0), "a recipient has just gone; nothing was taken, try again");
+/// RFC 3463 §3.3: one of several recipients has no room. Who asks for each of them again hears which.
+pub const SOMEBODY_IS_FULL: Reply =
+    Reply::new(452, (4, 2, 2), "the mailbox of a recipient is full; nothing was taken, try again");
 /// RFC 5321 §4.5.3.1.10.
 pub const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, (4, 5, 3), "too many recipients in one message");
 /// A message makes at most ten temporary mailboxes.

@@ -26,6 +26,8 @@ use crate::store::PAGE;
 use crate::store::body::Body;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
+use crate::store::command::Refusal;
+use crate::store::error::StoreError;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::spool::Spooled;
@@ -84,7 +86,7 @@ struct Destinations {
 }
 
 impl Flow {
-    /// RCPT on port 25: only what is deliverable here, and to a secure alias only over TLS. What a sender
+    /// RCPT on port 25: only what is deliverable here and has room, and to a secure alias only over TLS. What a sender
     /// tried in vain there its owner is told, later.
     pub async fn ask_recipient(
         &self,
@@ -93,12 +95,33 @@ impl Flow {
         peer: &Peer,
     ) -> Result<(), TakeError> {
         match self.destination(address, peer).await? {
-            Destination::Account(_) | Destination::Notice(_) => Ok(()),
+            Destination::Account(mailbox) => self.ask_room(mailbox, address, envelope.size).await,
+            Destination::Notice(_) => Ok(()),
             Destination::NeedsTls(account) => {
                 self.note_refused(account, &envelope.sender, peer);
                 Err(TakeError::Refused(reply::tls_required(address)))
             }
         }
+    }
+
+    /// Refuses a recipient whose mailbox is full, or would be with a message of `size` octets, and all that is added to
+    /// it. The store counts exactly, and one full mailbox then stands in the way of all recipients: so nothing passes
+    /// here that would not pass there.
+    async fn ask_room(
+        &self,
+        mailbox: MailboxId,
+        address: &Address,
+        size: Option<u64>,
+    ) -> Result<(), TakeError> {
+        let Some(quota) = self.quota(MailboxKind::Account).bytes else { return Ok(()) };
+        let size = size.unwrap_or_default();
+        let covered = self.receiver(mailbox).await?.is_some_and(|receiver| receiver.cover.is_some());
+        // PGP/MIME for its owner's own key is in base64, with a part of the header a second time.
+        let encryption = if covered { size / 5 * 2 + size.min(4 * ADDED) } else { size / 64 };
+        let folders = self.store.folders(mailbox).await?;
+        let used = folders.iter().map(|folder| folder.bytes);
+        let needed = used.chain([size, encryption, ADDED]).fold(0, u64::saturating_add);
+        if needed > quota { Err(TakeError::MailboxFull(address.clone())) } else { Ok(()) }
     }
 
     /// The end of DATA on port 25. On `Ok` it is on disk, synced, for every recipient.
@@ -110,6 +133,11 @@ impl Flow {
             let Destinations { accounts, notices } = self.destinations(&arrived).await?;
             match self.deliver(&arrived, &header, &accounts).await {
                 Err(error) if error.is_race() && tries < RACES => tries += 1,
+                Err(TakeError::Store(StoreError::Refused { why: Refusal::OverQuota, .. }))
+                    if accounts.len() + notices.len() > 1 =>
+                {
+                    return Err(TakeError::Refused(reply::SOMEBODY_IS_FULL));
+                }
                 result => break result.map(|()| (notices, !accounts.is_empty()))?,
             }
         };
@@ -293,6 +321,10 @@ pub(in crate::flow) struct Arrival {
 
 /// The table of Message-IDs whose conversations stay encrypted.
 pub(in crate::flow) const CONVERSATION: &str = "conversation";
+
+/// Octets that a message has more in a mailbox at most, whatever its length: the fields in front of it, and the keys of
+/// its encryption.
+const ADDED: u64 = 4 << 10;
 
 /// Commits that another commit made stale are tried this often with fresh facts.
 pub(in crate::flow) const RACES: usize = 5;

@@ -473,8 +473,8 @@ fn respond(peer: Peer, exchange: Exchange, line: &Secret<Vec<u8>>) -> (State, Ef
 }
 
 fn open(mail: MailFrom) -> Envelope {
-    let MailFrom { sender, eight_bit, smtputf8, ret, envid, .. } = mail;
-    Envelope { sender, recipients: Vec::new(), eight_bit, smtputf8, ret, envid }
+    let MailFrom { sender, size, eight_bit, smtputf8, ret, envid } = mail;
+    Envelope { sender, recipients: Vec::new(), size, eight_bit, smtputf8, ret, envid }
 }
 
 /// What a session has used up. It outlives STARTTLS.
