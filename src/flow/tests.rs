@@ -437,6 +437,24 @@ async fn mail_from_outside_is_taken_for_accounts_alone() {
     assert!(world.queue().await.is_empty());
 }
 
+/// RFC 5322 §2.1.1, §2.2: what a stranger wrote makes no header of ours that servers refuse.
+#[tokio::test]
+async fn an_automatic_answer_names_no_message_id_that_breaks_its_header() {
+    let long = format!("<{}@x.example>", "l".repeat(900));
+    for (id, named) in [("<m1@x.example>", true), ("<m\u{fc}1@x.example>", false), (long.as_str(), false)] {
+        let world = World::new().await;
+        let text = format!("From: x@example.net\r\nMessage-ID: {id}\r\n\r\nhello\r\n");
+        let arrived = world.arrived(Some("x@example.net"), &["secure-mail@example.org"], &text);
+        world.flow.take_in(arrived).await.unwrap();
+        let (_, answer) = &world.queue().await[0];
+        let header = answer.split("\r\n\r\n").next().unwrap();
+        for name in ["In-Reply-To", "References"] {
+            assert_eq!(field(header, name), named.then_some(id), "{name}");
+        }
+        assert!(header.is_ascii() && header.lines().all(|line| line.len() <= 998), "{header}");
+    }
+}
+
 #[tokio::test]
 async fn ten_wrong_pins_close_the_invitation_and_the_sender_hears_of_it() {
     let world = World::new().await;
