@@ -1,6 +1,7 @@
 //! The queue, delivery and bounces against peers with real sockets.
 
 mod again;
+mod letters;
 mod secure_alias;
 mod slow_peers;
 mod told;

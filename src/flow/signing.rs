@@ -7,6 +7,8 @@ use crate::base::address::Domain;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::config::Config;
+use crate::mime::header::Field;
+use crate::mime::header::Header;
 use crate::store::Store;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
@@ -101,6 +103,21 @@ pub(in crate::flow) fn key_record(key: &SigningKey) -> String {
     format!("v=DKIM1; k={kind}; p={}", BASE64.encode(&key.public))
 }
 
+/// The domain that signed in front of everything else, and how many octets its signatures take.
+pub(in crate::flow) fn own_signatures(header: &Header) -> Option<(Domain, u64)> {
+    let domain = signer_of(header.fields().first()?)?;
+    let own = header.fields().iter().take_while(|field| signer_of(field).as_ref() == Some(&domain));
+    let length = own.map(|field| field.bytes().len() as u64).sum();
+    Some((domain, length))
+}
+
+/// d= of a signature (RFC 6376 §3.5).
+fn signer_of(field: &Field) -> Option<Domain> {
+    let value = field.is("dkim-signature").then(|| field.unfolded())?;
+    let domain = value.split(';').find_map(|tag| tag.trim().strip_prefix("d="))?;
+    Domain::parse(domain.trim()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +136,22 @@ mod tests {
             let (_, public) = line.split_once("p=").unwrap();
             let public = BASE64.decode(public.as_bytes()).unwrap();
             assert_eq!(public, key.public);
+        }
+    }
+
+    #[test]
+    fn own_signatures_are_those_in_front_of_one_domain() {
+        let one = "DKIM-Signature: v=1; a=rsa-sha256;\r\n d=a.example; b=x\r\n";
+        let other = one.replace("a.example", "b.example");
+        let a = Domain::parse("a.example").unwrap();
+        for (raw, want) in [
+            (format!("{one}{one}From: x\r\n"), Some(2 * one.len())),
+            (format!("{one}{other}{one}"), Some(one.len())),
+            (format!("From: x\r\n{one}"), None),
+            (one.replace("d=", "x="), None),
+        ] {
+            let found = own_signatures(&Header::parse(raw.as_bytes()));
+            assert_eq!(found, want.map(|length| (a.clone(), length as u64)), "{raw}");
         }
     }
 }

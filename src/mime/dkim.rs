@@ -296,7 +296,7 @@ impl BodyHash {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::encoding::Pkcs8V1Der;
@@ -320,8 +320,16 @@ mod tests {
     use std::sync::Arc;
     use std::time::Instant;
 
-    /// The zone of example.org, as the verifier's cache.
-    struct Zone(Vec<(String, Arc<DomainKey>)>);
+    /// A zone, as the verifier's cache.
+    pub(crate) struct Zone(Vec<(String, Arc<DomainKey>)>);
+
+    impl Zone {
+        /// With these records.
+        pub(crate) fn of(records: impl IntoIterator<Item = (String, String)>) -> Self {
+            let key = |text: String| Arc::new(DomainKey::parse(text.as_bytes()).unwrap());
+            Self(records.into_iter().map(|(name, text)| (name, key(text))).collect())
+        }
+    }
 
     impl ResolverCache<Box<str>, Txt> for Zone {
         fn get<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> Option<Txt>
@@ -369,7 +377,7 @@ mod tests {
     }
 
     /// How the field's own verifier judges each signature of `message`.
-    async fn judged(message: &[u8], zone: &Zone) -> Vec<bool> {
+    pub(crate) async fn judged(message: &[u8], zone: &Zone) -> Vec<bool> {
         let message = AuthenticatedMessage::parse(message).unwrap();
         let verifier = MessageAuthenticator::new_system_conf()
             .or_else(|_| MessageAuthenticator::new_cloudflare())

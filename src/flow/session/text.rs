@@ -1,11 +1,16 @@
 //! The text of a message on its way to a peer: read ahead where it is short, else as it goes, rewritten where it must be.
 
 use crate::base::limits::FRAME;
+use crate::flow::assembled::Assembled;
+use crate::flow::assembled::Piece;
 use crate::flow::delivery::message_file;
 use crate::flow::delivery::message_reader;
+use crate::flow::sealing::Composed;
 use crate::flow::session::Session;
+use crate::flow::signing::own_signatures;
 use crate::flow::wire::Wire;
 use crate::mime::downgrade;
+use crate::mime::header::Header;
 use crate::mime::problem::Problem;
 use crate::mime::scan::Limits;
 use crate::mime::scan::Scanner;
@@ -63,8 +68,9 @@ impl Session<'_> {
         Some(Text::begin(message_reader(self.flow, record).await.ok()?, record.size))
     }
 
-    /// The message written anew for a peer that takes 7 bits only.
-    async fn in_seven_bits(&self) -> Result<SpoolReader, Trouble> {
+    /// The message written anew for a peer that takes 7 bits only, and signed anew if we had signed it: the signatures
+    /// in front are those of other octets now (RFC 6376 §5.3).
+    async fn in_seven_bits(&self) -> Result<Assembled<SpoolReader>, Trouble> {
         let mut whole = message_file(self.flow, &self.job.record).await.map_err(unreadable)?;
         let mut spool = self.flow.spools.begin();
         let written = threads::blocking(move || {
@@ -79,17 +85,23 @@ impl Session<'_> {
             }
             let structure = scanner.finish()?;
             downgrade::write(&mut whole, &structure, downgrade::Peer::SevenBit, &mut spool)?;
-            Ok::<_, Problem>(spool.finish()?)
+            let header = structure.root().map(|root| Header::read(&mut whole, root.header)).transpose()?;
+            let signed = header.as_ref().and_then(own_signatures);
+            Ok::<_, Problem>((spool.finish()?, signed))
         });
-        match written.await.map_err(unreadable)? {
-            Ok(spooled) => Ok(spooled.reader()),
-            Err(Problem::Io(why)) => Err(unreadable(why)),
+        let (spool, signed) = match written.await.map_err(unreadable)? {
+            Ok(written) => written,
+            Err(Problem::Io(why)) => return Err(unreadable(why)),
             Err(_) => {
                 let text =
                     "the peer takes no 8-bit text, and what is signed or encrypted cannot be rewritten";
-                Err(Trouble::new((5, 6, 3), text))
+                return Err(Trouble::new((5, 6, 3), text));
             }
-        }
+        };
+        let message = Composed { pieces: vec![Piece::Came(0..spool.length())], spool };
+        let Some((domain, length)) = signed else { return Ok(message.reader()) };
+        let signed = self.flow.signed(message.from(length), &domain).await.map_err(unreadable)?;
+        Ok(signed.reader())
     }
 }
 
