@@ -87,6 +87,12 @@ impl Once {
         told.push_back(queue);
         true
     }
+
+    /// It could not be told after all: the next time is the first one again.
+    pub fn forget(&self, queue: QueueId) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|known| *known != queue);
+    }
 }
 
 /// Ids remembered.

@@ -86,10 +86,15 @@ impl Flow {
         for reported in returned::read_report(text).into_iter().filter(|reported| reported.failed) {
             for address in &reported.addresses {
                 let Some((record, owner)) = self.traced(queue, address).await? else { continue };
-                if self.returned_once.first(queue) {
-                    return self.note_returned(queue, record, owner, &reported.status).await;
+                if !self.returned_once.first(queue) {
+                    return Ok(());
                 }
-                return Ok(());
+                let noted = self.note_returned(queue, record, owner, &reported.status).await;
+                if noted.is_err() {
+                    // Whoever reports it hears that it was not taken, and comes again.
+                    self.returned_once.forget(queue);
+                }
+                return noted;
             }
         }
         Ok(())
@@ -137,7 +142,7 @@ impl Flow {
             let Some(now) = self.store.mailbox(record.id).await? else { return Ok(()) };
             record = now;
         }
-        Ok(())
+        Err(TakeError::Busy)
     }
 }
 
