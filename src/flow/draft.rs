@@ -105,6 +105,10 @@ impl Flow {
         }
         scrub::clean_submission(&mut header, &config.temporary_mailbox.sent_header);
         scrub::forget_client(&mut header);
+        header.shorten().map_err(|name| {
+            let text = "has a line longer than 998 octets that cannot be folded; nothing was sent";
+            TakeError::Malformed(format!("the header field {name:?} {text}"))
+        })?;
         let now = self.clock.now();
         if !header.has("Date") {
             header.append(Field::raw("Date", &now.rfc5322()));

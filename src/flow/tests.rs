@@ -51,6 +51,7 @@ mod accounts;
 mod conversations;
 mod low_disk;
 mod mailbox_budget;
+mod on_the_road;
 mod own_certificate;
 mod sent_copies;
 mod test_messages;

@@ -7,6 +7,8 @@ use crate::mime::address_list;
 use crate::mime::address_list::AddressList;
 use crate::mime::charset;
 use crate::mime::encoded_word;
+use crate::mime::fold;
+use crate::mime::fold::WIDTH;
 use crate::mime::problem::Problem;
 use crate::mime::scan;
 use crate::mime::structure::Span;
@@ -141,6 +143,20 @@ impl Header {
     /// Keeps only the fields for which `keep` answers yes.
     pub fn retain(&mut self, keep: impl FnMut(&Field) -> bool) {
         self.fields.retain(keep);
+    }
+
+    /// Folds every field that has a line beyond 998 octets (RFC 5322 §2.1.1), and no other. Fails with the name of one
+    /// that cannot be folded: a word is too long.
+    pub fn shorten(&mut self) -> Result<(), String> {
+        for field in &mut self.fields {
+            if fold::has_long_line(&field.raw) {
+                *field = field.folded();
+                if fold::has_long_line(&field.raw) {
+                    return Err(field.name().to_owned());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The subject for people.
@@ -291,6 +307,11 @@ impl Field {
         encoded_word::decode(&self.flat())
     }
 
+    /// The same octets in short lines, if they can be.
+    fn folded(&self) -> Self {
+        Self { raw: fold::folded(&self.raw, LISTS.iter().any(|name| self.is(name))), ..self.clone() }
+    }
+
     fn flat(&self) -> Vec<u8> {
         let flat: Vec<u8> =
             self.value().iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
@@ -306,13 +327,16 @@ pub fn mailbox(name: Option<&str>, address: &Address, script: Script) -> String 
     }
 }
 
+/// Fields that list addresses.
+const LISTS: [&str; 9] =
+    ["From", "Reply-To", "To", "Cc", "Bcc", "Resent-From", "Resent-To", "Resent-Cc", "Resent-Bcc"];
+
 /// A word of this many octets and more is not left to folding (RFC 5322 §2.1.1: a line has at most 998).
 const LONG_WORD: usize = 900;
 
 /// Writes ` value CRLF`, folded in front of blanks so that lines have at most 78 octets where they can. Blanks
 /// stay as many as they are; only those at the ends go.
 fn fold(raw: &mut Vec<u8>, value: &str) {
-    const WIDTH: usize = 78;
     raw.push(b' ');
     let mut column = raw.len();
     let mut rest = value.trim_matches(' ');

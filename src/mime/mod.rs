@@ -15,6 +15,7 @@ pub mod encoded_word;
 pub mod encrypted;
 pub mod file_kind;
 pub mod flowed;
+mod fold;
 pub mod header;
 #[cfg(test)]
 mod odd;

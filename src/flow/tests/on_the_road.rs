@@ -1,0 +1,47 @@
+//! What of a submission leaves: lines, octets and extensions that every server takes.
+
+use super::*;
+use crate::flow::signing::key_record;
+use crate::flow::signing::make_missing_keys;
+use crate::mime::dkim::tests::Zone;
+use crate::mime::dkim::tests::judged;
+use crate::mime::header::Header;
+
+#[tokio::test]
+async fn long_lines_of_a_header_are_folded_and_signed() {
+    let world = World::new().await;
+    let (store, config) = (&*world.flow.store, world.flow.config());
+    make_missing_keys(store, &config, world.clock.now()).await.unwrap();
+    let keys = store.signing_keys(&config.domains[0].name).await.unwrap();
+    let name = |selector: &str| format!("{selector}._domainkey.example.org.");
+    let zone = Zone::of(keys.iter().map(|key| (name(&key.selector), key_record(key))));
+    let to: Vec<String> = (0..60).map(|n| format!("\"Doe, {n}\" <somebody.{n}@example.net>")).collect();
+    for (number, comma) in [", ", ","].into_iter().enumerate() {
+        let line = to.join(comma);
+        assert!(line.len() > 1_500);
+        let plain = format!("From: alice@example.org\r\nTo: {line}\r\nSubject: {number}\r\n\r\nhello\r\n");
+        world.submit(&["somebody.0@example.net"], &plain).await.unwrap();
+        let queue = world.queue().await;
+        assert_eq!(queue.len(), number + 1);
+        let subject = number.to_string();
+        let (_, text) = queue.iter().find(|(_, text)| field(text, "Subject") == Some(&subject)).unwrap();
+        assert!(text.lines().all(|line| line.len() <= 998), "{text}");
+        assert_eq!(judged(text.as_bytes(), &zone).await, [true, true], "{text}");
+        let header = Header::parse(text.as_bytes());
+        let read: Vec<String> = header.addresses("to").addresses().map(|to| to.to_string()).collect();
+        let want: Vec<String> = (0..60).map(|n| format!("somebody.{n}@example.net")).collect();
+        assert_eq!(read, want);
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_folded_is_refused() {
+    let world = World::new().await;
+    let word = "w".repeat(1_200);
+    let plain = format!("From: alice@example.org\r\nReferences: <{word}@x.example>\r\n\r\nhello\r\n");
+    match world.submit(&["bob@example.net"], &plain).await {
+        Err(TakeError::Malformed(text)) => assert!(text.contains("References"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.queue().await.is_empty());
+}
