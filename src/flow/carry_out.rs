@@ -399,13 +399,14 @@ impl Deed<'_> {
     /// PGP/MIME to people who have a certificate.
     async fn pgp(&mut self, to: Vec<(Recipient, Certificate)>) -> Result<(), TakeError> {
         let (recipients, certificates): (Vec<_>, Vec<_>) = to.into_iter().unzip();
-        let message = self.flow.pgp_message(self.draft, certificates).await?;
-        self.send(recipients, message, false).await
+        // What is encrypted may be in any octets: armor is ASCII.
+        let (message, utf8_header) = self.flow.pgp_message(self.draft, certificates).await?;
+        self.send(recipients, message, false, utf8_header).await
     }
 
     async fn plain(&mut self, recipients: Vec<Recipient>) -> Result<(), TakeError> {
         let (message, eight_bit) = self.flow.for_the_road(self.draft.clear_copy()).await?;
-        self.send(recipients, message, eight_bit).await
+        self.send(recipients, message, eight_bit, self.draft.utf8_header).await
     }
 
     async fn send(
@@ -413,6 +414,7 @@ impl Deed<'_> {
         recipients: Vec<Recipient>,
         message: Composed,
         eight_bit: bool,
+        utf8_header: bool,
     ) -> Result<(), TakeError> {
         // DMARC (RFC 7489 §3.1) wants the signature of the very domain in From:, an alias domain's too.
         let domain = self.draft.author.domain();
@@ -421,8 +423,7 @@ impl Deed<'_> {
         }
         let message = self.flow.signed(message, domain).await?;
         // A recipient's own address is looked at when it is said: it must not stop the others.
-        let smtputf8 =
-            self.draft.utf8_header || self.envelope.sender.address().is_some_and(Address::needs_smtputf8);
+        let smtputf8 = utf8_header || self.envelope.sender.address().is_some_and(Address::needs_smtputf8);
         let item = Outgoing {
             id: self.flow.queue_id(),
             purpose: Purpose::Mail,

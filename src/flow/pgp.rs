@@ -28,20 +28,23 @@ use std::io::Write;
 use zeroize::Zeroizing;
 
 impl Flow {
-    /// PGP/MIME to all of `certificates` at once (RFC 3156 §4): who has one sees that the others have.
+    /// PGP/MIME to all of `certificates` at once (RFC 3156 §4): who has one sees that the others have. And whether the
+    /// header that everybody sees has octets above 127.
     pub(in crate::flow) async fn pgp_message(
         &self,
         draft: &Draft,
         certificates: Vec<Certificate>,
-    ) -> Result<Composed, TakeError> {
+    ) -> Result<(Composed, bool), TakeError> {
         let boundary = self.boundary();
         let mut outer = pgp_mime::outer_header(draft.header(), &boundary);
         let inner = draft.with(&pgp_mime::inner_header(draft.header(), &outer));
         for received in draft.header().all("Received").rev() {
             outer.prepend(received.clone());
         }
+        let utf8_header = !outer.render().is_ascii();
         let (sink, now) = (self.spools.begin(), self.clock.now());
-        blocking(move || wrap(&certificates, &inner, &outer, &boundary, sink, now)).await
+        let message = blocking(move || wrap(&certificates, &inner, &outer, &boundary, sink, now)).await?;
+        Ok((message, utf8_header))
     }
 
     /// The same of a message that came, for an account that alone has the secret key of `certificate`, which must be

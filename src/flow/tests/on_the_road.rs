@@ -6,6 +6,8 @@ use crate::flow::signing::make_missing_keys;
 use crate::mime::dkim::tests::Zone;
 use crate::mime::dkim::tests::judged;
 use crate::mime::header::Header;
+use crate::openpgp::export;
+use crate::openpgp::generate::generate_for;
 
 #[tokio::test]
 async fn long_lines_of_a_header_are_folded_and_signed() {
@@ -44,4 +46,25 @@ async fn a_header_that_cannot_be_folded_is_refused() {
         other => panic!("{other:?}"),
     }
     assert!(world.queue().await.is_empty());
+}
+
+/// What stands inside the ciphertext needs no SMTPUTF8, what stands in front of it does.
+#[tokio::test]
+async fn an_encrypted_subject_needs_no_smtputf8() {
+    let world = World::new().await;
+    let month = Duration::from_secs(30 * 24 * 3_600);
+    let made = generate_for(&address("bob@example.net"), world.clock.now(), month).unwrap();
+    let armored = export::certificate(&made.parsed).unwrap();
+    world.flow.import_certificate(armored.into_bytes()).await.unwrap();
+    for (name, needed) in [("Alice", false), ("Älice", true)] {
+        let message = format!(
+            "From: {name} <alice@example.org>\r\nTo: bob@example.net\r\nSubject: [secure] Grüße\r\n\r\n{name}\r\n"
+        );
+        world.submit(&["bob@example.net"], &message).await.unwrap();
+        let queue = world.flow.store.queue(None, 100).await.unwrap();
+        assert_eq!(queue.len(), 1);
+        assert_eq!((queue[0].smtputf8, queue[0].eight_bit), (needed, false), "{name}");
+        assert!(world.queue().await[0].1.contains("multipart/encrypted"));
+        world.flow.store.commit(vec![Command::CancelQueued { queue: queue[0].id }]).await.unwrap();
+    }
 }
