@@ -194,7 +194,7 @@ pub const NEEDS_SMTPUTF8: Reply = Reply::new(553, (5, 6, 7), "the address needs 
 pub const CANNOT_CONVERT: Reply = Reply::new(
     554,
     (5, 6, 3),
-    "a signed or encrypted part has lines longer than 998 octets; nothing was sent",
+    "a signed or encrypted part has NUL or lines longer than 998 octets; nothing was sent",
 );
 /// RFC 5321 §6.3.
 pub const LOOP: Reply = Reply::new(554, (5, 4, 6), "too many hops: the message loops");

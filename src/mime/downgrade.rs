@@ -15,6 +15,7 @@ use crate::mime::structure::Part;
 use crate::mime::structure::Shape;
 use crate::mime::structure::Span;
 use crate::mime::structure::Structure;
+use memchr::memchr;
 use std::io;
 use std::io::Read;
 use std::io::Seek;
@@ -32,9 +33,10 @@ pub enum Peer {
     SevenBit,
 }
 
-/// Whether the message cannot go to such a peer as it is.
+/// Whether the message cannot go to such a peer as it is. NUL goes to nobody (RFC 2045 §2.7, §2.8).
 pub fn is_needed(structure: &Structure, peer: Peer) -> bool {
-    structure.longest_line > LONGEST_LINE || (peer == Peer::SevenBit && structure.eight_bit_body)
+    let seven_bit = peer == Peer::SevenBit;
+    structure.longest_line > LONGEST_LINE || structure.nul || (seven_bit && structure.eight_bit_body)
 }
 
 /// Writes the message so that such a peer can take it.
@@ -66,7 +68,7 @@ enum Edit {
     Header(Vec<u8>),
     /// The part's content in this encoding.
     Encode { part: usize, encoding: New },
-    /// The same octets in short lines, with question marks for those beyond ASCII: preamble and epilogue of a
+    /// The same octets in short lines, with question marks for NUL and those beyond ASCII: preamble and epilogue of a
     /// multipart, which nobody reads.
     Plain,
 }
@@ -85,7 +87,9 @@ fn plan(
 ) -> Result<Vec<(Span, Edit)>, Problem> {
     let mut edits = Vec::new();
     for (index, part) in structure.parts.iter().enumerate() {
-        let unfit = part.longest_line > LONGEST_LINE || (peer == Peer::SevenBit && part.eight_bit);
+        let unfit = part.longest_line > LONGEST_LINE
+            || (peer == Peer::SevenBit && part.eight_bit)
+            || (structure.nul && has_nul(source, structure, part)?);
         let label = match part.shape {
             Shape::Leaf if !unfit => continue,
             Shape::Leaf => {
@@ -122,6 +126,24 @@ fn plan(
     }
     edits.sort_by_key(|(span, _)| (span.start, span.end));
     Ok(edits)
+}
+
+/// Whether NUL stands in its body, that of its children not counted.
+fn has_nul(source: &mut (impl Read + Seek), structure: &Structure, part: &Part) -> Result<bool, Problem> {
+    let mut buffer = vec![0; 8 << 10];
+    for gap in gaps(structure, part) {
+        let mut stretch = Stretch::open(&mut *source, gap)?;
+        loop {
+            let count = stretch.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            if memchr(0, buffer.get(..count).unwrap_or_default()).is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn new_encoding(part: &Part) -> Result<New, Problem> {
@@ -201,7 +223,7 @@ fn write_plain(source: &mut (impl Read + Seek), span: Span, out: &mut impl Write
                 column = 1;
             }
             column = if byte == b'\n' { 0 } else { column + 1 };
-            plain.push(if byte.is_ascii() { byte } else { b'?' });
+            plain.push(if byte.is_ascii() && byte != 0 { byte } else { b'?' });
         }
         if count == 0 {
             return Ok(());
@@ -271,6 +293,25 @@ mod tests {
         let got = downgraded(message.as_bytes(), Peer::EightBit).unwrap();
         assert!(got.split(|&b| b == b'\n').all(|line| line.len() <= 78));
         assert_eq!(contents(&got)[0].trim_ascii_end(), "x".repeat(5_000).as_bytes());
+    }
+
+    #[test]
+    fn lets_no_nul_through() {
+        for message in [
+            "MIME-Version: 1.0\r\n\r\na\0b\r\n",
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\0\r\n--b\r\n\r\nplain\r\n--b\r\n\
+             Content-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n--b--\r\n",
+        ] {
+            let structure = Scanner::scan(message.as_bytes(), Limits::default()).unwrap();
+            for peer in [Peer::EightBit, Peer::SevenBit] {
+                assert!(is_needed(&structure, peer));
+                let got = downgraded(message.as_bytes(), peer).unwrap();
+                assert!(!got.contains(&0), "{}", String::from_utf8_lossy(&got));
+                assert_eq!(contents(&got).pop().unwrap().trim_ascii_end(), b"a\0b");
+            }
+        }
+        let signed = "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\na\0b\r\n--b--\r\n";
+        assert!(matches!(downgraded(signed.as_bytes(), Peer::EightBit), Err(Problem::Protected)));
     }
 
     #[test]

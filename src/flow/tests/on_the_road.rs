@@ -48,6 +48,19 @@ async fn a_header_that_cannot_be_folded_is_refused() {
     assert!(world.queue().await.is_empty());
 }
 
+#[tokio::test]
+async fn nul_leaves_in_no_message() {
+    let world = World::new().await;
+    let plain = "From: alice@example.org\r\nTo: bob@example.net\r\nSubject: lunch\r\n\r\na\0b\r\n";
+    world.submit(&["bob@example.net"], plain).await.unwrap();
+    let (_, text) = &world.queue().await[0];
+    assert!(!text.contains('\0') && text.contains("\r\n\r\na=00b\r\n"), "{text}");
+    let signed = "From: alice@example.org\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\
+        a\0b\r\n--b\r\n\r\nsignature\r\n--b--\r\n";
+    let refused = world.submit(&["bob@example.net"], signed).await;
+    assert!(matches!(refused, Err(TakeError::Refused(ref reply)) if reply.status == Some((5, 6, 3))));
+}
+
 /// What stands inside the ciphertext needs no SMTPUTF8, what stands in front of it does.
 #[tokio::test]
 async fn an_encrypted_subject_needs_no_smtputf8() {
