@@ -89,7 +89,8 @@ impl Bell {
 }
 
 /// What a look leaves.
-enum Left {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::flow) enum Left {
     /// Nothing that could be done now.
     Nothing,
     /// More is due.
@@ -133,7 +134,7 @@ impl Worker {
     }
 
     /// One look: the clock, then everything that is due.
-    async fn look(&mut self, stop: &CancellationToken) -> Result<Left, TakeError> {
+    pub(in crate::flow) async fn look(&mut self, stop: &CancellationToken) -> Result<Left, TakeError> {
         let (now, clock) = self.tick().await?;
         if let Some(suspension) = clock.suspended {
             if !clock.told
@@ -244,6 +245,7 @@ impl Worker {
     async fn act(&self, record: &MailboxRecord, due: Due, now: Time) -> Result<(), TakeError> {
         match due {
             Due::Nothing => Ok(()),
+            Due::Correct => self.correct(record, now).await,
             Due::Warn { days, last, closes } => {
                 let event = if last { Event::WarnLast } else { Event::WarnFirst };
                 match next(self.state(record).await?, event).told {
@@ -254,6 +256,15 @@ impl Worker {
             Due::Close => self.close(record, now).await,
             Due::Delete => self.delete(record, now).await,
         }
+    }
+
+    /// Whatever really happened last, the days begin anew: nothing closes too early.
+    async fn correct(&self, record: &MailboxRecord, now: Time) -> Result<(), TakeError> {
+        let note = Command::NoteActivity { mailbox: record.id, at: now, correspondent: None };
+        self.flow.store.commit(vec![note]).await?;
+        let ahead = record.last_activity;
+        tracing::info!(mailbox = %record.id, %ahead, "an activity of a clock that was wrong was put right");
+        Ok(())
     }
 
     async fn state(&self, record: &MailboxRecord) -> Result<State, StoreError> {

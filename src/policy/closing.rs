@@ -4,6 +4,7 @@
 //! time to act. So a machine that was off, or a clock that somebody set, shuts nobody out unwarned.
 
 use crate::base::time::Time;
+use crate::policy::clock::APART;
 use crate::policy::life::State;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Life {
 pub enum Due {
     /// Nothing now.
     Nothing,
+    /// Its last activity has not come yet: a clock that was wrong wrote it down. It counts as of now.
+    Correct,
     /// A warning.
     Warn {
         /// Which.
@@ -117,6 +120,9 @@ fn after_the_end(life: &Life, now: Moment) -> Due {
 }
 
 fn while_alive(life: &Life, rules: &Rules, now: Moment) -> Due {
+    if life.active > now.wall + APART {
+        return Due::Correct;
+    }
     if life.warnings.iter().any(|sent| sent.settled.is_none()) {
         return Due::Nothing;
     }
@@ -231,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn an_activity_that_has_not_come_yet_is_put_right() {
+        let (rules, mut life) = (rules(), life(State::Open));
+        life.active = at(3_650, 0).wall;
+        life.warnings = vec![Warning { days: 14, settled: None }];
+        assert_eq!(due(&life, &rules, at(5, 0)), Due::Correct);
+        assert_eq!(due(&life, &rules, at(3_649, 22)), Due::Correct);
+        assert_eq!(due(&life, &rules, at(3_649, 23)), Due::Nothing, "clocks go apart by an hour");
+        life.state = State::Closed;
+        assert_eq!(due(&life, &rules, at(5, 0)), Due::Nothing, "it can have none");
+    }
+
+    #[test]
     fn other_rules_ask_for_their_own_warnings() {
         let mut life = life(State::Open);
         life.warnings = vec![Warning { days: 14, settled: Some(0) }, Warning { days: 3, settled: Some(0) }];
@@ -318,6 +336,10 @@ mod tests {
             }
             match due(&self.life, &rules(), now) {
                 Due::Nothing => {}
+                Due::Correct => {
+                    assert!(self.life.active > now.wall, "an activity of the past stays");
+                    self.begin_anew(now.wall);
+                }
                 Due::Warn { days, closes, .. } => {
                     assert!(self.life.warnings.iter().all(|sent| sent.settled.is_some()), "one at a time");
                     assert!(closes >= now.wall + RUNNING, "{closes} is told at {}", now.wall);
@@ -330,6 +352,12 @@ mod tests {
                 }
                 Due::Delete => self.deleted = true,
             }
+        }
+
+        fn begin_anew(&mut self, active: Time) {
+            self.life.active = active;
+            self.life.warnings.clear();
+            self.settled.clear();
         }
 
         fn run(&mut self, seconds: u64) {
@@ -366,9 +394,7 @@ mod tests {
                 }
                 Deed::Activity => {
                     if self.life.state == State::Open {
-                        self.life.active = self.life.active.max(self.wall);
-                        self.life.warnings.clear();
-                        self.settled.clear();
+                        self.begin_anew(self.life.active.max(self.wall));
                     }
                 }
             }

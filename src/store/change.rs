@@ -27,10 +27,14 @@ use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::SlotRecord;
 use crate::store::record::Uid;
+use crate::store::record_life::LifeClock;
 use std::cmp::Ordering;
+use std::time::Duration;
 
 /// Correspondents that a mailbox remembers.
 pub(crate) const CORRESPONDENTS: usize = 100;
+/// A time so far ahead of a believed clock was written by one that was wrong.
+const AHEAD: Duration = Duration::from_secs(3_600);
 
 /// Why a command does not happen.
 #[derive(Debug)]
@@ -226,10 +230,15 @@ pub(crate) struct Noted {
     pub(crate) cancelled: Vec<QueueId>,
 }
 
-/// Notes activity.
-pub(crate) fn note_activity(record: &mut MailboxRecord, at: Time, correspondent: Option<MailboxId>) -> Noted {
+/// Notes activity. What is on record stays unless it is earlier, or has not come yet by the believed `clock`.
+pub(crate) fn note_activity(
+    record: &mut MailboxRecord,
+    at: Time,
+    correspondent: Option<MailboxId>,
+    clock: Option<&LifeClock>,
+) -> Noted {
     let mut noted = Noted::default();
-    if at > record.last_activity {
+    if at > record.last_activity || clock.is_some_and(|clock| is_ahead(record.last_activity, at, clock)) {
         record.last_activity = at;
         noted = Noted { changed: true, cancelled: begin_warnings_anew(record) };
     }
@@ -241,6 +250,13 @@ pub(crate) fn note_activity(record: &mut MailboxRecord, at: Time, correspondent:
         noted.changed = true;
     }
     noted
+}
+
+/// Whether `time` has not come yet by a `clock` that is believed and agrees with `now`. One that has just gone wrong and
+/// was not judged yet says another `now`: it puts nothing back.
+fn is_ahead(time: Time, now: Time, clock: &LifeClock) -> bool {
+    let agrees = now <= clock.wall + AHEAD && clock.wall <= now + AHEAD;
+    clock.suspended.is_none() && agrees && time > clock.wall + AHEAD
 }
 
 /// Whether it is closed.

@@ -369,7 +369,9 @@ pub enum Command {
         key: KeyRecord,
     },
     /// Notes activity and, at most, one more correspondent. Activity later than the last begins the warnings anew:
-    /// those still in the queue go. Refused ([`Refusal::NotCurrent`]) if the mailbox is closed.
+    /// those still in the queue go. It also replaces one that is more than an hour ahead of the store's own clock, if that
+    /// is not suspended and no more than an hour away from `at`. Refused ([`Refusal::NotCurrent`]) if the mailbox is
+    /// closed.
     NoteActivity {
         /// Whose.
         mailbox: MailboxId,

@@ -21,6 +21,8 @@ use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
+use crate::store::record_life::ClockTrouble;
+use crate::store::record_life::Suspension;
 use crate::store::record_queue::Purpose;
 use crate::store::sample::*;
 
@@ -185,6 +187,33 @@ fn activity_and_correspondents_are_noted() {
         assert_eq!(record.correspondents.len(), 100);
         let lost = Command::NoteActivity { mailbox: mailbox(7), at: Time(1), correspondent: None };
         assert_eq!(stage.refused(lost), Refusal::Gone);
+    });
+}
+
+#[test]
+fn activity_of_a_clock_that_was_wrong_is_put_right_by_a_believed_one() {
+    on_each(|stage| {
+        const WRONG: i64 = 400_000_000;
+        stage.commit(vec![account(1), temporary(2, 1)]).unwrap();
+        let noted = |stage: &Stage, at| {
+            stage.ok(Command::NoteActivity { mailbox: mailbox(2), at: Time(at), correspondent: None });
+            stage.ask(stage.store().mailbox(mailbox(2))).unwrap().last_activity.0
+        };
+        let tick = |wall, suspend| Command::Tick { wall: Time(wall), ran_more: 60, suspend };
+        assert_eq!((noted(stage, 50_000), noted(stage, 9_000)), (50_000, 50_000), "there is no clock yet");
+        stage.ok(tick(50_060, None));
+        assert_eq!((noted(stage, 50_100), noted(stage, 9_000)), (50_100, 50_100));
+        let jump = Suspension { at: Time(WRONG), why: ClockTrouble::Jump, by: 399_949_900 };
+        stage.ok(tick(WRONG, Some(jump)));
+        assert_eq!(noted(stage, WRONG + 5), WRONG + 5);
+        stage.ok(tick(60_000, None));
+        assert_eq!(noted(stage, 60_010), WRONG + 5, "not believed yet");
+        stage.ok(Command::AcceptClock { wall: Time(60_100) });
+        assert_eq!(noted(stage, 1), WRONG + 5, "the clock went wrong the other way a moment ago");
+        stage.restart();
+        assert_eq!(noted(stage, 60_110), 60_110);
+        assert_eq!(noted(stage, 60_100 + 3_600), 63_700);
+        assert_eq!(noted(stage, 60_120), 63_700, "clocks go apart by an hour");
     });
 }
 

@@ -205,7 +205,7 @@ impl Draft<'_> {
         Ok(Outcome::Count(count))
     }
 
-    fn life_clock(&self) -> Result<Option<LifeClock>, StoreError> {
+    pub(crate) fn life_clock(&self) -> Result<Option<LifeClock>, StoreError> {
         self.row(&key::LIFE_CLOCK)
     }
 

@@ -280,7 +280,8 @@ impl Draft<'_> {
     ) -> Result<Outcome, Stop> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
         change::check_alive(&record)?;
-        let noted = change::note_activity(&mut record, at, correspondent);
+        let clock = self.life_clock()?;
+        let noted = change::note_activity(&mut record, at, correspondent, clock.as_ref());
         for queue in noted.cancelled {
             self.drop_queued(queue)?;
         }

@@ -128,9 +128,10 @@ impl State {
             Command::RenewInvitation(renewal) => self.renew(*renewal),
             Command::PutOwnCertificate { mailbox, key } => self.put_own(mailbox, key),
             Command::NoteActivity { mailbox, at, correspondent } => {
+                let clock = self.clock.clone();
                 let record = &mut self.held(mailbox)?.record;
                 change::check_alive(record)?;
-                let noted = change::note_activity(record, at, correspondent);
+                let noted = change::note_activity(record, at, correspondent, clock.as_ref());
                 for queue in noted.cancelled {
                     self.drop_queued(queue);
                 }
