@@ -42,7 +42,7 @@ pub struct Life {
     pub state: State,
     /// The last activity.
     pub active: Time,
-    /// Warnings since then.
+    /// Warnings since then, the last of each.
     pub warnings: Vec<Warning>,
     /// When it was closed, or found unreachable.
     pub ended: Option<Moment>,
@@ -77,6 +77,8 @@ pub const GRACE: Duration = Duration::from_secs(7 * DAY);
 pub const RUNNING: Duration = Duration::from_secs(3 * DAY);
 /// And so long after each earlier warning before the next one, which only matters when the earlier was late.
 pub const BETWEEN: Duration = Duration::from_secs(DAY);
+/// A warning that was settled so long before its day, because the rules were others then, is sent again.
+pub const EARLY: Duration = Duration::from_secs(7 * DAY);
 
 const DAY: u64 = 24 * 3_600;
 
@@ -95,8 +97,7 @@ pub fn due(life: &Life, rules: &Rules, now: Moment) -> Due {
 /// When the mailbox closes if nobody comes: by the rules, or later if its warnings are.
 pub fn closes(life: &Life, rules: &Rules, now: Moment) -> Time {
     let due = life.active + days(rules.inactivity);
-    let missing =
-        rules.warn.iter().filter(|days| !life.warnings.iter().any(|sent| sent.days == **days)).count();
+    let missing = missing(life, rules, now).count();
     let waits = life.warnings.iter().any(|sent| sent.settled.is_none());
     let last = life.warnings.iter().filter_map(|sent| sent.settled).max();
     // What is still to be sent, each a day behind the one before it, and the time to act after the last.
@@ -127,13 +128,30 @@ fn while_alive(life: &Life, rules: &Rules, now: Moment) -> Due {
         return Due::Nothing;
     }
     let before = life.warnings.iter().filter_map(|sent| sent.settled).max();
-    let missing = rules.warn.iter().find(|days| !life.warnings.iter().any(|sent| sent.days == **days));
-    let Some(next) = missing else { return closing(life, rules, before, now) };
+    let Some(next) = missing(life, rules, now).next() else { return closing(life, rules, before, now) };
     let at = life.active + days(rules.inactivity.saturating_sub(*next));
     if now.wall < at || before.is_some_and(|before| !has_run(before, BETWEEN, now)) {
         return Due::Nothing;
     }
     Due::Warn { days: *next, last: rules.warn.last() == Some(next), closes: closes(life, rules, now) }
+}
+
+/// The warnings that are still to be sent, and those to be sent again.
+fn missing<'r>(life: &'r Life, rules: &'r Rules, now: Moment) -> impl Iterator<Item = &'r u16> {
+    let counts =
+        move |sent: &Warning| sent.settled.is_none_or(|ran| is_timely(sent.days, ran, life, rules, now));
+    rules
+        .warn
+        .iter()
+        .filter(move |days| !life.warnings.iter().any(|sent| sent.days == **days && counts(sent)))
+}
+
+/// Whether a warning settled at `ran` was no more than [`EARLY`] before its day. One from before the rules gave more time
+/// named a date that nothing ends on. Time off counts as if it had come before the warning, so nobody is warned twice
+/// because the machine stood still.
+fn is_timely(warning: u16, ran: u64, life: &Life, rules: &Rules, now: Moment) -> bool {
+    let settled = now.wall - Duration::from_secs(now.ran.saturating_sub(ran));
+    settled + EARLY >= life.active + days(rules.inactivity.saturating_sub(warning))
 }
 
 fn closing(life: &Life, rules: &Rules, warned: Option<u64>, now: Moment) -> Due {
@@ -249,6 +267,58 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_give_more_time_ask_for_their_warnings_again() {
+        let more = Rules { inactivity: 365, ..rules() };
+        let mut life = life(State::Open);
+        life.warnings =
+            [(14, 76), (3, 87)].map(|(days, day)| Warning { days, settled: Some(at(day, 0).ran) }).into();
+        let closes = START + days(365);
+        assert_eq!(super::closes(&life, &more, at(88, 0)), closes);
+        assert_eq!(due(&life, &more, at(350, 23)), Due::Nothing);
+        assert_eq!(due(&life, &more, at(351, 0)), Due::Warn { days: 14, last: false, closes });
+        life.warnings[0].settled = None;
+        assert_eq!(due(&life, &more, at(352, 0)), Due::Nothing, "it waits in the queue");
+        life.warnings[0].settled = Some(at(351, 0).ran);
+        assert_eq!(due(&life, &more, at(361, 23)), Due::Nothing);
+        assert_eq!(due(&life, &more, at(362, 0)), Due::Warn { days: 3, last: true, closes });
+        life.warnings[1].settled = Some(at(362, 0).ran);
+        assert_eq!(due(&life, &more, at(364, 23)), Due::Nothing);
+        assert_eq!(due(&life, &more, at(365, 0)), Due::Close);
+    }
+
+    #[test]
+    fn rules_that_give_a_week_more_leave_warnings_as_they_are() {
+        let mut life = life(State::Open);
+        life.warnings =
+            [(14, 76), (3, 87)].map(|(days, day)| Warning { days, settled: Some(at(day, 0).ran) }).into();
+        let week = Rules { inactivity: 97, ..rules() };
+        assert_eq!((due(&life, &week, at(96, 23)), due(&life, &week, at(97, 0))), (Due::Nothing, Due::Close));
+        let more = Rules { inactivity: 98, ..rules() };
+        assert!(matches!(due(&life, &more, at(88, 0)), Due::Warn { days: 14, last: false, .. }));
+    }
+
+    /// However slow the queue was, and whether the machine or only the lives of mailboxes stood still.
+    #[test]
+    fn under_the_same_rules_no_warning_is_sent_twice() {
+        let rules = Rules { inactivity: 90, warn: vec![30, 21, 14, 10, 7, 5, 4, 3] };
+        for (still, runs) in [(0, true), (5, true), (300, true), (300, false)] {
+            let mut life = life(State::Open);
+            let (mut now, mut sent) = (at(0, 0), Vec::new());
+            while due(&life, &rules, now) != Due::Close {
+                if let Due::Warn { days, .. } = due(&life, &rules, now) {
+                    sent.push(days);
+                    let waits = Duration::from_secs(still * DAY);
+                    now.wall = now.wall + waits;
+                    now.ran += if runs { waits.as_secs() } else { 0 };
+                    life.warnings.push(Warning { days, settled: Some(now.ran) });
+                }
+                now = Moment { wall: now.wall + BETWEEN, ran: now.ran + BETWEEN.as_secs() };
+            }
+            assert_eq!(sent, rules.warn);
+        }
+    }
+
+    #[test]
     fn other_rules_ask_for_their_own_warnings() {
         let mut life = life(State::Open);
         life.warnings = vec![Warning { days: 14, settled: Some(0) }, Warning { days: 3, settled: Some(0) }];
@@ -343,6 +413,7 @@ mod tests {
                 Due::Warn { days, closes, .. } => {
                     assert!(self.life.warnings.iter().all(|sent| sent.settled.is_some()), "one at a time");
                     assert!(closes >= now.wall + RUNNING, "{closes} is told at {}", now.wall);
+                    self.life.warnings.retain(|sent| sent.days != days);
                     self.life.warnings.push(Warning { days, settled: None });
                 }
                 Due::Close => {
@@ -409,8 +480,9 @@ mod tests {
             for deed in deeds {
                 world.carry_out(deed);
                 if let Some(closed) = world.closed {
-                    prop_assert_eq!(world.settled.len(), 2, "both warnings were settled");
-                    prop_assert!(closed - world.settled[1] >= 3 * DAY);
+                    prop_assert_eq!(world.life.warnings.len(), 2, "both warnings were settled");
+                    prop_assert!(world.settled.len() >= 2);
+                    prop_assert!(closed - world.settled[world.settled.len() - 1] >= 3 * DAY);
                 }
                 if world.deleted {
                     prop_assert!(world.truth - world.closed.unwrap() >= 3 * DAY);

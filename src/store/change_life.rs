@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// An account that asked for a new mailbox gets it when it asks again within this.
 const ASKED_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// A warning goes out again at the earliest when the appliance has run for this since it was settled.
+const WARNED: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Only what is closed can be reopened.
 pub(crate) fn check_closed(record: &MailboxRecord) -> Result<(), Refusal> {
@@ -131,14 +133,21 @@ pub(crate) fn mark_unreachable(
     Ok(())
 }
 
-/// Notes a warning that `mail` is.
-pub(crate) fn note_warning(record: &mut MailboxRecord, days: u16, mail: &QueueRecord) -> Result<(), Refusal> {
+/// Notes a warning that `mail` is, at `ran` of running time.
+pub(crate) fn note_warning(
+    record: &mut MailboxRecord,
+    days: u16,
+    mail: &QueueRecord,
+    ran: u64,
+) -> Result<(), Refusal> {
     if mail.purpose != Purpose::Warning(record.id, days) {
         return Err(Refusal::Gone);
     }
-    if record.warnings.iter().any(|warning| warning.days == days) {
+    let is_old = |settled| ran.saturating_sub(settled) > WARNED.as_secs();
+    if record.warnings.iter().any(|sent| sent.days == days && !sent.settled.is_some_and(is_old)) {
         return Err(Refusal::AlreadyDone);
     }
+    record.warnings.retain(|warning| warning.days != days);
     record.warnings.push(Warning { days, queue: mail.id, settled: None });
     Ok(())
 }

@@ -110,7 +110,8 @@ pub enum Command {
     /// A warning goes out. It stands in the same list as its [`Command::Enqueue`], behind it.
     ///
     /// Refused ([`Refusal::NotCurrent`]) if the mailbox is an account or closed, ([`Refusal::TooSoon`]) if it was
-    /// active after `not_active_since`, ([`Refusal::AlreadyDone`]) if that warning went out since the last activity,
+    /// active after `not_active_since`, ([`Refusal::AlreadyDone`]) if that warning went out since the last activity and
+    /// waits in the queue, or was settled no more than 7 days of running time ago,
     /// ([`Refusal::Gone`]) if there is no such mailbox, or the queue holds no such warning for it.
     NoteWarning {
         /// Whose.

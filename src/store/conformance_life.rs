@@ -412,6 +412,13 @@ fn warnings_settle_are_sent_again_or_begin_anew() {
         stage.restart();
         settle(stage, 2, Settlement::Failed { reason: "no".into() });
         assert_eq!(warnings(stage), [(14, 1, Some(100)), (3, 2, Some(150))], "given up counts as settled");
+
+        stage.ok(enqueue(stage, 4, Purpose::Warning(mailbox(2), 14)));
+        stage.ok(Command::Tick { wall: Time(3), ran_more: 7 * 86_400 - 50, suspend: None });
+        assert_eq!(stage.refused(warning(2, 14, 4)), Refusal::AlreadyDone);
+        stage.ok(Command::Tick { wall: Time(3), ran_more: 1, suspend: None });
+        stage.ok(warning(2, 14, 4));
+        assert_eq!(warnings(stage), [(3, 2, Some(150)), (14, 4, None)], "a week later it goes out again");
     });
 }
 

@@ -127,7 +127,7 @@ impl Draft<'_> {
         let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
         change_life::check_inactive(&record, not_active_since)?;
         let mail: QueueRecord = self.row(&key::queue(key::QUEUE, queue))?.ok_or(Refusal::Gone)?;
-        change_life::note_warning(&mut record, days, &mail)?;
+        change_life::note_warning(&mut record, days, &mail, self.ran()?)?;
         self.put_mailbox(&record)
     }
 

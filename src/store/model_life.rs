@@ -44,7 +44,8 @@ impl State {
             Command::NoteWarning { mailbox, days, queue, not_active_since } => {
                 change_life::check_inactive(&self.held(mailbox)?.record, not_active_since)?;
                 let mail = Arc::clone(self.queue.get(&queue).ok_or(Refusal::Gone)?);
-                change_life::note_warning(&mut self.held(mailbox)?.record, days, &mail.record)?;
+                let ran = self.ran();
+                change_life::note_warning(&mut self.held(mailbox)?.record, days, &mail.record, ran)?;
             }
             Command::PutNotices { mailbox, notices, expected } => {
                 let record = &mut self.held(mailbox).map_err(|_| Refusal::NotCurrent)?.record;
