@@ -210,7 +210,7 @@ impl Worker {
     /// Goes through all mailboxes, a page at a time, and does what is due.
     async fn sweep(&self, now: Moment, stop: &CancellationToken) -> Result<Left, TakeError> {
         let rules = life::rules(&self.flow.config());
-        let (mut deeds, mut troubles) = (0, 0);
+        let (mut deeds, mut troubles, mut low) = (0, 0, false);
         let mut after = None;
         loop {
             let page = self.flow.store.mailboxes(after, PAGE).await?;
@@ -218,7 +218,8 @@ impl Worker {
             after = Some(last.id);
             for record in &page {
                 let due = life::due(record, &rules, now);
-                if due == Due::Nothing {
+                // What a low disk does not take goes to nobody else in this look; deletions go on and free room.
+                if due == Due::Nothing || low && matches!(due, Due::Warn { .. }) {
                     continue;
                 }
                 if stop.is_cancelled() || deeds >= DEEDS {
@@ -229,6 +230,12 @@ impl Worker {
                     // Something happened to it in between; the next look sees what.
                     Err(TakeError::Store(StoreError::Refused { why, .. })) => {
                         tracing::debug!(mailbox = %record.id, %why, ?due, "not done");
+                    }
+                    Err(why @ TakeError::Store(StoreError::DiskLow)) => {
+                        if !low {
+                            tracing::warn!(mailbox = %record.id, %why, ?due, "what is due waits for room");
+                        }
+                        low = true;
                     }
                     Err(why) => {
                         tracing::warn!(mailbox = %record.id, %why, ?due, "what is due could not be done");
@@ -289,7 +296,8 @@ impl Worker {
         Ok(())
     }
 
-    /// A correspondent who cannot be told does not keep the mailbox open.
+    /// A correspondent to whom nothing can be written does not keep the mailbox open. A disk that takes no mail does: the
+    /// note is in the same commit as the closing, since everybody who wrote there is told.
     async fn never_opened(&self, account: MailboxId, record: &MailboxRecord, now: Time) -> Option<Command> {
         let note =
             Note::NeverOpened { recipient: record.address.clone(), closed: now, goes: now + closing::GRACE };

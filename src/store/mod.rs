@@ -79,7 +79,7 @@ mod replay;
 #[cfg(test)]
 mod rows_agree;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod shred;
 pub mod spool;
 mod watchers;

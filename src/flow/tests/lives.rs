@@ -3,7 +3,9 @@
 use super::*;
 use crate::flow::expiry;
 use crate::flow::expiry::Left;
+use crate::store::Health;
 use crate::store::record::MailboxRecord;
+use crate::store::sample;
 use tokio_util::sync::CancellationToken;
 
 const DAY: i64 = 24 * 3_600;
@@ -37,4 +39,25 @@ async fn who_was_there_under_a_clock_that_was_ahead_is_gone_after_the_usual_time
     let closes = world.flow.closes(mailbox).await.unwrap().unwrap();
     let now = world.clock.now();
     assert!((now.0 + 89 * DAY..=now.0 + 90 * DAY).contains(&closes.0), "{closes}");
+}
+
+#[tokio::test]
+async fn a_low_disk_keeps_warnings_back_and_no_deletion() {
+    let world = World::new().await;
+    let (mut worker, stop) = (expiry::Worker::new(world.flow.clone()), CancellationToken::new());
+    let mut commands = vec![sample::account(1)];
+    commands.extend((2..=26).map(|n| sample::temporary(n, 1)));
+    commands.extend([sample::temporary(255, 1), sample::close(255, 9_000)]);
+    let ran_more = 10 * DAY.unsigned_abs();
+    commands.push(Command::Tick { wall: world.clock.now(), ran_more, suspend: None });
+    world.flow.store.commit(commands).await.unwrap();
+
+    world.model.set_health(Health::NoNewMail);
+    let looked = worker.look(&stop).await;
+    assert!(world.flow.store.mailbox(sample::mailbox(255)).await.unwrap().is_none(), "{looked:?}");
+    assert_eq!(looked.unwrap(), Left::Nothing);
+    assert_eq!(world.flow.store.queue(None, 99).await.unwrap().len(), 0);
+    world.model.set_health(Health::Good);
+    worker.look(&stop).await.unwrap();
+    assert_eq!(world.flow.store.queue(None, 99).await.unwrap().len(), 25, "they go out when there is room");
 }
