@@ -231,6 +231,34 @@ fn certificates_of_others_are_kept() {
 }
 
 #[test]
+fn a_certificate_is_kept_for_the_user_ids_that_are_valid() {
+    let site = Site::with_master_key();
+    let home = gpg_home(&site);
+    let quick = ["--quick-generate-key", "Bob <bob@old.example>", "rsa3072", "default", "never"];
+    gpg(&home, &quick, "");
+    let key = fingerprint(&home);
+    gpg(&home, &["--quick-add-key", &key, "rsa3072", "encr", "never"], "");
+    gpg(&home, &["--quick-add-uid", &key, "Bob <bob@new.example>"], "");
+    gpg(&home, &["--quick-revoke-uid", &key, "Bob <bob@old.example>"], "");
+    let imported = site.run(&["key", "import", "-", "--json"], &gpg(&home, &["--armor", "--export"], ""));
+    assert_eq!(imported.code(), 0, "{}", imported.err());
+    let records = imported.json();
+    assert_eq!(records.as_array().unwrap().len(), 1, "{records}");
+    assert_eq!(records[0]["address"], "bob@new.example");
+    assert_eq!(site.run(&["key", "show", "bob@old.example"], "").code(), 1, "revoked");
+
+    // With an account's user ID in the place of the last one outside.
+    gpg(&home, &["--quick-add-uid", &key, "Bob <bob@example.org>"], "");
+    gpg(&home, &["--quick-revoke-uid", &key, "Bob <bob@new.example>"], "");
+    assert_eq!(site.run(&["key", "remove", "bob@new.example", "--yes"], "").code(), 0);
+    let local = site.run(&["key", "import", "-"], &gpg(&home, &["--armor", "--export"], ""));
+    assert_eq!((local.code(), local.out().as_str()), (1, ""));
+    assert!(local.err().contains("guardpost account key import"), "{}", local.err());
+    assert_eq!(site.run(&["key", "list", "--json"], "").json(), serde_json::json!([]));
+    let _ = Command::new("gpgconf").arg("--homedir").arg(&home).args(["--kill", "gpg-agent"]).status();
+}
+
+#[test]
 fn certificates_of_destinations_are_stored_two_at_most() {
     let site = Site::with_master_key();
     let add =
@@ -516,6 +544,17 @@ fn a_removal_asks_for_the_address() {
 }
 
 /// A command of gpg with a key ring of its own.
+/// A directory for gpg, whose agent runs.
+fn gpg_home(site: &Site) -> std::path::PathBuf {
+    let home = site.path("gnupg");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let started =
+        Command::new("gpgconf").arg("--homedir").arg(&home).args(["--launch", "gpg-agent"]).status();
+    assert!(started.unwrap().success());
+    home
+}
+
 fn gpg(home: &Path, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("gpg")
         .args(["--batch", "--quiet", "--no-autostart", "--pinentry-mode", "loopback", "--passphrase", ""])
@@ -535,13 +574,8 @@ fn gpg(home: &Path, arguments: &[&str], input: &str) -> String {
 #[test]
 fn gpg_and_an_administrator_together_recover_an_account() {
     let site = Site::with_master_key();
-    let home = site.path("gnupg");
-    fs::create_dir(&home).unwrap();
-    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let home = gpg_home(&site);
     let quick = ["--quick-generate-key", "Offline <offline@example.org>", "rsa3072", "default", "never"];
-    let started =
-        Command::new("gpgconf").arg("--homedir").arg(&home).args(["--launch", "gpg-agent"]).status();
-    assert!(started.unwrap().success());
     gpg(&home, &quick, "");
     gpg(&home, &["--quick-add-key", &fingerprint(&home), "rsa3072", "encr", "never"], "");
     let certificate = gpg(&home, &["--armor", "--export"], "");

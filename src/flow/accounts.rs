@@ -96,6 +96,12 @@ pub enum AdminError {
         /// Why.
         why: ImportError,
     },
+    /// A certificate for nobody, or for accounts of this server alone.
+    #[error(
+        "no valid user ID of the certificate names an address outside this server: nothing was imported; \
+         for an account here take \"guardpost account key import\""
+    )]
+    NobodyOutside,
     /// Another certificate is on file for the address.
     #[error("another certificate is on file for {0}; remove it first, after asking its owner")]
     OtherCertificate(Address),

@@ -3,7 +3,8 @@
 use crate::base::address::Address;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
-use crate::openpgp::certificate::Certificate;
+use crate::openpgp::import;
+use crate::openpgp::import::ImportError;
 use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::command::Refusal;
@@ -14,7 +15,7 @@ use crate::threads;
 use std::sync::Arc;
 
 impl Flow {
-    /// Imports a certificate for every outside address that its user IDs name.
+    /// Imports a certificate for every outside address that its valid user IDs name.
     ///
     /// A changed certificate never takes the place of a known one by itself.
     pub async fn import_certificate(&self, file: Vec<u8>) -> Result<Vec<CertificateRecord>, AdminError> {
@@ -74,14 +75,18 @@ impl Flow {
         Ok(())
     }
 
-    /// The addresses outside our domains that a file's user IDs name.
+    /// The addresses outside our domains that a file's valid user IDs name: one at least.
     async fn addresses_in(&self, file: &[u8]) -> Result<Vec<Address>, AdminError> {
-        let bytes = file.to_vec();
+        let (bytes, now) = (file.to_vec(), self.clock.now());
+        let named = threads::blocking(move || {
+            let certificate = import::certificate(&bytes)?;
+            certificate.usable(now).map_err(ImportError::Unusable)?;
+            Ok(certificate.addresses(now))
+        });
+        let named = named.await.map_err(AdminError::internal)?;
+        let mut addresses = named.map_err(|why| AdminError::Certificate { why })?;
         let config = self.config();
-        let certificate =
-            threads::blocking(move || Certificate::parse(&bytes)).await.map_err(AdminError::internal)??;
-        let mut addresses = certificate.addresses();
         addresses.retain(|address| !config.is_local(address.domain()));
-        Ok(addresses)
+        if addresses.is_empty() { Err(AdminError::NobodyOutside) } else { Ok(addresses) }
     }
 }

@@ -29,6 +29,7 @@ use sequoia_openpgp::types::KeyFlags;
 use sequoia_openpgp::types::PublicKeyAlgorithm;
 use sequoia_openpgp::types::RevocationStatus;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -100,20 +101,23 @@ impl Certificate {
         i64::try_from(expiry.as_secs()).ok().map(Time)
     }
 
-    /// The addresses in its user IDs.
-    pub fn addresses(&self) -> Vec<Address> {
-        self.cert.userids().filter_map(|user| Address::parse(user.userid().email().ok()??).ok()).collect()
+    /// The addresses in the user IDs that are valid at `now`, each once.
+    pub fn addresses(&self, now: Time) -> Vec<Address> {
+        let policy = StandardPolicy::at(system_time(now));
+        let Ok(valid) = self.cert.with_policy(&policy, system_time(now)) else { return Vec::new() };
+        let live = valid.userids().filter(|user| {
+            let status = user.revocation_status();
+            !matches!(status, RevocationStatus::Revoked(_))
+        });
+        let mut named = HashSet::new();
+        live.filter_map(|user| Address::parse(user.userid().email().ok()??).ok())
+            .filter(|address| named.insert(address.key()))
+            .collect()
     }
 
     /// Whether a user ID that is valid at `now` names `address`.
     pub fn names(&self, address: &AddressKey, now: Time) -> bool {
-        let policy = StandardPolicy::at(system_time(now));
-        let Ok(valid) = self.cert.with_policy(&policy, system_time(now)) else { return false };
-        valid.userids().any(|user| {
-            let named = user.userid().email().ok().flatten().and_then(|email| Address::parse(email).ok());
-            let revoked = matches!(user.revocation_status(), RevocationStatus::Revoked(_));
-            !revoked && named.is_some_and(|named| named.key() == *address)
-        })
+        self.addresses(now).iter().any(|named| named.key() == *address)
     }
 
     /// What to encrypt to at `now`: every live encryption subkey, at most four, with what they can read.

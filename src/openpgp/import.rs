@@ -95,7 +95,7 @@ pub fn import(file: &[u8], address: &Address, now: Time) -> Result<Imported, Imp
     let parsed = certificate(file)?;
     parsed.usable(now).map_err(ImportError::Unusable)?;
     if !parsed.names(&address.key(), now) {
-        return Err(ImportError::WrongAddress { address: address.clone(), named: parsed.addresses() });
+        return Err(ImportError::WrongAddress { address: address.clone(), named: parsed.addresses(now) });
     }
     let certificate = parsed.bytes().map_err(|_| ImportError::NotACertificate)?;
     Ok(Imported { address: address.clone(), fingerprint: parsed.fingerprint().to_vec(), certificate, parsed })
@@ -265,7 +265,7 @@ mod tests {
             let again = Certificate::parse(&imported.certificate).unwrap();
             assert_eq!(again.usable(NOW), Ok(()));
             assert!(encrypt_bytes(&[&again], b"text", NOW).is_ok());
-            assert_eq!(again.addresses(), [Address::parse("bob@x.example").unwrap()]);
+            assert_eq!(again.addresses(NOW), [Address::parse("bob@x.example").unwrap()]);
             assert_eq!(again.expires(NOW), None);
         }
         for suite in [CipherSuite::RSA2k, CipherSuite::P256] {
@@ -391,8 +391,9 @@ mod tests {
             .sign_userid_binding(&mut signer, None, &user)
             .unwrap();
         let cert = cert.insert_packets(vec![Packet::from(user), revocation.into()]).unwrap().0;
-        assert!(matches!(try_import(&cert).unwrap_err(), ImportError::WrongAddress { .. }));
         let other = Address::parse("bob@other.example").unwrap();
+        let named = vec![other.clone()];
+        assert_eq!(try_import(&cert).unwrap_err(), ImportError::WrongAddress { address: bob(), named });
         assert!(import(&cert.to_vec().unwrap(), &other, NOW).is_ok());
         let good = Certificate::new(good());
         let bad = Certificate::new(builder().generate().unwrap().0);
