@@ -13,6 +13,7 @@ use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
 use crate::flow::accounts::chosen;
+use crate::flow::life::TICKS;
 use crate::flow::new_mailbox::FreshKey;
 use crate::flow::new_mailbox::password_slot;
 use crate::flow::sign_in::Former;
@@ -36,6 +37,7 @@ use crate::store::record::SlotKind;
 use crate::store::record::SlotRecord;
 use crate::store::record_account::FormerKey;
 use crate::store::record_account::ShutGeneration;
+use crate::store::record_life::Moment;
 use crate::vault::mailbox_key::FormerParts;
 use crate::vault::mailbox_key::MailboxKey;
 use crate::vault::password::Password;
@@ -45,7 +47,8 @@ use crate::vault::slot::Parameters;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So long a reset can be undone with the old password.
+/// So long a reset can be undone with the old password, by the date and by the running time: a reset must be possible
+/// also while the date is wrong.
 pub const REOPENABLE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What else a change of the password is to do.
@@ -220,10 +223,12 @@ impl Flow {
 
     /// Destroys what resets shut longer ago than it can be reopened. Answers with the generations that went.
     pub async fn destroy_shut_generations(&self) -> Result<u64, AdminError> {
-        let before = self.clock.now() - REOPENABLE;
+        let ran = self.store.life_clock().await?.map_or(0, |clock| clock.ran);
+        let ran = ran.saturating_sub(REOPENABLE.as_secs() + TICKS);
+        let before = Moment { at: self.clock.now() - REOPENABLE, ran };
         let mut gone = 0;
         for record in self.all_mailboxes(MailboxKind::Account).await? {
-            let due = |shut: &ShutGeneration| shut.until < before;
+            let due = |shut: &ShutGeneration| shut.is_before(before);
             if !record.account.iter().flat_map(|part| &part.shut).any(due) {
                 continue;
             }

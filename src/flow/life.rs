@@ -60,7 +60,7 @@ pub(in crate::flow) fn life(record: &MailboxRecord) -> Life {
 }
 
 /// Between two ticks of the running time, seconds, and some more for one that is late.
-const TICKS: u64 = 120;
+pub(in crate::flow) const TICKS: u64 = 120;
 
 /// The rules of `[temporary_mailbox]`.
 pub(in crate::flow) fn rules(config: &Config) -> Rules {

@@ -1,6 +1,5 @@
 //! How the record of an account changes with its password and keys: pure functions, the same for every engine.
 
-use crate::base::time::Time;
 use crate::store::change::Stop;
 use crate::store::change::set_certificate;
 use crate::store::change::slot;
@@ -19,6 +18,7 @@ use crate::store::record::MailboxRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SlotKind;
 use crate::store::record_account::ShutGeneration;
+use crate::store::record_life::Moment;
 
 /// A record above this takes no further generation, octets: a value of the store has 16 KiB.
 const ROOM: usize = 14 << 10;
@@ -71,8 +71,13 @@ pub(crate) fn password(
     Ok(changed)
 }
 
-/// See [`crate::store::command::Command::ResetAccount`].
-pub(crate) fn reset(record: &mut MailboxRecord, reset: Reset, shred: ShredRef) -> Result<Changed, Stop> {
+/// See [`crate::store::command::Command::ResetAccount`]; `ran` is the running time so far, seconds.
+pub(crate) fn reset(
+    record: &mut MailboxRecord,
+    reset: Reset,
+    shred: ShredRef,
+    ran: u64,
+) -> Result<Changed, Stop> {
     current(record, reset.generation)?;
     if record.certificate != reset.certificate {
         return Err(Refusal::NotCurrent.into());
@@ -90,7 +95,7 @@ pub(crate) fn reset(record: &mut MailboxRecord, reset: Reset, shred: ShredRef) -
     record.generation = record.generation.saturating_add(1);
     let part = record.account.get_or_insert_default();
     let former_keys = std::mem::take(&mut part.former_keys);
-    part.shut.push(ShutGeneration { since, until: reset.now, keys, slots, former_keys });
+    part.shut.push(ShutGeneration { since, until: reset.now, keys, slots, former_keys, ran: Some(ran) });
     part.since = Some(reset.now);
     fits(record)?;
     let mut changed = Changed::slots(Vec::new());
@@ -116,13 +121,13 @@ pub(crate) fn reopen(record: &mut MailboxRecord, reopening: Reopening) -> Result
 }
 
 /// See [`crate::store::command::Command::DestroyShut`].
-pub(crate) fn destroy_shut(record: &mut MailboxRecord, before: Time) -> Result<Changed, Stop> {
+pub(crate) fn destroy_shut(record: &mut MailboxRecord, before: Moment) -> Result<Changed, Stop> {
     let mut changed = Changed::slots(Vec::new());
     let Some(part) = &mut record.account else {
         changed.outcome = Outcome::Count(0);
         return Ok(changed);
     };
-    let (gone, stay) = std::mem::take(&mut part.shut).into_iter().partition(|shut| shut.until < before);
+    let (gone, stay) = std::mem::take(&mut part.shut).into_iter().partition(|shut| shut.is_before(before));
     part.shut = stay;
     let gone: Vec<ShutGeneration> = gone;
     changed.outcome = Outcome::Count(u64::try_from(gone.len()).unwrap_or(u64::MAX));

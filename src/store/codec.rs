@@ -330,6 +330,7 @@ mod tests {
     use crate::store::record::MessageRecord;
     use crate::store::record_account::RefusedAttempt;
     use crate::store::record_account::RefusedRecord;
+    use crate::store::record_account::ShutGeneration;
     use crate::store::record_life::Asked;
     use crate::store::record_life::ClockTrouble;
     use crate::store::record_life::LifeClock;
@@ -419,6 +420,25 @@ mod tests {
         assert_eq!(read::<QueuedRecipient>(&bytes).unwrap(), before);
         let passed = QueuedRecipient { passed: Some(true), ..before };
         assert_eq!(read::<QueuedRecipient>(&write(&passed).unwrap()).unwrap(), passed);
+    }
+
+    #[test]
+    fn what_was_shut_before_its_running_time_was_noted_goes_by_the_date() {
+        let noted = ShutGeneration {
+            since: Time(1),
+            until: Time(5),
+            keys: vec![sample::print(1)],
+            slots: Vec::new(),
+            former_keys: vec![sample::former_key(2, 3)],
+            ran: Some(7),
+        };
+        assert_eq!(read::<ShutGeneration>(&write(&noted).unwrap()).unwrap(), noted);
+        let before = ShutGeneration { ran: None, ..noted.clone() };
+        let bytes = write(&before).unwrap();
+        assert_eq!(bytes[1], 0x85, "five fields, as there were");
+        assert_eq!(read::<ShutGeneration>(&bytes).unwrap(), before);
+        let moment = Moment { at: Time(6), ran: 0 };
+        assert!(before.is_before(moment) && !noted.is_before(moment));
     }
 
     #[test]

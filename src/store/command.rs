@@ -30,6 +30,7 @@ use crate::store::record::SigningKey;
 use crate::store::record::Uid;
 use crate::store::record_account::AliasRecord;
 use crate::store::record_account::RefusedRecord;
+use crate::store::record_life::Moment;
 use crate::store::record_life::NoticeRecord;
 use crate::store::record_life::Suspension;
 use crate::store::record_stored::CertificateRecord;
@@ -290,13 +291,13 @@ pub enum Command {
     ///
     /// Refused as [`Command::ChangePassword`], and if nothing is shut that has that slot.
     ReopenAccount(Box<Reopening>),
-    /// Destroys what was shut before a time: slots, shred keys, secret keys. Answers with [`Outcome::Count`] of the
-    /// generations that went. Refused ([`Refusal::Gone`]) if there is no such account.
+    /// Destroys what was shut before a time, by the date and by the running time: slots, shred keys, secret keys.
+    /// Answers with [`Outcome::Count`] of the generations that went. Refused ([`Refusal::Gone`]) if there is no such account.
     DestroyShut {
         /// Whose.
         account: MailboxId,
         /// What was shut before.
-        before: Time,
+        before: Moment,
     },
     /// The slot of the recovery certificate, in the place of the one before; nothing that is signed in ends.
     ///

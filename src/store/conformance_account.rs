@@ -10,6 +10,7 @@ use crate::store::record::Folder;
 use crate::store::record::KeyRecord;
 use crate::store::record::SlotKind;
 use crate::store::record::Uid;
+use crate::store::record_life::Moment;
 use crate::store::sample::*;
 
 #[test]
@@ -108,6 +109,28 @@ fn a_new_key_keeps_what_was_before() {
     });
 }
 
+/// A moment that is later than everything by the running time.
+fn by_date(at: i64) -> Moment {
+    Moment { at: Time(at), ran: u64::MAX }
+}
+
+#[test]
+fn what_a_reset_shut_goes_when_both_clocks_have_gone_on() {
+    on_each(|stage| {
+        stage.ok(account(1));
+        stage.ok(Command::Tick { wall: Time(4_000), ran_more: 77, suspend: None });
+        stage.ok(reset(1, 0, 1, 8, 5_000));
+        let destroy = |at, ran| {
+            let before = Moment { at: Time(at), ran };
+            Command::DestroyShut { account: mailbox(1), before }
+        };
+        assert_eq!(stage.ok(destroy(9_000, 77)), Outcome::Count(0), "the date alone");
+        stage.restart();
+        assert_eq!(stage.ok(destroy(5_000, 9_000)), Outcome::Count(0), "the running time alone");
+        assert_eq!(stage.ok(destroy(5_001, 78)), Outcome::Count(1));
+    });
+}
+
 #[test]
 fn a_reset_shuts_what_was_until_it_is_reopened_or_destroyed() {
     on_each(|stage| {
@@ -138,7 +161,7 @@ fn a_reset_shuts_what_was_until_it_is_reopened_or_destroyed() {
         assert_eq!((part.shut.len(), part.former_keys.clone()), (1, vec![former_key(41, 1)]));
 
         let gone = part.shut[0].slots[0].shred;
-        let destroy = |before| Command::DestroyShut { account: mailbox(1), before: Time(before) };
+        let destroy = |before| Command::DestroyShut { account: mailbox(1), before: by_date(before) };
         assert_eq!(stage.ok(destroy(6_000)), Outcome::Count(0));
         assert!(stage.ask(stage.store().shred_key(gone)).is_some());
         assert_eq!(stage.ok(destroy(6_001)), Outcome::Count(1));
@@ -147,7 +170,7 @@ fn a_reset_shuts_what_was_until_it_is_reopened_or_destroyed() {
         assert!(stage.ask(stage.store().key(mailbox(1), &print(1))).is_some());
         assert!(stage.ask(stage.store().key(mailbox(1), &print(9))).is_some());
         assert_eq!(stage.refused(reopen(1, 3, 8, 42)), Refusal::NotCurrent, "destroyed");
-        let lost = Command::DestroyShut { account: mailbox(7), before: Time(0) };
+        let lost = Command::DestroyShut { account: mailbox(7), before: by_date(0) };
         assert_eq!(stage.refused(lost), Refusal::Gone);
         stage.restart();
         assert!(stage.ask(stage.store().shred_key(gone)).is_none());
@@ -167,7 +190,7 @@ fn a_reset_may_leave_mail_to_a_certificate_of_its_own() {
         assert_eq!((record.certificate.clone(), record.former.clone()), (print(4), vec![print(8)]));
         assert_eq!(record.account.as_ref().unwrap().shut[0].keys, [print(1)]);
         assert_eq!(
-            stage.ok(Command::DestroyShut { account: mailbox(1), before: Time(9_000) }),
+            stage.ok(Command::DestroyShut { account: mailbox(1), before: by_date(9_000) }),
             Outcome::Count(1)
         );
         assert!(stage.ask(stage.store().key(mailbox(1), &print(1))).is_none());
@@ -193,7 +216,7 @@ fn an_account_takes_only_so_many_generations() {
         };
         assert!(matches!(refused, StoreError::Refused { why: Refusal::OverQuota, .. }), "{refused}");
         assert!(generation > 5, "{generation}");
-        stage.ok(Command::DestroyShut { account: mailbox(1), before: Time(9_000) });
+        stage.ok(Command::DestroyShut { account: mailbox(1), before: by_date(9_000) });
         stage.ok(reset(1, generation, 8, 9, 9_000));
     });
 }

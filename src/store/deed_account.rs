@@ -1,7 +1,6 @@
 //! What commands do to the password, keys and shut generations of an account.
 
 use crate::base::id::MailboxId;
-use crate::base::time::Time;
 use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_account::Changed;
@@ -17,6 +16,7 @@ use crate::store::draft::Draft;
 use crate::store::key;
 use crate::store::record::Fingerprint;
 use crate::store::record::MailboxRecord;
+use crate::store::record_life::Moment;
 
 impl Draft<'_> {
     pub(crate) fn change_password(&mut self, change: PasswordChange) -> Result<Outcome, Stop> {
@@ -26,14 +26,15 @@ impl Draft<'_> {
 
     pub(crate) fn reset(&mut self, reset: Reset) -> Result<Outcome, Stop> {
         let shred = self.place_for(&reset.slot)?;
-        self.account(reset.account, |record| change_account::reset(record, reset, shred))
+        let ran = self.ran()?;
+        self.account(reset.account, |record| change_account::reset(record, reset, shred, ran))
     }
 
     pub(crate) fn reopen(&mut self, reopening: Reopening) -> Result<Outcome, Stop> {
         self.account(reopening.account, |record| change_account::reopen(record, reopening))
     }
 
-    pub(crate) fn destroy_shut(&mut self, account: MailboxId, before: Time) -> Result<Outcome, Stop> {
+    pub(crate) fn destroy_shut(&mut self, account: MailboxId, before: Moment) -> Result<Outcome, Stop> {
         self.mailbox(account)?.ok_or(Refusal::Gone)?;
         self.account(account, |record| change_account::destroy_shut(record, before))
     }

@@ -210,7 +210,7 @@ impl Draft<'_> {
     }
 
     /// The running time so far, seconds.
-    fn ran(&self) -> Result<u64, StoreError> {
+    pub(crate) fn ran(&self) -> Result<u64, StoreError> {
         Ok(self.life_clock()?.map_or(0, |clock| clock.ran))
     }
 

@@ -190,8 +190,8 @@ impl State {
                     .account(change.account, |record| change_account::password(record, *change, shred));
             }
             Command::ResetAccount(reset) => {
-                let shred = self.place(reset.slot.shred_key.expose());
-                return self.account(reset.account, |record| change_account::reset(record, *reset, shred));
+                let (shred, ran) = (self.place(reset.slot.shred_key.expose()), self.ran());
+                return self.account(reset.account, |of| change_account::reset(of, *reset, shred, ran));
             }
             Command::ReopenAccount(reopening) => {
                 return self.account(reopening.account, |record| change_account::reopen(record, *reopening));

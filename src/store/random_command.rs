@@ -17,6 +17,7 @@ use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::Uid;
 use crate::store::record_life::ClockTrouble;
+use crate::store::record_life::Moment;
 use crate::store::record_life::Suspension;
 use crate::store::record_queue::Purpose;
 use crate::store::record_stored::SeenCertificate;
@@ -197,7 +198,10 @@ fn account_command([_, a, b, c, d]: Op, now: i64) -> Command {
             Command::ResetAccount(Box::new(reset))
         }
         2 => reopen(of, 1 + generation % 2, of, 91),
-        3 => Command::DestroyShut { account: mailbox(of), before: Time(now - i64::from(c % 4)) },
+        3 => {
+            let before = Moment { at: Time(now - i64::from(c % 4)), ran: u64::from(b) };
+            Command::DestroyShut { account: mailbox(of), before }
+        }
         4 => Command::PutRecovery { account: mailbox(of), generation, slot: recovery_slot(60 + c % 3) },
         6 => Command::PutAlias {
             account: mailbox(of),

@@ -7,6 +7,7 @@ use crate::base::id::SlotId;
 use crate::base::time::Time;
 use crate::store::record::Fingerprint;
 use crate::store::record::SlotRecord;
+use crate::store::record_life::Moment;
 use minicbor::Decode;
 use minicbor::Encode;
 
@@ -120,6 +121,17 @@ pub struct ShutGeneration {
     /// As they were: each under the MUK that is shut.
     #[n(4)]
     pub former_keys: Vec<FormerKey>,
+    /// [`LifeClock::ran`](crate::store::record_life::LifeClock::ran) at the reset, seconds. What was shut before this
+    /// was noted goes by the date alone.
+    #[n(5)]
+    pub ran: Option<u64>,
+}
+
+impl ShutGeneration {
+    /// Whether it was shut before then by both clocks: the date at the reset may have been wrong.
+    pub fn is_before(&self, moment: Moment) -> bool {
+        self.until < moment.at && self.ran.is_none_or(|ran| ran < moment.ran)
+    }
 }
 
 /// How the owner of the recovery certificate opens a slot.

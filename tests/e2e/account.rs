@@ -13,6 +13,7 @@ use guardpost::base::address::Address;
 use guardpost::base::secret::Secret;
 use guardpost::flow::account_keys::ChangeWish;
 use guardpost::net::listen::Service;
+use guardpost::store::command::Command;
 use guardpost::store::record::MailboxKind;
 
 const ALICE: &str = "alice@house.example";
@@ -174,6 +175,9 @@ async fn what_a_change_drops_is_nowhere_on_the_disk() {
     house.stop().await;
     house.clock.pass(guardpost::flow::account_keys::REOPENABLE + std::time::Duration::from_secs(60));
     house.start().await;
+    let ran_more = 2 * guardpost::flow::account_keys::REOPENABLE.as_secs();
+    let tick = Command::Tick { wall: house.flow().clock.now(), ran_more, suspend: None };
+    house.flow().store.commit(vec![tick]).await.unwrap();
     assert_eq!(house.flow().destroy_shut_generations().await.unwrap(), 1);
     let left = slots(&house).await;
     assert_eq!(left.len(), 1);

@@ -4,6 +4,7 @@ use super::*;
 use crate::flow::account_keys::ChangeWish;
 use crate::flow::account_keys::REOPENABLE;
 use crate::flow::accounts::AdminError;
+use crate::flow::life::TICKS;
 use crate::flow::reading::ReadError;
 use crate::flow::recovery::RecoveryCertificate;
 use crate::flow::recovery::recovery_slot;
@@ -51,6 +52,12 @@ impl World {
 
     fn pass(&self, span: Duration) {
         self.clock.0.fetch_add(i64::try_from(span.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// The server has run so much longer, seconds.
+    async fn run(&self, seconds: u64) {
+        let tick = Command::Tick { wall: self.flow.clock.now(), ran_more: seconds, suspend: None };
+        self.flow.store.commit(vec![tick]).await.unwrap();
     }
 
     async fn send_as(&self, who: &Arc<Unlocked>, id: &str) -> Result<(), TakeError> {
@@ -229,9 +236,12 @@ async fn after_thirty_days_what_was_shut_is_gone_and_not_a_day_before() {
     let shut = world.record().await.account.clone().unwrap().shut.remove(0);
     let first = shut.keys[0].clone();
     world.pass(REOPENABLE);
+    world.run(REOPENABLE.as_secs() + TICKS).await;
     assert_eq!(world.flow.destroy_shut_generations().await.unwrap(), 0);
-    assert!(world.flow.store.shred_key(shut.slots[0].shred).await.unwrap().is_some());
     world.pass(Duration::from_secs(1));
+    assert_eq!(world.flow.destroy_shut_generations().await.unwrap(), 0, "over by the date alone");
+    assert!(world.flow.store.shred_key(shut.slots[0].shred).await.unwrap().is_some());
+    world.run(1).await;
     assert_eq!(world.flow.destroy_shut_generations().await.unwrap(), 1);
     assert!(world.flow.store.shred_key(shut.slots[0].shred).await.unwrap().is_none());
     assert!(
@@ -380,7 +390,8 @@ async fn nothing_that_was_shut_goes_while_the_clock_is_not_believed() {
     world.flow.reset_account(&alice(), &secret(SECOND)).await.unwrap();
     world.pass(REOPENABLE + Duration::from_secs(1));
     let now = world.flow.clock.now();
-    let tick = |wall: Time, suspend: Option<Suspension>| Command::Tick { wall, ran_more: 60, suspend };
+    let ran_more = 2 * REOPENABLE.as_secs();
+    let tick = |wall: Time, suspend: Option<Suspension>| Command::Tick { wall, ran_more, suspend };
     let round = async |commands: Vec<Command>| {
         world.flow.store.commit(commands).await.unwrap();
         world.flow.account_round().await.unwrap()
@@ -391,6 +402,29 @@ async fn nothing_that_was_shut_goes_while_the_clock_is_not_believed() {
     assert_eq!(round(vec![tick(now, Some(jump))]).await, 0, "suspended");
     assert_eq!(round(vec![Command::AcceptClock { wall: now }]).await, 1, "an admin has accepted it");
     assert!(world.record().await.account.unwrap().shut.is_empty());
+}
+
+/// The date was wrong at the reset: by the right one its thirty days are over at once.
+#[tokio::test]
+async fn a_reset_while_the_clock_is_wrong_can_be_undone_for_thirty_days_all_the_same() {
+    let world = World::new().await;
+    world.hello().await;
+    let days = 40 * 24 * 3_600;
+    world.run(60).await;
+    world.clock.0.fetch_sub(days, Ordering::SeqCst);
+    let wall = world.flow.clock.now();
+    let suspend = Some(Suspension { at: wall, why: ClockTrouble::Backward, by: days.unsigned_abs() });
+    world.flow.store.commit(vec![Command::Tick { wall, ran_more: 60, suspend }]).await.unwrap();
+    world.flow.reset_account(&alice(), &secret(SECOND)).await.unwrap();
+
+    world.clock.0.fetch_add(days, Ordering::SeqCst);
+    world.run(60).await;
+    let accept = Command::AcceptClock { wall: world.flow.clock.now() };
+    world.flow.store.commit(vec![accept]).await.unwrap();
+    assert_eq!(world.flow.account_round().await.unwrap(), 0);
+    world.flow.reopen_account(&alice(), secret(PASSWORD), secret(SECOND)).await.unwrap();
+    let back = world.sign_in(SECOND).await.unwrap();
+    assert_eq!(world.folder(&back, Folder::INBOX).await.len(), 1);
 }
 
 #[tokio::test]
