@@ -176,13 +176,13 @@ impl Flow {
     }
 
     /// Tells every account that was told something else what the recovery certificate is now; where it is off, the
-    /// slots go. Answers with the accounts that were told.
+    /// slots go, also of what resets have shut. Answers with the accounts that were told.
     pub async fn tell_recovery(&self) -> Result<u64, AdminError> {
         let now = self.recovery().map(|certificate| certificate.fingerprint().clone());
         let mut told = 0;
         for record in self.all_mailboxes(MailboxKind::Account).await? {
             let was = record.account.as_ref().and_then(|part| part.told_recovery.clone());
-            if was == now && (now.is_some() || recovery_slot(&record).is_none()) {
+            if was == now && (now.is_some() || !holds_recovery(&record)) {
                 continue;
             }
             let noted = Command::NoteRecovery { account: record.id, was: was.clone(), now: now.clone() };
@@ -222,6 +222,11 @@ impl Flow {
 pub fn recovery_slot(record: &MailboxRecord) -> Option<(&SlotRecord, &Recovery)> {
     let slot = record.slots.iter().find(|slot| slot.kind == SlotKind::Recovery)?;
     Some((slot, slot.recovery.as_ref()?))
+}
+
+/// Whether a recovery certificate opens anything of the account, what resets have shut included.
+fn holds_recovery(record: &MailboxRecord) -> bool {
+    record.all_slots().any(|slot| slot.kind == SlotKind::Recovery)
 }
 
 fn news(was: Option<&Fingerprint>, now: Option<&Fingerprint>) -> Option<RecoveryNews> {

@@ -17,6 +17,7 @@ use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::ShredRef;
 use crate::store::record::SlotKind;
+use crate::store::record::SlotRecord;
 use crate::store::record_account::ShutGeneration;
 use crate::store::record_life::Moment;
 
@@ -52,7 +53,7 @@ pub(crate) fn password(
         return Err(Refusal::NotCurrent.into());
     }
     let new_key = change.renewal.is_some();
-    let gone = take_slots(record, |kind| match kind {
+    let gone = take_slots(&mut record.slots, |kind| match kind {
         SlotKind::Password | SlotKind::Invitation => false,
         SlotKind::AppPassword => change.keep_app_passwords && !new_key,
         SlotKind::Recovery => change.keep_recovery && !new_key,
@@ -152,7 +153,7 @@ pub(crate) fn put_recovery(
     shred: ShredRef,
 ) -> Result<Changed, Stop> {
     current(record, generation)?;
-    let gone = take_slots(record, |kind| kind != SlotKind::Recovery);
+    let gone = take_slots(&mut record.slots, |kind| kind != SlotKind::Recovery);
     record.slots.push(slot(new, shred));
     fits(record)?;
     Ok(Changed::slots(gone))
@@ -170,7 +171,11 @@ pub(crate) fn note_recovery(
     }
     let gone = match now {
         Some(_) => Vec::new(),
-        None => take_slots(record, |kind| kind != SlotKind::Recovery),
+        None => {
+            let shut = record.account.iter_mut().flat_map(|part| &mut part.shut).map(|shut| &mut shut.slots);
+            let all = std::iter::once(&mut record.slots).chain(shut);
+            all.flat_map(|slots| take_slots(slots, |kind| kind != SlotKind::Recovery)).collect()
+        }
     };
     if was != now.as_ref() {
         record.account.get_or_insert_default().told_recovery = now;
@@ -184,9 +189,9 @@ fn current(record: &MailboxRecord, generation: u32) -> Result<(), Refusal> {
 }
 
 /// Takes the slots out whose kind does not stay; their shred keys are to be destroyed.
-fn take_slots(record: &mut MailboxRecord, stays: impl Fn(SlotKind) -> bool) -> Vec<ShredRef> {
-    let gone = record.slots.iter().filter(|slot| !stays(slot.kind)).map(|slot| slot.shred).collect();
-    record.slots.retain(|slot| stays(slot.kind));
+fn take_slots(slots: &mut Vec<SlotRecord>, stays: impl Fn(SlotKind) -> bool) -> Vec<ShredRef> {
+    let gone = slots.iter().filter(|slot| !stays(slot.kind)).map(|slot| slot.shred).collect();
+    slots.retain(|slot| stays(slot.kind));
     gone
 }
 

@@ -310,7 +310,8 @@ pub enum Command {
         /// The slot, of [`SlotKind::Recovery`](crate::vault::slot::SlotKind::Recovery).
         slot: NewSlot,
     },
-    /// The account is told that the recovery certificate is another one; with none its slot goes.
+    /// The account is told that the recovery certificate is another one; with none its slot goes, and those that
+    /// resets have shut.
     ///
     /// Refused ([`Refusal::AlreadyDone`]) unless `was` is what it was told last.
     NoteRecovery {

@@ -90,6 +90,37 @@ fn the_recovery_certificate_is_told_once_and_its_slot_goes_with_it() {
 }
 
 #[test]
+fn what_a_reset_shut_loses_its_recovery_slot_with_the_certificate() {
+    on_each(|stage| {
+        stage.ok(account(1));
+        let note = |was: Option<u8>, now: Option<u8>| {
+            let (was, now) = (was.map(print), now.map(print));
+            Command::NoteRecovery { account: mailbox(1), was, now }
+        };
+        stage.ok(note(None, Some(5)));
+        stage.ok(Command::PutRecovery { account: mailbox(1), generation: 0, slot: recovery_slot(30) });
+        stage.ok(reset(1, 0, 1, 8, 5_000));
+        stage.ok(Command::PutRecovery { account: mailbox(1), generation: 1, slot: recovery_slot(31) });
+        stage.ok(note(Some(5), Some(6)));
+        let before = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
+        let (gone, stay): (Vec<_>, Vec<_>) =
+            before.all_slots().cloned().partition(|slot| slot.kind == SlotKind::Recovery);
+        assert_eq!((gone.len(), stay.len()), (2, 2), "another certificate takes nothing");
+        stage.ok(note(Some(6), None));
+        stage.restart();
+        for slot in gone {
+            assert!(stage.ask(stage.store().shred_key(slot.shred)).is_none());
+        }
+        for slot in &stay {
+            assert!(stage.ask(stage.store().shred_key(slot.shred)).is_some());
+        }
+        let after = stage.ask(stage.store().mailbox(mailbox(1))).unwrap();
+        assert_eq!(after.all_slots().cloned().collect::<Vec<_>>(), stay);
+        stage.ok(reopen(1, 1, 1, 41));
+    });
+}
+
+#[test]
 fn a_new_key_keeps_what_was_before() {
     on_each(|stage| {
         stage.ok(account(1));

@@ -352,6 +352,25 @@ async fn a_recovery_certificate_opens_what_signs_in_and_everybody_is_told() {
     assert_eq!(world.folder(&who, Folder::INBOX).await.len(), 4, "told three times");
 }
 
+/// Told nothing of it yet or told that it is off: a slot that only a reset has kept goes all the same.
+#[tokio::test]
+async fn a_recovery_certificate_that_is_off_opens_nothing_that_was_shut() {
+    let world = World::new().await;
+    let now = world.flow.clock.now();
+    let made = generate(&address("offline@example.net"), now).unwrap();
+    world.flow.set_recovery(Some(RecoveryCertificate::read(&made.certificate, now).unwrap()));
+    world.sign_in(PASSWORD).await.unwrap();
+    let slot = recovery_slot(&world.record().await).unwrap().0.clone();
+    world.flow.set_recovery(None);
+    world.flow.reset_account(&alice(), &secret(SECOND)).await.unwrap();
+    assert!(world.flow.store.shred_key(slot.shred).await.unwrap().is_some());
+    world.flow.tell_recovery().await.unwrap();
+    assert!(world.flow.store.shred_key(slot.shred).await.unwrap().is_none());
+    assert!(world.record().await.all_slots().all(|slot| slot.kind == SlotKind::Password));
+    assert_eq!(world.flow.tell_recovery().await.unwrap(), 0, "once");
+    world.flow.reopen_account(&alice(), secret(PASSWORD), secret(SECOND)).await.unwrap();
+}
+
 #[tokio::test]
 async fn no_command_leads_to_a_temporary_mailbox() {
     let world = World::new().await;
