@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod check;
+mod put;
 mod table;
 mod template;
 mod terminal;
@@ -30,18 +31,18 @@ use crate::cli::arguments::MasterKey;
 use crate::cli::arguments::Queue;
 use crate::cli::arguments::Template;
 use crate::cli::arguments::TemplateTest;
+use crate::cli::put::Inquire;
+use crate::cli::put::put;
 use crate::cli::terminal::Asking;
 use crate::cli::terminal::can_ask;
 use crate::cli::terminal::confirm;
 use crate::cli::terminal::confirm_address;
 use crate::config::Config;
-use crate::serve::control::SOCKET;
 use crate::serve::control::Trouble;
 use crate::serve::control::answer::MasterKeyConfirmed;
 use crate::serve::control::answer::MasterKeyCreated;
 use crate::serve::control::answer::MasterKeyRotated;
 use crate::serve::control::answer::Presented;
-use crate::serve::control::client;
 use crate::serve::control::request::Password;
 use crate::serve::control::request::Request;
 use crate::vault::OsRandom;
@@ -477,30 +478,6 @@ fn lost_invitations(address: &str, inquire: Inquire<'_>) -> Result<String, End> 
         "\nNobody can renew these invitations then; their links and PINs stay as they are:\n{}",
         table.trim_end()
     ))
-}
-
-/// A question to the server, or to the store, before the request itself.
-type Inquire<'a> = &'a dyn Fn(Request) -> Result<Value, End>;
-
-/// Asks the server with what `ask` finds out from the person; when no server runs, opens the store and does it here.
-fn put<T>(
-    config: &Config,
-    ask: impl FnOnce(Inquire<'_>) -> Result<(Request, T), End>,
-) -> Result<(Value, T), End> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let socket = config.run_dir.join(SOCKET);
-    let asked = |request: &Request| -> Result<Option<Value>, End> {
-        let Some(stream) = runtime.block_on(client::connect(&socket))? else { return Ok(None) };
-        Ok(Some(runtime.block_on(client::ask(stream, request))?))
-    };
-    if let Some(stream) = runtime.block_on(client::connect(&socket))? {
-        let stopped = || End::from(Trouble::unavailable("the server has just stopped"));
-        let (request, rest) = ask(&|request| asked(&request)?.ok_or_else(stopped))?;
-        return Ok((runtime.block_on(client::ask(stream, &request))?, rest));
-    }
-    app::ground::become_owner(&config.data_dir)?;
-    let (request, rest) = ask(&|request| Ok(app::ground::answer(config, request)?))?;
-    Ok((app::ground::answer(config, request)?, rest))
 }
 
 fn print_answer(answer: &Value, json: bool, show: &Show) -> io::Result<()> {

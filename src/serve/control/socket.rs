@@ -51,6 +51,7 @@ pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
     owner: u32,
+    patience: Duration,
 }
 
 impl ControlSocket {
@@ -66,7 +67,14 @@ impl ControlSocket {
         let listener = UnixListener::bind(&fresh)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o660))?;
         fs::rename(&fresh, &path)?;
-        Ok(Self { listener, path, owner })
+        Ok(Self { listener, path, owner, patience: PATIENCE })
+    }
+
+    /// Waits for requests so long only; tests need not wait long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Answers until `stop`, then finishes what was begun.
@@ -87,9 +95,9 @@ impl ControlSocket {
                 },
             };
             let caller = caller(&stream, self.owner);
-            let answering = answering.clone();
+            let (answering, patience) = (answering.clone(), self.patience);
             tasks.spawn(async move {
-                converse(stream, caller, answering).await;
+                converse(stream, caller, patience, answering).await;
                 drop(place);
             });
         }
@@ -112,14 +120,14 @@ fn caller(stream: &UnixStream, owner: u32) -> Caller {
     }
 }
 
-async fn converse(stream: UnixStream, caller: Caller, answering: Arc<dyn Answering>) {
+async fn converse(stream: UnixStream, caller: Caller, patience: Duration, answering: Arc<dyn Answering>) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let answering = answering.clone();
-        async move { Ok::<_, Infallible>(response(handle(request, caller, &*answering).await)) }
+        async move { Ok::<_, Infallible>(response(handle(request, caller, patience, &*answering).await)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(patience)
         .max_buf_size(64 << 10)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
@@ -132,10 +140,11 @@ async fn converse(stream: UnixStream, caller: Caller, answering: Arc<dyn Answeri
 async fn handle(
     request: hyper::Request<Incoming>,
     caller: Caller,
+    patience: Duration,
     answering: &dyn Answering,
 ) -> Result<Value, Trouble> {
     let (head, body) = request.into_parts();
-    let body = tokio::time::timeout(PATIENCE, Limited::new(body, BODY).collect())
+    let body = tokio::time::timeout(patience, Limited::new(body, BODY).collect())
         .await
         .map_err(|_| Trouble::usage("the body did not come"))?
         .map_err(|_| Trouble::usage("the body is cut or too large"))?
