@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod check;
+mod mailbox;
 mod put;
 mod table;
 mod template;
@@ -271,8 +272,7 @@ fn request(command: &Command, yes: bool, inquire: Inquire<'_>) -> Result<(Reques
             Ok((Request::MailboxShow { address: address.clone() }, Show::Table))
         }
         Command::Mailbox(Mailbox::Delete { address }) => {
-            confirm(yes, &format!("Delete the temporary mailbox of {address} with all its mail, for good?"))?;
-            Ok((Request::MailboxDelete { address: address.clone() }, Show::Mailbox("deleted")))
+            Ok((mailbox::deletion(address, yes, inquire)?, Show::Mailbox("deleted")))
         }
         Command::Mailbox(Mailbox::Reopen { address }) => {
             Ok((Request::MailboxReopen { address: address.clone() }, Show::Mailbox("reopened")))

@@ -57,6 +57,9 @@ pub enum AdminError {
     /// Only a closed mailbox can be reopened.
     #[error("{0} has no closed mailbox")]
     NotClosed(Address),
+    /// Whoever wants a mailbox deleted has looked at another one.
+    #[error("the first mailbox of {0} is another one by now, or has another key; nothing was done")]
+    OtherMailbox(Address),
     /// A closed mailbox has no place to return to.
     #[error("{0} has a newer mailbox and a former one; delete one of them first")]
     NoPlace(Address),

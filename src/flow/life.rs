@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::accounts::AdminError;
 use crate::flow::first_use::PIN_TRIES;
+use crate::openpgp::fingerprint_text;
 use crate::policy::clock::Course;
 use crate::policy::closing;
 use crate::policy::closing::Due;
@@ -185,13 +186,19 @@ impl Flow {
     }
 
     /// Deletes the first of [`Flow::mailboxes_at`]; answers with the state it had and those that are left.
+    ///
+    /// With `fingerprint`, of its certificate, no other one: it may have gone since whoever asks has looked.
     pub async fn delete_mailbox(
         &self,
         address: &Address,
+        fingerprint: Option<&str>,
     ) -> Result<(State, Vec<Arc<MailboxRecord>>), AdminError> {
         let _held = self.locks.hold([address.key()].into()).await;
         let mut found = self.mailboxes_at(address).await?;
         let record = found.remove(0);
+        if fingerprint.is_some_and(|wanted| *wanted != fingerprint_text(&record.certificate.0)) {
+            return Err(AdminError::OtherMailbox(address.clone()));
+        }
         let state = life::state(&self.life_facts(&record).await?);
         let delete = Command::DeleteMailbox { mailbox: record.id, now: self.clock.now(), only: None };
         self.store.commit(vec![delete]).await?;

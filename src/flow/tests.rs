@@ -49,6 +49,7 @@ use std::time::Duration;
 
 mod accounts;
 mod conversations;
+mod deletion;
 mod lives;
 mod low_disk;
 mod mailbox_budget;

@@ -458,7 +458,7 @@ async fn a_machine_that_was_off_warns_before_it_closes() {
 async fn traces_end() {
     let mut stage = Stage::new().await;
     stage.invite().await;
-    stage.house.control(&Request::MailboxDelete { address: BOB.into() }).await.unwrap();
+    stage.house.control(&Request::MailboxDelete { address: BOB.into(), fingerprint: None }).await.unwrap();
     let link = stage.link.clone();
     for _ in 0..399 / 7 {
         stage.house.pass(Duration::from_secs(7 * DAY)).await;

@@ -283,7 +283,7 @@ impl Stage {
             "reopen" => self.reopen(cell).await,
             "delete" => {
                 let before = self.before().await;
-                let request = Request::MailboxDelete { address: BOB.into() };
+                let request = Request::MailboxDelete { address: BOB.into(), fingerprint: None };
                 if cell.state.starts_with("former") {
                     // The command takes the current one first.
                     self.command(&request).await.unwrap();

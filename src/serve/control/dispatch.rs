@@ -80,9 +80,9 @@ impl Dispatcher {
             | R::AccountKeyImport { .. }) => self.account(request).await,
             R::MailboxList {} => self.mailbox_list().await,
             R::MailboxShow { address } => self.mailbox_show(&parse(&address)?).await,
-            R::MailboxDelete { address } => {
+            R::MailboxDelete { address, fingerprint } => {
                 let address = parse(&address)?;
-                let (state, others) = flow.delete_mailbox(&address).await?;
+                let (state, others) = flow.delete_mailbox(&address, fingerprint.as_deref()).await?;
                 self.mailbox_changed(&address, state, &others).await
             }
             R::MailboxReopen { address } => {

@@ -172,6 +172,9 @@ pub enum Request {
     MailboxDelete {
         /// Which.
         address: String,
+        /// As `show` said it; nothing is whichever is the first now.
+        #[serde(default)]
+        fingerprint: Option<String>,
     },
     /// Opens a closed temporary mailbox again.
     #[serde(rename = "/mailbox/reopen")]
@@ -453,6 +456,15 @@ mod tests {
             there_and_back(&Request::QueueRetry { id: None }),
             Request::QueueRetry { id: None }
         ));
+    }
+
+    /// Scripts that name the address alone go on to work.
+    #[test]
+    fn what_names_a_mailbox_closer_is_optional() {
+        let bare = Request::from_wire("POST", "/mailbox/delete", "", br#"{"address":"b@x"}"#).unwrap();
+        assert!(matches!(bare, Request::MailboxDelete { fingerprint: None, .. }), "{bare:?}");
+        let named = Request::MailboxDelete { address: "b@x".into(), fingerprint: Some("0123 4567".into()) };
+        assert_eq!(format!("{:?}", there_and_back(&named)), format!("{named:?}"));
     }
 
     #[test]
