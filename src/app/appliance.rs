@@ -70,6 +70,8 @@ pub struct Parts {
 /// A running appliance.
 pub struct Appliance {
     flow: Arc<Flow>,
+    /// The configuration of the start: what a reload leaves is as it says.
+    begun: Arc<Config>,
     certificates: Arc<Certificates>,
     portal: Arc<Portal>,
     places: Vec<(Service, SocketAddr)>,
@@ -95,6 +97,7 @@ impl Appliance {
         let places = bound.iter().map(|bound| (bound.service, bound.address)).collect();
         let appliance = Self {
             flow,
+            begun: config.clone(),
             certificates,
             portal,
             places,
@@ -132,9 +135,9 @@ impl Appliance {
         // What may fail comes first: then nothing has changed.
         let recovery = keys::recovery_certificate(&config, self.flow.clock.now())?;
         let wordings = templates::read_aside(config.clone()).await?;
-        self.certificates.reload()?;
         signing::make_missing_keys(&*self.flow.store, &config, self.flow.clock.now()).await?;
-        let stays = needs_restart(&self.flow.config(), &config);
+        self.certificates.reload()?;
+        let stays = self.stays(&config);
         if !stays.is_empty() {
             tracing::warn!(keys = stays.join(", "), "changed, but in force only after a restart");
         }
@@ -149,6 +152,12 @@ impl Appliance {
             }
         });
         Ok(())
+    }
+
+    /// What of `config` is in force only after a restart. Compared with the start, not with the last reload: what
+    /// differs goes on to be named, and what is as it was is not.
+    fn stays(&self, config: &Config) -> Vec<&'static str> {
+        needs_restart(&self.begun, config)
     }
 
     /// Ends when the store has stopped writing after an error: only a restart helps.
@@ -250,7 +259,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let says = |config: &Config| {
         let limits = &config.limits;
         [
-            ("hostname", config.hostname.to_string()),
             ("data_dir", config.data_dir.display().to_string()),
             ("run_dir", config.run_dir.display().to_string()),
             ("master_key_file", config.master_key_file.display().to_string()),
@@ -324,6 +332,14 @@ fn make_run_dir(dir: &Path) -> Result<(), AppError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::ground;
+    use crate::app::ground::Surroundings;
+    use crate::app::ground::tests as ground_tests;
+    use crate::base::address::Domain;
+    use crate::net::dns::Dns;
+    use crate::net::dns::Table;
+    use crate::store::engine;
+    use std::os::unix::fs::PermissionsExt;
 
     fn config(more: &str) -> Config {
         let text = format!(
@@ -356,5 +372,46 @@ mod tests {
             let named = needs_restart(&config(""), &config(&format!("[limits]\n{line}\n")));
             assert_eq!(named, Vec::from_iter(stays), "{line}");
         }
+        let mut renamed = config("");
+        renamed.hostname = Domain::parse("mx.a.example").unwrap();
+        assert_eq!(
+            needs_restart(&config(""), &renamed),
+            Vec::<&str>::new(),
+            "the name is asked for each time"
+        );
+    }
+
+    /// What the listeners, the only ones to be named here, are compared with is the start.
+    #[tokio::test]
+    async fn names_what_differs_from_the_start_at_every_reload() {
+        let home = tempfile::tempdir().unwrap();
+        let listen = |smtp: &str| {
+            let nowhere = "submission = []\nsubmissions = []\nimap = []\nimaps = []\nhttps = []\nhttp = []\n";
+            ground_tests::config(home.path(), &format!("[listen]\nsmtp = [{smtp}]\n{nowhere}"))
+        };
+        let begun = listen("");
+        make_certificate(home.path());
+        let store = engine::Options { reserve: 0, ..engine::Options::default() };
+        let dns: Arc<dyn Dns> = Arc::new(Table::default());
+        let around = Surroundings { store, dns: Some(dns), ..Surroundings::default() };
+        let flow = ground::open(begun.clone(), &around).await.unwrap();
+        let certificates = certificates(&begun).unwrap();
+        let parts = Parts { flow, certificates, inherited: Vec::new(), courier: Courier::default() };
+        let appliance = Appliance::start(parts).await.unwrap();
+        let changed = listen("\"127.0.0.1:2525\"");
+        for _ in 0..2 {
+            assert_eq!(appliance.stays(&changed), ["[listen]"]);
+            appliance.reload(changed.clone()).await.unwrap();
+        }
+        assert_eq!(appliance.stays(&begun), Vec::<&str>::new(), "and back");
+        appliance.stop().await;
+    }
+
+    fn make_certificate(home: &Path) {
+        let made = rcgen::generate_simple_self_signed(["mail.a.example".to_owned()]).unwrap();
+        fs::write(home.join("tls.crt"), made.cert.pem()).unwrap();
+        let key = home.join("tls.key");
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
