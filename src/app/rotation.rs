@@ -116,7 +116,7 @@ trait Deeds {
 fn steps(places: &Places, disk: &dyn Deeds, random: &dyn Random) -> Result<Rotated, AppError> {
     let at = |path: &Path| AppError::file(path.to_owned());
     let keyring = disk.read(&places.keyring).map_err(at(&places.keyring))?;
-    let keyring = keyring.ok_or_else(|| AppError::NothingToRotate(places.keyring.clone()))?;
+    let mut keyring = keyring.ok_or_else(|| AppError::NothingToRotate(places.keyring.clone()))?;
     let wrong = |error| AppError::Keyring { path: places.keyring.clone(), error };
     let old = key(disk, &places.key)?.ok_or_else(|| AppError::NoMasterKey(places.key.clone()))?;
     let opened = keyring::open(&old, &keyring).map_err(wrong)?;
@@ -124,14 +124,18 @@ fn steps(places: &Places, disk: &dyn Deeds, random: &dyn Random) -> Result<Rotat
     if opened.seals > 1 {
         // An earlier one was interrupted: the key beside is its new one, or it has moved already.
         let waits = opened.former && fresh.is_some_and(|fresh| keyring::open(&fresh, &keyring).is_ok());
-        if !waits {
+        if !opened.former {
             return Err(AppError::RotationHalfDone { place: places.key.clone() });
         }
-        if !places.moves {
+        if waits && !places.moves {
             return Err(AppError::RotationWaits { file: places.fresh.clone() });
         }
-        take_place(places, disk)?;
-        return Ok(Rotated::InPlace { file: places.key.clone(), begun_before: true });
+        if waits {
+            take_place(places, disk)?;
+            return Ok(Rotated::InPlace { file: places.key.clone(), begun_before: true });
+        }
+        // The new key is lost before it was used: nothing needs its seal, and the rotation begins anew.
+        keyring = keyring::settle(&old, &keyring, random).map_err(wrong)?.into();
     }
     // What lies beside opens nothing: it comes from a rotation that did not get as far as the keyring.
     let new = MasterKey::generate(random);
@@ -415,6 +419,29 @@ mod tests {
         tried.put(&places.key, &tried.get(&places.fresh).unwrap());
         assert_eq!(start(&tried, &places), store);
         assert!(keyring::open(&old, &tried.get(&places.keyring).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_new_key_that_is_lost_before_it_was_used_is_made_again() {
+        for moves in [false, true] {
+            let places = places(moves);
+            let (tried, old, store) = made(&places);
+            let lost = MasterKey::generate(&OsRandom);
+            let both = keyring::rotate(&old, &lost, &tried.get(&places.keyring).unwrap(), &OsRandom).unwrap();
+            tried.put(&places.keyring, &both);
+            tried.put(&places.fresh, &lost.key().expose()[..31]);
+            tried.left.set(usize::MAX);
+            let (disk, new) = (With(&tried, End::Killed), if moves { &places.key } else { &places.fresh });
+            match steps(&places, &disk, &OsRandom).unwrap() {
+                Rotated::Waits { file } => assert!(!moves && file == *new, "{file:?}"),
+                Rotated::InPlace { file, .. } => assert!(moves && file == *new, "{file:?}"),
+            }
+            let keyring = tried.get(&places.keyring).unwrap();
+            let new = MasterKey::read(&tried.get(new).unwrap()).unwrap();
+            assert_eq!(keyring::open(&new, &keyring).unwrap().keys.store.expose(), store.as_slice());
+            assert!(keyring::open(&lost, &keyring).is_err(), "the lost one opens nothing any more");
+            assert_eq!(start(&tried, &places), store);
+        }
     }
 
     #[test]
