@@ -78,13 +78,19 @@ fn files() -> Vec<File> {
     let tests: Vec<String> = found.iter().flat_map(test_modules).collect();
     for file in &mut found {
         let is_test = file.name.ends_with("tests") || tests.contains(&file.name);
-        let end =
-            if is_test { 0 } else { file.code.find("#[cfg(test)]\nmod tests").unwrap_or(file.code.len()) };
+        let end = if is_test { 0 } else { own_tests(&file.code).unwrap_or(file.code.len()) };
         file.code.truncate(end);
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     assert!(found.len() > 50, "only {} files", found.len());
     found
+}
+
+/// Where a file's own tests begin, which others may use too.
+fn own_tests(code: &str) -> Option<usize> {
+    ["mod tests", "pub(crate) mod tests"]
+        .iter()
+        .find_map(|tests| code.find(&format!("#[cfg(test)]\n{tests}")))
 }
 
 /// The files behind `#[cfg(test)] mod name;`.
