@@ -5,6 +5,7 @@ use crate::odd_mail::OddMail;
 use guardpost::base::address::Address;
 use guardpost::base::envelope::Envelope;
 use guardpost::base::envelope::Recipient;
+use guardpost::base::reverse_path::ReversePath;
 use guardpost::base::secret::Secret;
 use guardpost::base::time::Clock;
 use guardpost::base::time::Time;
@@ -128,7 +129,7 @@ impl Server {
         spool.write_all(octets).unwrap();
         let arrived = Arrived {
             envelope: Envelope {
-                sender: Some(Address::parse("x@example.net").unwrap()),
+                sender: ReversePath::Address(Address::parse("x@example.net").unwrap()),
                 recipients: vec![Recipient::plain(Address::parse(USER).unwrap())],
                 eight_bit: true,
                 ..Envelope::default()

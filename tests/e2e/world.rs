@@ -8,6 +8,7 @@ use guardpost::app::demo::Options;
 use guardpost::base::address::Address;
 use guardpost::base::envelope::Envelope;
 use guardpost::base::envelope::Recipient;
+use guardpost::base::reverse_path::ReversePath;
 use guardpost::base::secret::Secret;
 use guardpost::flow::intake::Arrived;
 use guardpost::flow::intake::Peer;
@@ -94,7 +95,7 @@ impl World<'_> {
         let mut spool = flow.spools.begin();
         spool.write_all(message.as_bytes()).unwrap();
         let envelope = Envelope {
-            sender: Some(Address::parse(sender).unwrap()),
+            sender: ReversePath::Address(Address::parse(sender).unwrap()),
             recipients: vec![Recipient::plain(Address::parse(to).unwrap())],
             ..Envelope::default()
         };
