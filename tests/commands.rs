@@ -234,12 +234,19 @@ fn certificates_of_others_are_kept() {
 fn a_certificate_is_kept_for_the_user_ids_that_are_valid() {
     let site = Site::with_master_key();
     let home = gpg_home(&site);
+    // Of signatures of one second no reader can say which is the later: each step is made an hour after the one before.
+    let mut made = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() - 24 * 3_600;
+    let mut step = |arguments: &[&str]| {
+        made += 3_600;
+        let at = format!("{made}!");
+        gpg(&home, &[&["--faked-system-time", at.as_str()], arguments].concat(), "");
+    };
     let quick = ["--quick-generate-key", "Bob <bob@old.example>", "rsa3072", "default", "never"];
-    gpg(&home, &quick, "");
+    step(&quick);
     let key = fingerprint(&home);
-    gpg(&home, &["--quick-add-key", &key, "rsa3072", "encr", "never"], "");
-    gpg(&home, &["--quick-add-uid", &key, "Bob <bob@new.example>"], "");
-    gpg(&home, &["--quick-revoke-uid", &key, "Bob <bob@old.example>"], "");
+    step(&["--quick-add-key", &key, "rsa3072", "encr", "never"]);
+    step(&["--quick-add-uid", &key, "Bob <bob@new.example>"]);
+    step(&["--quick-revoke-uid", &key, "Bob <bob@old.example>"]);
     let imported = site.run(&["key", "import", "-", "--json"], &gpg(&home, &["--armor", "--export"], ""));
     assert_eq!(imported.code(), 0, "{}", imported.err());
     let records = imported.json();
@@ -248,8 +255,8 @@ fn a_certificate_is_kept_for_the_user_ids_that_are_valid() {
     assert_eq!(site.run(&["key", "show", "bob@old.example"], "").code(), 1, "revoked");
 
     // With an account's user ID in the place of the last one outside.
-    gpg(&home, &["--quick-add-uid", &key, "Bob <bob@example.org>"], "");
-    gpg(&home, &["--quick-revoke-uid", &key, "Bob <bob@new.example>"], "");
+    step(&["--quick-add-uid", &key, "Bob <bob@example.org>"]);
+    step(&["--quick-revoke-uid", &key, "Bob <bob@new.example>"]);
     assert_eq!(site.run(&["key", "remove", "bob@new.example", "--yes"], "").code(), 0);
     let local = site.run(&["key", "import", "-"], &gpg(&home, &["--armor", "--export"], ""));
     assert_eq!((local.code(), local.out().as_str()), (1, ""));
