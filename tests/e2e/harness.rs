@@ -36,6 +36,7 @@ use guardpost::serve::control::request::Request;
 use guardpost::store::engine;
 use guardpost::store::place::Space;
 use guardpost::store::place::SpaceProbe;
+use guardpost::store::record_queue::RecipientState;
 use guardpost::vault::OsRandom;
 use guardpost::vault::slot::Parameters;
 use rustix::process::Resource;
@@ -316,6 +317,20 @@ impl House {
     pub async fn queue_is_empty(&self) {
         let store = &self.flow().store;
         until("an empty queue", async || store.queue(None, 1).await.unwrap().is_empty().then_some(())).await;
+    }
+
+    /// Has the queue looked at and waits until nothing in it is due or being tried.
+    pub async fn queue_rests(&self) {
+        let flow = self.flow();
+        flow.queue_bell.notify_one();
+        until("a queue at rest", async || {
+            let now = flow.clock.now();
+            let items = guardpost::flow::queue::list(&*flow.store, None, 100).await.unwrap();
+            let mut recipients = items.iter().flat_map(|item| &item.recipients);
+            let rests = |state: &RecipientState, next| *state == RecipientState::Waiting && next > now;
+            recipients.all(|recipient| rests(&recipient.state, recipient.next)).then_some(())
+        })
+        .await;
     }
 
     /// Lets time pass, and the appliance look.

@@ -13,12 +13,10 @@ use crate::main_job::leads_to_an_invitation;
 use crate::main_job::letter;
 use crate::main_job::path_and_token;
 use crate::patience::PATIENCE;
-use crate::patience::until;
 use crate::peer::Act;
 use crate::peer::Plan;
 use crate::peer::Taken;
 use guardpost::serve::control::request::Request;
-use guardpost::store::record_queue::RecipientState;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -496,20 +494,6 @@ async fn a_warning_that_comes_back_counts() {
     assert_eq!(stage.house.alice_reads().await.messages("INBOX").await.len(), notes);
 }
 
-/// Waits until nothing in the queue is due or being tried.
-async fn tried(house: &House) {
-    let flow = house.flow();
-    flow.queue_bell.notify_one();
-    until("a queue at rest", async || {
-        let now = flow.clock.now();
-        let items = guardpost::flow::queue::list(&*flow.store, None, 100).await.unwrap();
-        let mut recipients = items.iter().flat_map(|item| &item.recipients);
-        let rests = |state: &RecipientState, next| *state == RecipientState::Waiting && next > now;
-        recipients.all(|recipient| rests(&recipient.state, recipient.next)).then_some(())
-    })
-    .await;
-}
-
 /// One that waits in the queue keeps the mailbox open, and gives three days once it is through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warning_that_waits_keeps_the_mailbox_open() {
@@ -520,9 +504,9 @@ async fn a_warning_that_waits_keeps_the_mailbox_open() {
     stage.age(86 * DAY).await;
     refuses.store(true, Ordering::SeqCst);
     stage.house.pass(Duration::from_secs(DAY)).await;
-    tried(&stage.house).await;
+    stage.house.queue_rests().await;
     stage.house.pass(Duration::from_secs(4 * DAY)).await;
-    tried(&stage.house).await;
+    stage.house.queue_rests().await;
     assert_eq!((stage.state().await.as_str(), warnings(&stage.house).len()), ("open", 1), "91 days");
     let shown = stage.house.control(&Request::MailboxShow { address: BOB.into() }).await.unwrap();
     assert_eq!(shown.pointer("/warnings/1/settled").and_then(Value::as_bool), Some(false), "{shown}");

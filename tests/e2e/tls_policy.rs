@@ -47,7 +47,7 @@ use tokio::time::timeout;
 /// The older version alone.
 const ONLY_1_2: &[&tokio_rustls::rustls::SupportedProtocolVersion] = &[&tokio_rustls::rustls::version::TLS12];
 /// Longer than a try takes to a host that says nothing: RFC 5321 §4.5.3.2.
-pub const TRY: Duration = Duration::from_secs(30 * 60);
+pub const TRY: Duration = Duration::from_secs(10 * 60);
 /// Cases whose MX record is not signed, so that anybody could have made it.
 const UNSIGNED: [&str; 2] = ["vunsigned", "vnamed"];
 

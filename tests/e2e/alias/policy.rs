@@ -442,6 +442,7 @@ async fn what_is_queued_keeps_its_policy() {
     for words in ["Action: delayed", "TLS policy: dane-only", "Nothing was sent unencrypted."] {
         assert!(delay.contains(words), "{words} is not in\n{}", inbox[0]);
     }
+    house.queue_rests().await;
     house.clock.pass(30 * MINUTE);
     house.flow().queue_bell.notify_one();
     let inbox = folder(&house, ALICE, "INBOX", 2).await;
