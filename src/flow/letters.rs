@@ -77,9 +77,6 @@ pub(in crate::flow) struct Signed {
     pub message: Composed,
 }
 
-/// Octets of another's Message-ID in a header of ours: a line has at most 998 (RFC 5322 §2.1.1).
-const ID: usize = 900;
-
 /// Names the mail that a letter is a sample of.
 pub(in crate::flow) const SAMPLE: &str = "X-Guardpost-Sample";
 
@@ -127,7 +124,7 @@ impl Flow {
                 returned::return_address(&self.config(), &letter.from.address, post.id)
             }
             Some(answered) => {
-                letter.in_reply_to = answered.message_id.filter(|id| can_be_named(id)).map(str::to_owned);
+                letter.in_reply_to = answered.message_id.map(str::to_owned);
                 letter.references.extend(letter.in_reply_to.clone());
                 letter.automatic = Some(Automatic::Replied);
                 None
@@ -253,9 +250,4 @@ pub fn worded<'a>(
     wordings: &'a Wordings,
 ) -> Letterhead<'a> {
     Letterhead { words: wordings.choice(&domain.name, account), ..letterhead(domain) }
-}
-
-/// Whether a Message-ID that came from anywhere may stand in a header that every server takes.
-fn can_be_named(id: &str) -> bool {
-    id.is_ascii() && id.len() <= ID
 }

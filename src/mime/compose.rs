@@ -109,11 +109,14 @@ impl Letter {
         }
         header.append(Field::text("Subject", &self.subject, script));
         header.append(Field::raw("Message-ID", &self.message_id));
-        if let Some(id) = &self.in_reply_to {
+        // They are another's words: what would break the header is not named.
+        let can_be_named = |id: &&str| id.len() <= ID && (script == Script::Utf8 || id.is_ascii());
+        if let Some(id) = self.in_reply_to.as_deref().filter(can_be_named) {
             header.append(Field::raw("In-Reply-To", id));
         }
-        if !self.references.is_empty() {
-            header.append(Field::raw("References", &thread(&self.references)));
+        let references: Vec<_> = self.references.iter().map(String::as_str).filter(can_be_named).collect();
+        if !references.is_empty() {
+            header.append(Field::raw("References", &thread(&references)));
         }
         if let Some(automatic) = self.automatic {
             let word = match automatic {
@@ -188,13 +191,16 @@ impl Letter {
     }
 }
 
+/// Octets of another's Message-ID in a header of ours: a line has at most 998 (RFC 5322 §2.1.1).
+const ID: usize = 900;
+
 /// The ids that go into References: the first and the last of a long conversation (RFC 5322 §3.6.4).
-fn thread(ids: &[String]) -> String {
+fn thread(ids: &[&str]) -> String {
     const MOST: usize = 20;
     let first = ids.first().into_iter();
     let rest = ids.get(1..).unwrap_or_default();
     let last = rest.get(rest.len().saturating_sub(MOST)..).unwrap_or_default();
-    first.chain(last).map(String::as_str).collect::<Vec<_>>().join(" ")
+    first.chain(last).copied().collect::<Vec<_>>().join(" ")
 }
 
 /// `Content-Type: multipart/…` with its boundary.
@@ -377,6 +383,23 @@ mod tests {
         assert_eq!(header.ids("references").len(), 2);
         assert!(header.is_automatic() && !header.has("cc"));
         assert!(!structure.eight_bit_header);
+    }
+
+    #[test]
+    fn an_id_that_breaks_a_header_is_not_named() {
+        let (odd, good) = ("<ä@y.example>".to_owned(), "<q@y.example>".to_owned());
+        let long = format!("<{}@y.example>", "x".repeat(ID));
+        let field = |script, name: &str, answered: &String| {
+            let references = vec![odd.clone(), long.clone(), good.clone()];
+            let letter = Letter { in_reply_to: Some(answered.clone()), references, ..letter() };
+            letter.header(script).ids(name)
+        };
+        for answered in [&odd, &long] {
+            assert!(field(Script::Ascii, "in-reply-to", answered).is_empty(), "{answered}");
+        }
+        assert_eq!(field(Script::Ascii, "references", &good), [good.as_str()]);
+        assert_eq!(field(Script::Utf8, "in-reply-to", &odd), [odd.as_str()]);
+        assert_eq!(field(Script::Utf8, "references", &good), [&*odd, &*good]);
     }
 
     #[test]
