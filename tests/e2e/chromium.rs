@@ -89,7 +89,8 @@ impl State {
         let own = [page.to_owned(), format!("{page}/body")];
         let mut addresses = self.addresses.iter().enumerate().map(|(depth, address)| {
             let path = address.split(['?', '#']).next().unwrap_or_default();
-            let empty = depth > 0 && ["", "about:blank", "about:srcdoc"].contains(&path);
+            // `:` is how a frame is named before anything was loaded into it.
+            let empty = depth > 0 && ["", ":", "about:blank", "about:srcdoc"].contains(&path);
             // What a policy has refused.
             let refused = depth > 0 && path.starts_with("chrome-error:");
             (empty || refused || own.iter().any(|own| own == path), address)
