@@ -12,6 +12,7 @@ use guardpost::base::id::SlotId;
 use guardpost::base::random::Random;
 use guardpost::base::secret::Key;
 use guardpost::base::time::Time;
+use guardpost::policy::rate::Network;
 use guardpost::vault::device;
 use guardpost::vault::error::VaultError;
 use guardpost::vault::frames::FrameKey;
@@ -286,6 +287,12 @@ fn what_lies_under_a_muk_comes_out_byte_for_byte() {
         },
     );
     assert_eq!(digest[..], hex(&vector["submission"]));
+
+    for (number, ip) in ["192.0.2.77", "2001:db8:0:7::1"].into_iter().enumerate() {
+        let network = Network::of(ip.parse().unwrap()).octets();
+        assert_eq!(network, hex(&vector["networks"][number]));
+        assert_eq!(muk.network_tag(owner, &network)[..], hex(&vector["network_tags"][number]));
+    }
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //!
 //! What is being tried counts like what has failed until it is known to be right, so that guesses made at the same
 //! time are no more than guesses made one after another.
+//!
+//! All of this ends with the process. From which networks a mailbox was opened is also in its record, by tags that only
+//! its own unlock key makes, so that strangers do not hold its owner off after a restart.
 
 use crate::base::id::MailboxId;
 use crate::policy::rate;
@@ -36,7 +39,7 @@ struct State {
 }
 
 /// A network from which the mailbox was opened is known for this long.
-const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(in crate::flow) const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Entries of each kind; beyond them those that are whole again are forgotten first.
 const ROOM: usize = 65_536;
 
@@ -132,7 +135,17 @@ impl Guess {
         }
     }
 
-    /// May a right password open this mailbox?
+    /// Where it comes from.
+    pub const fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Does the mailbox know the device? Then the device's budget counts, wherever it is.
+    pub fn is_by_device(&self, mailbox: MailboxId) -> bool {
+        self.at.iter().any(|tried| tried.mailbox == mailbox && tried.device.is_some())
+    }
+
+    /// May a right password open this mailbox, as far as is remembered here?
     pub fn admits(&self, mailbox: MailboxId) -> bool {
         self.at.iter().any(|tried| tried.mailbox == mailbox && tried.admitted)
     }

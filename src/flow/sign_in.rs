@@ -9,13 +9,16 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::flow::Flow;
 use crate::flow::budgets::Guess;
+use crate::flow::budgets::KNOWN;
 use crate::flow::password_work::PATIENCE;
 use crate::flow::sign_in_cache;
 use crate::openpgp::secret_key::SecretKey;
+use crate::policy::rate::Network;
 use crate::store::PAGE;
 use crate::store::command::Command;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
+use crate::store::record::KnownNetwork;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
@@ -196,6 +199,7 @@ impl Flow {
             .begin(source.ip, self.clock.running())
             .await
             .map_err(|retry_after| SignInError::Paused { retry_after })?;
+        let network = guess.network();
         let address = Address::parse(address.trim()).ok().map(|address| address.key());
         let records = self.sign_in_records(address.as_ref(), realm).await?;
         let devices = records.iter().map(|record| (record.id, self.device(record, source)));
@@ -211,7 +215,7 @@ impl Flow {
             }
             return Err(SignInError::Wrong);
         };
-        self.note_sign_in(&record).await?;
+        self.note_sign_in(&record, &muk, network).await?;
         let who = Unlocked::new(&record, muk);
         self.keep_recovery(&record, &who).await;
         Ok(Arc::new(who))
@@ -236,7 +240,11 @@ impl Flow {
     /// The verdict on a guess: nothing is open where its budget is spent, whatever the password.
     fn judged(&self, guess: Guess, opened: Option<Opened>) -> Option<Opened> {
         let now = self.clock.running();
-        match opened.filter(|(record, _)| guess.admits(record.id)) {
+        let admitted = |(record, muk): &Opened| {
+            let known = || !guess.is_by_device(record.id) && self.knows(record, muk, guess.network());
+            guess.admits(record.id) || known()
+        };
+        match opened.filter(admitted) {
             Some((record, muk)) => {
                 guess.right(record.id, now);
                 Some((record, muk))
@@ -248,20 +256,29 @@ impl Flow {
         }
     }
 
-    /// What a sign-in changes in the mailbox's record; a full disk keeps nobody from reading.
-    async fn note_sign_in(&self, record: &MailboxRecord) -> Result<(), SignInError> {
+    /// What a sign-in changes in the mailbox's record. Trouble with the disk keeps nobody from reading.
+    async fn note_sign_in(
+        &self,
+        record: &MailboxRecord,
+        muk: &MailboxKey,
+        network: Network,
+    ) -> Result<(), SignInError> {
+        let notes = self.activity(record).into_iter().chain(self.opened_from(record, muk, network));
+        let notes: Vec<Command> = notes.collect();
         let noted = async {
-            self.note_activity(record, None).await?;
+            if !notes.is_empty() {
+                self.store.commit(notes).await?;
+            }
             self.forget_notices(record).await
         };
         match noted.await {
-            Err(StoreError::DiskLow) => {
-                tracing::warn!(mailbox = %record.id, "a sign-in could not be noted: the disk is full");
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             // It was closed or removed a moment ago.
             Err(StoreError::Refused { .. }) => Err(SignInError::Wrong),
-            result => Ok(result?),
+            Err(why) => {
+                tracing::warn!(mailbox = %record.id, %why, "a sign-in could not be noted");
+                Ok(())
+            }
         }
     }
 
@@ -284,19 +301,31 @@ impl Flow {
     }
 
     /// Activity is durable at most once an hour: it is a date in the mailbox's life, not a log.
-    pub(in crate::flow) async fn note_activity(
-        &self,
-        record: &MailboxRecord,
-        correspondent: Option<MailboxId>,
-    ) -> Result<(), StoreError> {
+    fn activity(&self, record: &MailboxRecord) -> Option<Command> {
         let now = self.clock.now();
         let (before, ahead) = (now.since(record.last_activity), record.last_activity.since(now));
         // What is ahead was written under a clock that was wrong; the store puts it right.
-        if before < ACTIVITY_STEP && ahead < ACTIVITY_STEP && correspondent.is_none() {
-            return Ok(());
+        let lately = before < ACTIVITY_STEP && ahead < ACTIVITY_STEP;
+        (!lately).then_some(Command::NoteActivity { mailbox: record.id, at: now, correspondent: None })
+    }
+
+    /// The network is known for a while, also to a server that was started anew. Noted once a day, and only the day.
+    fn opened_from(&self, record: &MailboxRecord, muk: &MailboxKey, network: Network) -> Option<Command> {
+        let now = self.clock.now();
+        let today = now - Duration::from_secs(now.0.rem_euclid(DAY).unsigned_abs());
+        if last_opened_from(record, muk, network) == Some(today) {
+            return None;
         }
-        let note = Command::NoteActivity { mailbox: record.id, at: now, correspondent };
-        self.store.commit(vec![note]).await.map(drop)
+        let network = KnownNetwork { tag: muk.network_tag(record.id, &network.octets()), last: today };
+        Some(Command::NoteNetwork { mailbox: record.id, network, since: today - KNOWN })
+    }
+
+    /// Was the mailbox opened from this network not long ago, by its record? A day that is far ahead was written under
+    /// a clock that was wrong.
+    fn knows(&self, record: &MailboxRecord, muk: &MailboxKey, network: Network) -> bool {
+        let now = self.clock.now();
+        let last = last_opened_from(record, muk, network);
+        last.is_some_and(|last| now.since(last) < KNOWN && last.since(now) < KNOWN)
     }
 
     /// The mailboxes that an address may open in this realm: the one it has now, then the former one.
@@ -440,6 +469,15 @@ impl Flow {
 
 /// How often activity is written down.
 const ACTIVITY_STEP: Duration = Duration::from_secs(3600);
+/// A day, seconds.
+const DAY: i64 = 24 * 3600;
+
+/// The day on which the mailbox was last opened from this network, by its record.
+fn last_opened_from(record: &MailboxRecord, muk: &MailboxKey, network: Network) -> Option<Time> {
+    let networks = record.networks.as_ref()?;
+    let tag = muk.network_tag(record.id, &network.octets());
+    networks.iter().find(|known| known.tag == tag).map(|known| known.last)
+}
 
 /// What identifies a slot on record.
 pub(in crate::flow) fn slot_parts(mailbox: MailboxId, slot: &SlotRecord) -> Option<SlotParts> {

@@ -50,6 +50,7 @@ use std::time::Duration;
 mod accounts;
 mod conversations;
 mod deletion;
+mod known_networks;
 mod lives;
 mod low_disk;
 mod mailbox_budget;

@@ -193,6 +193,14 @@ impl Network {
             }
         })
     }
+
+    /// The octets of its first address: 4, or 16 of IPv6.
+    pub fn octets(&self) -> Vec<u8> {
+        match self.0 {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::store::record::FolderRecord;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
+use crate::store::record::KnownNetwork;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MailboxState;
@@ -98,6 +99,7 @@ impl NewMailbox {
             warnings: Vec::new(),
             asked_new: Vec::new(),
             notices: None,
+            networks: None,
             account: None,
         }
     }
@@ -257,6 +259,15 @@ pub(crate) fn note_activity(
 fn is_ahead(time: Time, now: Time, clock: &LifeClock) -> bool {
     let agrees = now <= clock.wall + AHEAD && clock.wall <= now + AHEAD;
     clock.suspended.is_none() && agrees && time > clock.wall + AHEAD
+}
+
+/// Notes a network that a mailbox was opened from, and forgets what was noted before `since` or is too much.
+pub(crate) fn note_network(record: &mut MailboxRecord, network: KnownNetwork, since: Time) {
+    let mut networks = record.networks.take().unwrap_or_default();
+    networks.retain(|known| known.tag != network.tag && known.last >= since);
+    networks.push(network);
+    let more = networks.len().saturating_sub(KnownNetwork::MOST);
+    record.networks = Some(networks.split_off(more));
 }
 
 /// Whether it is closed.

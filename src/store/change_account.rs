@@ -65,6 +65,7 @@ pub(crate) fn password(
         let part = record.account.get_or_insert_default();
         part.since = Some(now);
         part.former_keys = former_keys;
+        record.networks = None;
         set_certificate(record, &key.fingerprint);
         changed.keys.push(key);
     }
@@ -98,6 +99,7 @@ pub(crate) fn reset(
     let former_keys = std::mem::take(&mut part.former_keys);
     part.shut.push(ShutGeneration { since, until: reset.now, keys, slots, former_keys, ran: Some(ran) });
     part.since = Some(reset.now);
+    record.networks = None;
     fits(record)?;
     let mut changed = Changed::slots(Vec::new());
     changed.keys.push(reset.key);

@@ -325,6 +325,7 @@ mod tests {
     use crate::store::record::Flags;
     use crate::store::record::FolderRecord;
     use crate::store::record::InvitationRecord;
+    use crate::store::record::KnownNetwork;
     use crate::store::record::MailboxRecord;
     use crate::store::record::MailboxState;
     use crate::store::record::MessageRecord;
@@ -381,6 +382,7 @@ mod tests {
             warnings: vec![Warning { days: 14, queue: sample::queue(3), settled: Some(9) }],
             asked_new: vec![Asked { account: sample::mailbox(4), at: Time(5) }],
             notices: Some(sample::notice(6)),
+            networks: Some(vec![KnownNetwork { tag: [7; 16], last: Time(11) }]),
             ..mailbox()
         };
         assert_eq!(read::<MailboxRecord>(&write(&whole).unwrap()).unwrap(), whole);
@@ -451,6 +453,7 @@ mod tests {
                 senders: (0..100).map(sample::mailbox).collect(),
                 ..sample::notice(6)
             }),
+            networks: Some(vec![KnownNetwork { tag: [0xff; 16], last: Time(i64::MAX) }; KnownNetwork::MOST]),
             ..mailbox()
         };
         assert!(write(&full).unwrap().len() < 12 << 10);

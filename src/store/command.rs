@@ -26,6 +26,7 @@ use crate::store::record::Fingerprint;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
 use crate::store::record::KeyRecord;
+use crate::store::record::KnownNetwork;
 use crate::store::record::SigningKey;
 use crate::store::record::Uid;
 use crate::store::record_account::AliasRecord;
@@ -382,6 +383,17 @@ pub enum Command {
         at: Time,
         /// An account that wrote to it.
         correspondent: Option<MailboxId>,
+    },
+    /// Notes a network that a mailbox was opened from, in the place of what was noted of it before. A new MUK forgets
+    /// them all ([`Command::ChangePassword`], [`Command::ResetAccount`]). Refused ([`Refusal::NotCurrent`]) if the
+    /// mailbox is closed.
+    NoteNetwork {
+        /// Which mailbox.
+        mailbox: MailboxId,
+        /// Which network, and when.
+        network: KnownNetwork,
+        /// What was noted before this is forgotten.
+        since: Time,
     },
     /// Another account has the link too: its vault entry for a temporary mailbox.
     PutVaultEntry {

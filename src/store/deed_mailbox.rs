@@ -32,6 +32,7 @@ use crate::store::key;
 use crate::store::record::InvitationRecord;
 use crate::store::record::InvitationState;
 use crate::store::record::KeyRecord;
+use crate::store::record::KnownNetwork;
 use crate::store::record::MailboxKind;
 use crate::store::record::MailboxRecord;
 use crate::store::record::MessageRecord;
@@ -286,6 +287,18 @@ impl Draft<'_> {
             self.drop_queued(queue)?;
         }
         if noted.changed { self.put_mailbox(&record) } else { Ok(Outcome::Done) }
+    }
+
+    pub(crate) fn note_network(
+        &mut self,
+        mailbox: MailboxId,
+        network: KnownNetwork,
+        since: Time,
+    ) -> Result<Outcome, Stop> {
+        let mut record = self.mailbox(mailbox)?.ok_or(Refusal::Gone)?;
+        change::check_alive(&record)?;
+        change::note_network(&mut record, network, since);
+        self.put_mailbox(&record)
     }
 
     pub(crate) fn keep_vault_entry(

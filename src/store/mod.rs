@@ -31,6 +31,8 @@ mod conformance_life;
 #[cfg(test)]
 mod conformance_message;
 #[cfg(test)]
+mod conformance_network;
+#[cfg(test)]
 mod conformance_queue;
 #[cfg(test)]
 mod conformance_stored;

@@ -137,6 +137,12 @@ impl State {
                 }
                 Ok(Outcome::Done)
             }
+            Command::NoteNetwork { mailbox, network, since } => {
+                let record = &mut self.held(mailbox)?.record;
+                change::check_alive(record)?;
+                change::note_network(record, network, since);
+                Ok(Outcome::Done)
+            }
             Command::PutVaultEntry { account, mailbox, sealed } => {
                 if !self.boxes.contains_key(&account) || !self.boxes.contains_key(&mailbox) {
                     return Err(Refusal::Gone.into());

@@ -13,6 +13,7 @@ use crate::store::command_part::Settlement;
 use crate::store::record::Flags;
 use crate::store::record::Folder;
 use crate::store::record::KeyRecord;
+use crate::store::record::KnownNetwork;
 use crate::store::record::SigningAlgorithm;
 use crate::store::record::SigningKey;
 use crate::store::record::Uid;
@@ -130,6 +131,11 @@ pub(super) fn command([kind, a, b, c, d]: Op, now: i64) -> Command {
             let key = KeyRecord { wrapped_secret: None, ..key([box_, 50, 51][usize::from(b % 3)]) };
             Command::PutOwnCertificate { mailbox: mailbox(box_), key }
         }
+        24 if b % 4 == 0 => Command::NoteNetwork {
+            mailbox: mailbox(box_),
+            network: KnownNetwork { tag: [c % 20; 16], last: Time(now) },
+            since: Time(now - 8 * i64::from(d)),
+        },
         24 => Command::NoteActivity {
             mailbox: mailbox(box_),
             at: Time(now + 1_800 + i64::from(b)),

@@ -156,6 +156,26 @@ pub struct MailboxRecord {
     /// What its recipient was told of new messages.
     #[n(22)]
     pub notices: Option<NoticeRecord>,
+    /// Networks from which it was opened under the present MUK, the last one at the end; at most
+    /// [`KnownNetwork::MOST`].
+    #[n(23)]
+    pub networks: Option<Vec<KnownNetwork>>,
+}
+
+/// A network from which a mailbox was opened.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct KnownNetwork {
+    /// What stands for it: a digest under MUK, so that nobody reads it here.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub tag: [u8; 16],
+    /// The day of the last time.
+    #[n(1)]
+    pub last: Time,
+}
+
+impl KnownNetwork {
+    /// So many are kept.
+    pub const MOST: usize = 16;
 }
 
 impl MailboxRecord {

@@ -454,6 +454,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::NoteActivity { mailbox, at, correspondent } => {
             draft.note_activity(mailbox, at, correspondent)
         }
+        Command::NoteNetwork { mailbox, network, since } => draft.note_network(mailbox, network, since),
         Command::PutVaultEntry { account, mailbox, sealed } => {
             draft.keep_vault_entry(account, mailbox, sealed)
         }

@@ -6,6 +6,7 @@
 //! former key  AEAD(HKDF(MUK, "guardpost/1 former key" ‖ M), former MUK, aad = lp(M, s, since ‖ until as i64 big-endian))
 //! vault       AEAD(HKDF(MUK of the account, "guardpost/1 vault"), lp(recipient, i, T, PIN or ""), aad = lp(M of the account, M))
 //! submission  HMAC(HKDF(MUK, "guardpost/1 submission" ‖ M), lp(Message-ID, sender, lp(recipients, sorted), SHA-256 of the content))
+//! network     HMAC(HKDF(MUK, "guardpost/1 network" ‖ M), first address of the /24 or /64, 4 or 16 octets), its first 16 octets
 //! own copy    HMAC(HKDF(MUK, "guardpost/1 own copy" ‖ M), SHA-256 of what makes a message the same)
 //! ```
 
@@ -135,6 +136,14 @@ impl MailboxKey {
     /// What a sender's own copy is known by: without MUK nobody can tell whether a message of that content is here.
     pub fn copy_digest(&self, account: MailboxId, sha256: &[u8; 32]) -> [u8; 32] {
         mac(&self.subkey(b"guardpost/1 own copy", account), sha256)
+    }
+
+    /// What stands for a network from which the mailbox was opened: without MUK nobody can tell which it is.
+    pub fn network_tag(&self, mailbox: MailboxId, network: &[u8]) -> [u8; 16] {
+        let whole = mac(&self.subkey(b"guardpost/1 network", mailbox), network);
+        let mut tag = [0; 16];
+        tag.iter_mut().zip(whole).for_each(|(octet, of)| *octet = of);
+        tag
     }
 
     fn of_mailbox(&self, what: &[u8], mailbox: MailboxId) -> Aead {
@@ -338,5 +347,19 @@ mod tests {
             assert_ne!(digest(&one), digest(&other), "{other:?}");
         }
         assert_ne!(digest(&one), muk.submission_digest(N, &one));
+    }
+
+    #[test]
+    fn a_network_is_known_by_one_key_of_one_mailbox() {
+        let (muk, other) = (MailboxKey::new(Key::new([1; 32])), MailboxKey::new(Key::new([2; 32])));
+        let tag = muk.network_tag(M, &[192, 0, 2, 0]);
+        assert_eq!(tag, muk.network_tag(M, &[192, 0, 2, 0]));
+        for strange in [
+            muk.network_tag(M, &[192, 0, 3, 0]),
+            muk.network_tag(N, &[192, 0, 2, 0]),
+            other.network_tag(M, &[192, 0, 2, 0]),
+        ] {
+            assert_ne!(tag, strange);
+        }
     }
 }

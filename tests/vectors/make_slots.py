@@ -176,6 +176,8 @@ def under_muk():
     recipients = lp(b"a@x.example", b"b@x.example")
     digest = hmac.new(hkdf(MUK, b"guardpost/1 submission" + ACCOUNT),
                       lp(b"<1@x.example>", b"s@x.example", recipients, content), hashlib.sha256).digest()
+    network_key = hkdf(MUK, b"guardpost/1 network" + M)
+    networks = [bytes([192, 0, 2, 0]), bytes.fromhex("20010db8000000070000000000000000")]
     return {
         "muk": MUK, "mailbox": M, "account": ACCOUNT, "nonces": nonces,
         "fingerprint": fingerprint, "secret": secret,
@@ -186,7 +188,8 @@ def under_muk():
                                lp(M, message)),
         "recipient": recipient, "invitation": invitation, "token": token, "pin": "271828",
         "vault": entry("vault", b"271828"), "vault_without_pin": entry("bare vault", b""),
-        "submission": digest,
+        "submission": digest, "networks": networks,
+        "network_tags": [hmac.new(network_key, of, hashlib.sha256).digest()[:16] for of in networks],
         "former": former, "former_id": former_id, "since": since, "until": until,
         "wrapped_former": seal(hkdf(MUK, b"guardpost/1 former key" + M), nonces["former key"], former, former_aad),
     }
