@@ -261,7 +261,7 @@ pub struct Body {
     pub plain: Option<usize>,
     /// Everything else that a reader may want to save.
     pub attachments: Vec<usize>,
-    /// Pictures that the HTML names by their Content-ID (RFC 2392), without angle brackets.
+    /// Pictures that the HTML may name by their Content-ID (RFC 2392), without angle brackets.
     pub inline: Vec<(String, usize)>,
 }
 
@@ -329,6 +329,14 @@ fn place_leaf(
 impl Part {
     fn encoding_is_known(&self) -> bool {
         !matches!(self.encoding, Encoding::Other(_))
+    }
+
+    /// The content has no more octets than these, its encoding taken off.
+    pub fn most_octets(&self) -> u64 {
+        match self.encoding {
+            Encoding::Base64 => (self.body.length() / 4).saturating_mul(3).saturating_add(3),
+            _ => self.body.length(),
+        }
     }
 
     /// About how many octets the content has, its encoding taken off.

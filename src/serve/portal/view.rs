@@ -28,6 +28,8 @@ use crate::store::record::Folder;
 use crate::store::record::Uid;
 use crate::threads;
 use data_encoding::BASE64;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::io::Read;
 
 /// Which message a path names.
@@ -160,29 +162,27 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
         body.attachments.iter().partition(|index| goes_on(structure, **index));
     let (more, late) = more.split_at_checked(MORE).unwrap_or((&more, &[]));
     let further = more.iter().map(|index| read(*index)).collect::<Result<Vec<_>, _>>()?;
-    let pictures = match (&markup, need) {
-        (Some(markup), Need::Document) => pictures(message, &body.inline, markup),
-        (Some(_), Need::Outline) | (None, _) => Pictures::new(),
-    };
-    let html = markup.as_deref().and_then(|markup| html::clean(markup, &pictures));
+    let names = body.inline.iter().map(|(name, _)| name.clone()).collect();
+    let mut html = markup.as_deref().and_then(|markup| html::clean(markup, &names));
+    let named = html.as_ref().map(Cleaned::named).unwrap_or_default();
+    let pictures = fitting(message, &body.inline, named);
+    if let Some(html) = &mut html {
+        html.put_in(&embedded(message, &pictures, need)?);
+    }
     let text = match (plain, &markup) {
         (Some(plain), _) => plain,
         (None, Some(markup)) => display::html_to_text(markup),
         (None, None) => String::new(),
     };
-    let mut numbers = [&rest, late].concat();
-    numbers.sort_unstable();
+    // A picture stands in the text or among the files.
+    let inline = body.inline.iter().map(|(_, index)| *index);
+    let unseen = inline.filter(|index| !pictures.iter().any(|picture| picture.number == *index));
+    let numbers: BTreeSet<usize> = rest.iter().chain(late).copied().chain(unseen).collect();
     let shortened = match (is_cut, &markup, &html) {
         (true, ..) => Some("message-cut"),
         (false, Some(_), None) => Some("html-as-text"),
         (false, ..) => None,
     };
-    for (id, index) in &body.inline {
-        let shown = html.is_some() && markup.as_deref().is_some_and(|markup| markup.contains(id.as_str()));
-        if !shown && !numbers.contains(index) {
-            numbers.push(*index);
-        }
-    }
     let files = numbers
         .into_iter()
         .filter_map(|number| Some(file(message, number, structure.part(number)?)))
@@ -306,25 +306,47 @@ fn everybody(list: &AddressList) -> String {
     words.join(", ")
 }
 
-/// The pictures that the HTML names, as `data:` URLs, as long as they fit.
-fn pictures(message: &Plain, inline: &[(String, usize)], markup: &str) -> Pictures {
-    let mut pictures = Pictures::new();
+/// A picture that the HTML shows.
+struct Picture {
+    /// Its Content-ID.
+    name: String,
+    /// Its number in the structure.
+    number: usize,
+    /// Its type.
+    kind: &'static str,
+}
+
+/// The pictures that are shown in the places named: of a kind that is shown, as long as they fit.
+fn fitting(message: &Plain, inline: &[(String, usize)], named: Vec<String>) -> Vec<Picture> {
+    // Of two with one name the first is meant.
+    let numbers: HashMap<&str, usize> =
+        inline.iter().rev().map(|(name, number)| (name.as_str(), *number)).collect();
     let mut left = PICTURES;
-    for (id, index) in inline {
-        let Some(part) = message.structure.part(*index) else { continue };
-        if !markup.contains(id.as_str()) || part.decoded_size() > left {
-            continue;
-        }
+    let pictures = named.into_iter().filter_map(|name| {
+        let number = *numbers.get(name.as_str())?;
+        let part = message.structure.part(number)?;
+        let room = left.checked_sub(part.most_octets())?;
+        let mut start = Vec::new();
+        Content::open(message.spool.reader(), part).ok()?.take(16).read_to_end(&mut start).ok()?;
+        let kind = html::picture_kind(&start)?;
+        left = room;
+        Some(Picture { name, number, kind })
+    });
+    pictures.collect()
+}
+
+/// Pictures as `data:` URLs, where they are needed.
+fn embedded(message: &Plain, pictures: &[Picture], need: Need) -> Result<Pictures, Trouble> {
+    let mut embedded = Pictures::new();
+    for picture in pictures.iter().filter(|_| need == Need::Document) {
+        let part = message.structure.part(picture.number).ok_or(UNREADABLE)?;
         let mut bytes = Vec::new();
-        let Ok(content) = Content::open(message.spool.reader(), part) else { continue };
-        if content.take(left).read_to_end(&mut bytes).is_err() {
-            continue;
-        }
-        let Some(kind) = html::picture_kind(&bytes) else { continue };
-        left = left.saturating_sub(bytes.len() as u64);
-        pictures.insert(id.clone(), format!("data:{kind};base64,{}", BASE64.encode(&bytes)));
+        let content = Content::open(message.spool.reader(), part);
+        content.and_then(|mut content| content.read_to_end(&mut bytes)).map_err(|_| UNREADABLE)?;
+        let data = format!("data:{};base64,{}", picture.kind, BASE64.encode(&bytes));
+        embedded.insert(picture.name.clone(), data);
     }
-    pictures
+    Ok(embedded)
 }
 
 /// Runs blocking work on a message and gives both back.
@@ -419,6 +441,64 @@ mod tests {
              --b\nContent-Type: image/png\nContent-ID: <one>\n\n<svg onload=canary()>\n--b--\n",
         );
         assert!(!view.html.unwrap().shown(&html::Words::default()).contains("src="));
+    }
+
+    /// A related message of this HTML and parts, the names of its files, and how many pictures its document shows.
+    fn related(html: &str, parts: &[&str]) -> (Vec<String>, usize) {
+        let parts: String = parts.iter().map(|part| format!("--b\n{part}\n")).collect();
+        let message = format!(
+            "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n{html}\n{parts}--b--\n"
+        );
+        let message = plain(message.replace('\n', "\r\n").as_bytes());
+        let names = |view: &View| view.files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+        let document = view(&message, Need::Document).unwrap();
+        assert_eq!(names(&document), names(&view(&message, Need::Outline).unwrap()), "page and paper agree");
+        let shown = document.html.as_ref().map(|html| html.shown(&html::Words::default()));
+        (names(&document), shown.map_or(0, |html| html.matches("src=\"data:").count()))
+    }
+
+    fn picture(kind: &str, id: &str, data: &str) -> String {
+        format!(
+            "Content-Type: image/{kind}; name=x.{kind}\nContent-ID: <{id}>\nContent-Transfer-Encoding: base64\n\n{data}"
+        )
+    }
+
+    #[test]
+    fn every_picture_is_in_the_text_or_among_the_files() {
+        let heic = "AAAAGGZ0eXBoZWljAAAAAA==";
+        for (html, id, kind, data, shown) in [
+            ("<img src=\"cid:1\">", "1", "png", PIXEL, true),
+            ("<p style=\"width: 1%\">", "1", "png", PIXEL, false),
+            ("<img src=\"cid:1\">", "1", "heic", heic, false),
+            ("<img src=\"cid:1\">", "1", "bmp", "Qk06AAAAAAAAAA==", false),
+            ("<div style=\"background: url(cid:1)\">", "1", "png", PIXEL, false),
+            ("<table background=\"cid:1\">", "1", "png", PIXEL, false),
+            ("<object><img src=\"cid:1\"></object>", "1", "png", PIXEL, false),
+            ("<img src=\"cid:a%40b\">", "a@b", "png", PIXEL, true),
+            ("<img src=\"CID:a@b?x\">", "a@b", "png", PIXEL, true),
+            ("<img src=\"cid:a&amp;b\">", "a&b", "png", PIXEL, true),
+        ] {
+            let files = if shown { vec![] } else { vec![format!("x.{kind}")] };
+            assert_eq!(
+                related(html, &[&picture(kind, id, data)]),
+                (files, usize::from(shown)),
+                "{html} {kind}"
+            );
+        }
+        let both = [picture("png", "1", PIXEL), picture("gif", "1", PIXEL)];
+        let both = both.each_ref().map(String::as_str);
+        assert_eq!(related("<img src=cid:1>", &both), (vec!["x.gif".to_owned()], 1), "one name for two");
+    }
+
+    #[test]
+    fn photos_that_do_not_fit_are_files() {
+        let data =
+            format!("/9j/{}", "A".repeat(72)) + &format!("\n{}", "A".repeat(76)).repeat((4 << 20) / 57);
+        let photos = ["1", "2", "3"].map(|id| picture("jpeg", id, &data));
+        let html =
+            "<img src=cid:3><img src=cid:3><img src=cid:3><img src=cid:3><img src=cid:1><img src=cid:2>";
+        let (files, shown) = related(html, &photos.each_ref().map(String::as_str));
+        assert_eq!((files, shown), (vec!["x.jpeg".to_owned()], 2), "two fit, and one of them again does not");
     }
 
     #[test]

@@ -46,13 +46,23 @@ pub struct Words {
 /// Cleaned HTML, and what was left out of it.
 #[derive(Debug, Default)]
 pub struct Cleaned {
-    /// A fragment for the body of the frame's document.
+    /// A fragment for the body of the frame's document; its own pictures by their Content-ID until they are put in.
     html: String,
     /// Remote pictures that were not loaded, by host.
     pub blocked: BTreeMap<String, usize>,
 }
 
 impl Cleaned {
+    /// The Content-IDs of the pictures that it has places for, each once, in their order.
+    pub fn named(&self) -> Vec<String> {
+        picture::named(&self.html)
+    }
+
+    /// Puts its own pictures in their places: every one of `pictures` that it names, and none besides.
+    pub fn put_in(&mut self, pictures: &Pictures) {
+        self.html = picture::resolved(&self.html, pictures);
+    }
+
     /// As it is shown: with the true targets of links, quotations folded.
     pub fn shown(&self, words: &Words) -> String {
         let told = link::told(&self.html, &words.leads_to);
@@ -66,17 +76,17 @@ impl Cleaned {
 /// Cleans `html`; `None` when it is too large, too deep or too tangled: then the plain text is shown.
 ///
 /// What comes out is cleaned again until that changes nothing: a browser then reads what was judged, and not what its
-/// parser turns that into.
-pub fn clean(html: &str, pictures: &Pictures) -> Option<Cleaned> {
+/// parser turns that into. `names` are the Content-IDs that came along with it.
+pub fn clean(html: &str, names: &BTreeSet<String>) -> Option<Cleaned> {
     if html.len() > SIZE || !simple::is_simple(html) {
         return None;
     }
     let until = worked().saturating_add(WORK);
-    let (mut html, blocked) = pass(html, pictures, until)?;
+    let (mut html, blocked) = pass(html, names, until)?;
     for _ in 0..PASSES {
-        let (again, _) = pass(&html, pictures, until)?;
+        let (again, _) = pass(&html, names, until)?;
         if markup::ordered(&again) == markup::ordered(&html) {
-            return Some(Cleaned { html: picture::resolved(&html, pictures), blocked });
+            return Some(Cleaned { html, blocked });
         }
         html = again;
     }
@@ -92,8 +102,8 @@ const WORK: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5_000 }
 const PASSES: usize = 4;
 
 /// One cleaning, with the remote pictures that it met by host.
-fn pass(html: &str, pictures: &Pictures, until: Duration) -> Option<(String, BTreeMap<String, usize>)> {
-    let names: BTreeSet<String> = pictures.keys().cloned().collect();
+fn pass(html: &str, names: &BTreeSet<String>, until: Duration) -> Option<(String, BTreeMap<String, usize>)> {
+    let names = names.clone();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let inside = Arc::clone(&seen);
     let mut builder = allowed::builder();

@@ -61,23 +61,40 @@ impl Seen {
     }
 }
 
-/// Puts the pictures that came along in their places, as long as they fit.
+/// The Content-IDs of the pictures that cleaned HTML has places for, each once, in the order of their first places.
+pub fn named(html: &str) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let tags = pieces(html).filter_map(|piece| match piece {
+        Piece::Start(tag, "img") => content_id(tag),
+        _ => None,
+    });
+    tags.filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// The Content-ID that a cleaned `img` names.
+fn content_id(tag: &str) -> Option<String> {
+    let url = attribute(tag, "src").filter(|source| source.starts_with("cid:"))?;
+    Url::parse(&url).ok().map(|url| decoded(url.path()))
+}
+
+/// Puts the pictures that came along in their places: each once, and again as long as there is room.
 pub fn resolved(html: &str, pictures: &Pictures) -> String {
     let mut out = String::with_capacity(html.len());
-    let mut room = INLINE / 3 * 4;
+    let mut fresh: BTreeSet<String> = named(html).into_iter().collect();
+    let once: usize = fresh.iter().filter_map(|name| pictures.get(name)).map(String::len).sum();
+    let mut room = (INLINE / 3 * 4).saturating_sub(once);
     for piece in pieces(html) {
         let Piece::Start(tag, "img") = piece else {
             out.push_str(piece.written());
             continue;
         };
-        let source = attribute(tag, "src").filter(|source| source.starts_with("cid:"));
-        let Some(source) = source else {
+        let Some(name) = content_id(tag) else {
             out.push_str(tag);
             continue;
         };
-        let name = source.strip_prefix("cid:").map(decoded).unwrap_or_default();
-        let data = pictures.get(&name).filter(|data| data.len() <= room);
-        room = room.saturating_sub(data.map_or(0, String::len));
+        let is_first = fresh.remove(&name);
+        let data = pictures.get(&name).filter(|data| is_first || data.len() <= room);
+        room = room.saturating_sub(data.filter(|_| !is_first).map_or(0, String::len));
         let (before, behind) = tag.split_once(" src=\"").unwrap_or((tag, ""));
         let behind = behind.split_once('"').map_or("", |(_, behind)| behind);
         out.push_str(before);

@@ -125,6 +125,13 @@ fn words() -> Words {
     Words { leads_to: "leads to".into(), quoted: Some("Quoted text".into()) }
 }
 
+/// With all of these pictures put in.
+fn clean(html: &str, pictures: &Pictures) -> Option<Cleaned> {
+    let mut cleaned = super::clean(html, &pictures.keys().cloned().collect())?;
+    cleaned.put_in(pictures);
+    Some(cleaned)
+}
+
 fn cleaned(html: &str) -> Cleaned {
     clean(html, &Pictures::new()).unwrap()
 }
