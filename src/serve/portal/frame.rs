@@ -5,6 +5,7 @@ use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::headers::Policy;
 use crate::serve::portal::html;
+use crate::serve::portal::html::Cleaned;
 use crate::serve::portal::html::Words;
 use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
@@ -46,13 +47,14 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 
 /// The HTML of a message, or its text as HTML.
 pub fn document(view: &View, words: &Words) -> String {
-    let mut document = match &view.html {
+    let shown = |text: &str, html: Option<&Cleaned>| match html {
         Some(cleaned) => cleaned.shown(words),
-        None => html::text(&view.text, words),
+        None => html::text(text, words),
     };
-    for text in &view.more {
+    let mut document = shown(&view.text, view.html.as_ref());
+    for passage in &view.more {
         document.push_str("<hr>");
-        document.push_str(&html::text(text, words));
+        document.push_str(&shown(&passage.text, passage.html.as_ref()));
     }
     document
 }

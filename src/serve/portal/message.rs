@@ -15,6 +15,7 @@ use crate::serve::portal::view;
 use crate::serve::portal::view::File;
 use crate::serve::portal::view::Need;
 use crate::serve::portal::view::Place;
+use crate::serve::portal::view::View;
 use crate::store::Health;
 use crate::store::command::Command;
 use crate::store::command_part::FlagChange;
@@ -115,7 +116,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let words = frame::words(&visit.chrome, true);
     let shown = view::blocking(message, move |message| {
         let view = view::view(message, Need::Outline)?;
-        let text = if view.html.is_some() { String::new() } else { frame::document(&view, &words) };
+        let text = if view.is_framed() { String::new() } else { frame::document(&view, &words) };
         Ok((text, view))
     });
     let (message, (text, view)) = shown.await?;
@@ -124,8 +125,8 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         note_seen(portal, &signed, place).await;
     }
     let chrome = &visit.chrome;
-    let blocked = view.html.iter().flat_map(|html| &html.blocked).map(|(host, count)| {
-        chrome.words("blocked-text", &[("n", (*count).into()), ("from_host", host.into())])
+    let blocked = view.blocked().into_iter().map(|(host, count)| {
+        chrome.words("blocked-text", &[("n", count.into()), ("from_host", host.into())])
     });
     let page = Message {
         page: chrome,
@@ -135,7 +136,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         security: Security::new(chrome, place, &message, &view.from_address, proof),
         shortened: view.shortened.map(|id| chrome.say(id)),
         blocked: blocked.collect(),
-        frame: view.html.as_ref().map(|_| height(&view.text)),
+        frame: view.is_framed().then(|| height(&view)),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
         text,
@@ -148,8 +149,8 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
 }
 
 /// A frame's height by the length of its text, since no script may measure it.
-fn height(text: &str) -> &'static str {
-    match text.chars().count() + 60 * text.lines().count() {
+fn height(view: &View) -> &'static str {
+    match view.texts().map(|text| text.chars().count() + 60 * text.lines().count()).sum() {
         0..800 => " short",
         800..3_000 => "",
         _ => " long",

@@ -20,6 +20,7 @@ use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::html;
 use crate::serve::portal::html::Cleaned;
+use crate::serve::portal::html::Cleaner;
 use crate::serve::portal::html::Pictures;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::page::Tab;
@@ -28,9 +29,11 @@ use crate::store::record::Folder;
 use crate::store::record::Uid;
 use crate::threads;
 use data_encoding::BASE64;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::io::Read;
+use std::iter;
 
 /// Which message a path names.
 #[derive(Clone, Copy, Debug)]
@@ -109,13 +112,22 @@ pub struct View {
     /// What can be saved.
     pub files: Vec<File>,
     /// Texts behind the first one: what a list adds, what stands between pictures.
-    pub more: Vec<String>,
+    pub more: Vec<Passage>,
     /// The address it is from.
     pub author: Option<Address>,
     /// Until when its sender says that it is of use.
     pub expires: Option<Time>,
     /// Not all of it is shown as it came: the id of the words for that.
     pub shortened: Option<&'static str>,
+}
+
+/// A text behind the first one.
+#[derive(Debug)]
+pub struct Passage {
+    /// Without markup.
+    pub text: String,
+    /// Its HTML, cleaned; `None` where it has none, or none that can be shown.
+    pub html: Option<Cleaned>,
 }
 
 /// A file in a message.
@@ -158,30 +170,39 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
     };
     let markup = body.html.map(&mut read).transpose()?;
     let plain = body.plain.map(&mut read).transpose()?;
+    let mut cleaner = Cleaner::new(body.inline.iter().map(|(name, _)| name.clone()).collect());
+    let mut html = markup.as_deref().and_then(|markup| cleaner.clean(markup));
+    let mut as_text = markup.is_some() && html.is_none();
+    let shown = if html.is_some() { body.html } else { body.plain.or(body.html) };
+    let shown: Vec<usize> = shown.map(|index| holders(structure, index)).unwrap_or_default();
     let (more, rest): (Vec<usize>, Vec<usize>) =
-        body.attachments.iter().partition(|index| goes_on(structure, **index));
+        body.attachments.iter().partition(|index| goes_on(structure, **index, &shown));
     let (more, late) = more.split_at_checked(MORE).unwrap_or((&more, &[]));
-    let further = more.iter().map(|index| read(*index)).collect::<Result<Vec<_>, _>>()?;
-    let names = body.inline.iter().map(|(name, _)| name.clone()).collect();
-    let mut html = markup.as_deref().and_then(|markup| html::clean(markup, &names));
-    let named = html.as_ref().map(Cleaned::named).unwrap_or_default();
-    let pictures = fitting(message, &body.inline, named);
-    if let Some(html) = &mut html {
-        html.put_in(&embedded(message, &pictures, need)?);
+    let mut further = Vec::new();
+    for index in more {
+        let text = read(*index)?;
+        let is_html = structure.part(*index).is_some_and(|part| part.is("text", "html"));
+        let html = if is_html { cleaner.clean(&text) } else { None };
+        as_text |= is_html && html.is_none();
+        further.push(Passage { text: if is_html { display::html_to_text(&text) } else { text }, html });
     }
+    let all = html.iter().chain(further.iter().filter_map(|passage| passage.html.as_ref()));
+    let pictures = fitting(message, &body.inline, all.flat_map(Cleaned::named));
+    let all = html.iter_mut().chain(further.iter_mut().filter_map(|passage| passage.html.as_mut()));
+    html::put_in(all, &embedded(message, &pictures, need)?);
     let text = match (plain, &markup) {
         (Some(plain), _) => plain,
         (None, Some(markup)) => display::html_to_text(markup),
         (None, None) => String::new(),
     };
     // A picture stands in the text or among the files.
-    let inline = body.inline.iter().map(|(_, index)| *index);
-    let unseen = inline.filter(|index| !pictures.iter().any(|picture| picture.number == *index));
+    let shown: BTreeSet<usize> = pictures.iter().map(|picture| picture.number).collect();
+    let unseen = body.inline.iter().map(|(_, index)| *index).filter(|index| !shown.contains(index));
     let numbers: BTreeSet<usize> = rest.iter().chain(late).copied().chain(unseen).collect();
-    let shortened = match (is_cut, &markup, &html) {
-        (true, ..) => Some("message-cut"),
-        (false, Some(_), None) => Some("html-as-text"),
-        (false, ..) => None,
+    let shortened = match (is_cut, as_text) {
+        (true, _) => Some("message-cut"),
+        (false, true) => Some("html-as-text"),
+        (false, false) => None,
     };
     let files = numbers
         .into_iter()
@@ -223,6 +244,29 @@ const PICTURES: u64 = 10 << 20;
 const UNREADABLE: Trouble = Trouble::Internal("a message could not be read from its spool");
 
 impl View {
+    /// Some of it is HTML: it is shown in a frame, all of it.
+    pub fn is_framed(&self) -> bool {
+        self.cleaned().next().is_some()
+    }
+
+    /// Remote pictures that were not loaded, by host.
+    pub fn blocked(&self) -> BTreeMap<&str, usize> {
+        let mut blocked = BTreeMap::new();
+        for (host, count) in self.cleaned().flat_map(|html| &html.blocked) {
+            *blocked.entry(host.as_str()).or_default() += count;
+        }
+        blocked
+    }
+
+    /// Its texts without markup.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        iter::once(self.text.as_str()).chain(self.more.iter().map(|passage| passage.text.as_str()))
+    }
+
+    fn cleaned(&self) -> impl Iterator<Item = &Cleaned> {
+        self.html.iter().chain(self.more.iter().filter_map(|passage| passage.html.as_ref()))
+    }
+
     /// The subject, or words for none.
     pub fn title(&self, chrome: &Chrome) -> String {
         if self.subject.is_empty() { chrome.say("no-subject") } else { self.subject.clone() }
@@ -257,11 +301,35 @@ fn deletes_space(part: &Part) -> bool {
     part.parameters.value("delsp").is_some_and(|word| word.eq_ignore_ascii_case("yes"))
 }
 
-/// A text without a name beside the first one, in the message itself and not in one that it holds.
-fn goes_on(structure: &Structure, index: usize) -> bool {
-    structure.part(index).is_some_and(|part| {
-        part.is("text", "plain") && !part.is_attachment() && part.file_name().is_none() && index != 0
-    }) && structure.ancestors(index).skip(1).all(|holder| holder.is("multipart", "mixed"))
+/// A text without a name beside the first one, in the message itself and not in one that it holds; of what says the same
+/// in other ways, where the first one stands, which `shown` leads to.
+fn goes_on(structure: &Structure, index: usize, shown: &[usize]) -> bool {
+    let is_text = structure.part(index).is_some_and(|part| {
+        let kind = part.is("text", "plain") || part.is("text", "html");
+        kind && !part.is_attachment() && part.file_name().is_none() && index != 0
+    });
+    let holders = holders(structure, index);
+    let mut steps = holders.iter().zip(holders.iter().skip(1));
+    is_text
+        && steps.all(|(inner, outer)| {
+            structure.part(*outer).is_some_and(|holder| {
+                match (holder.kind.as_str(), holder.subtype.as_str()) {
+                    ("multipart", "mixed") => true,
+                    // What is signed comes first, its signature behind (RFC 1847 §2.1).
+                    ("multipart", "signed") => {
+                        holder.children.first().is_some_and(|first| *first as usize == *inner)
+                    }
+                    ("multipart", "alternative") => shown.contains(inner),
+                    _ => false,
+                }
+            })
+        })
+}
+
+/// The numbers of a part and of what holds it, outwards.
+fn holders(structure: &Structure, index: usize) -> Vec<usize> {
+    let parent = |index: &usize| usize::try_from(structure.part(*index)?.parent?).ok();
+    std::iter::successors(Some(index), parent).collect()
 }
 
 /// An ending for a part without a name.
@@ -317,12 +385,13 @@ struct Picture {
 }
 
 /// The pictures that are shown in the places named: of a kind that is shown, as long as they fit.
-fn fitting(message: &Plain, inline: &[(String, usize)], named: Vec<String>) -> Vec<Picture> {
+fn fitting(message: &Plain, inline: &[(String, usize)], named: impl Iterator<Item = String>) -> Vec<Picture> {
     // Of two with one name the first is meant.
     let numbers: HashMap<&str, usize> =
         inline.iter().rev().map(|(name, number)| (name.as_str(), *number)).collect();
     let mut left = PICTURES;
-    let pictures = named.into_iter().filter_map(|name| {
+    let mut seen = BTreeSet::new();
+    let pictures = named.filter(|name| seen.insert(name.clone())).filter_map(|name| {
         let number = *numbers.get(name.as_str())?;
         let part = message.structure.part(number)?;
         let room = left.checked_sub(part.most_octets())?;
@@ -365,6 +434,7 @@ mod tests {
     use crate::base::id::MessageId;
     use crate::mime::scan::Limits;
     use crate::mime::scan::Scanner;
+    use crate::serve::portal::frame;
     use crate::serve::portal::tests::PAYLOADS;
     use crate::serve::portal::tests::skeleton;
     use crate::store::body::Body;
@@ -488,6 +558,66 @@ mod tests {
         let both = [picture("png", "1", PIXEL), picture("gif", "1", PIXEL)];
         let both = both.each_ref().map(String::as_str);
         assert_eq!(related("<img src=cid:1>", &both), (vec!["x.gif".to_owned()], 1), "one name for two");
+    }
+
+    #[test]
+    fn html_below_an_attachment_is_shown() {
+        let plain = "\nbare";
+        let html =
+            |words: &str| format!("Content-Type: text/html\n\n<p>{words}<img src=\"https://t.example/\">");
+        let pdf =
+            "Content-Type: application/pdf; name=a.pdf\nContent-Disposition: inline; filename=a.pdf\n\nx";
+        let multi = |kind: &str, parts: &[&str]| {
+            let boundary = format!("b{}", parts.concat().len());
+            let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
+            format!("Content-Type: multipart/{kind}; boundary={boundary}\n\n{parts}--{boundary}--\n")
+        };
+        let (above, below) = (html("above</div>"), html("below"));
+        let (above, below) = (above.as_str(), below.as_str());
+        let mixed = multi("mixed", &[above, pdf, below]);
+        let too_deep = format!("Content-Type: text/html\n\n{}", "<div>".repeat(400));
+        for (message, files, shown) in [
+            (multi("alternative", &[plain, &mixed]), vec!["a.pdf"], true),
+            (multi("mixed", &[&multi("alternative", &[plain, above]), below]), vec![], true),
+            (
+                multi("signed", &[&mixed, "Content-Type: application/pgp-signature\n\nx"]),
+                vec!["a.pdf", "application-5.asc"],
+                true,
+            ),
+            (multi("signed", &[above, below]), vec!["text-2.html"], false),
+            (multi("alternative", &[plain, above, below]), vec!["text-3.html"], false),
+            (
+                multi("alternative", &[plain, &multi("mixed", &[&too_deep, below])]),
+                vec!["text-4.html"],
+                false,
+            ),
+            (
+                multi("mixed", &[plain, &multi("alternative", &[plain, below])]),
+                vec!["text-3.txt", "text-4.html"],
+                false,
+            ),
+            (
+                multi("mixed", &[above, &below.replace("html\n", "html; name=x.html\n")]),
+                vec!["x.html"],
+                false,
+            ),
+            (
+                multi("mixed", &[above, &format!("Content-Type: message/rfc822\n\n{below}")]),
+                vec!["message-2.eml"],
+                false,
+            ),
+        ] {
+            let view = seen(&message);
+            let names: Vec<_> = view.files.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(names, files, "{message}");
+            let document = frame::document(&view, &html::Words::default());
+            assert_eq!(document.contains("<hr><p>below"), shown, "{document}");
+            assert!(!shown || view.blocked() == BTreeMap::from([("t.example", 2)]) && view.is_framed());
+        }
+        let many = seen(&multi("mixed", &[below; 12]));
+        assert_eq!((many.more.len(), many.files.len()), (MORE, 3), "so many and no more");
+        let footer = seen(&multi("mixed", &[plain, below]));
+        assert!(footer.html.is_none() && footer.is_framed(), "HTML stands in no page itself");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use crate::serve::portal::html::picture::picture_kind;
 pub use crate::serve::portal::html::text::text;
 
 use crate::mime::display;
+use crate::serve::portal::html::picture::Room;
 use crate::serve::portal::html::picture::Seen;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
@@ -58,11 +59,6 @@ impl Cleaned {
         picture::named(&self.html)
     }
 
-    /// Puts its own pictures in their places: every one of `pictures` that it names, and none besides.
-    pub fn put_in(&mut self, pictures: &Pictures) {
-        self.html = picture::resolved(&self.html, pictures);
-    }
-
     /// As it is shown: with the true targets of links, quotations folded.
     pub fn shown(&self, words: &Words) -> String {
         let told = link::told(&self.html, &words.leads_to);
@@ -73,29 +69,54 @@ impl Cleaned {
     }
 }
 
-/// Cleans `html`; `None` when it is too large, too deep or too tangled: then the plain text is shown.
-///
-/// What comes out is cleaned again until that changes nothing: a browser then reads what was judged, and not what its
-/// parser turns that into. `names` are the Content-IDs that came along with it.
-pub fn clean(html: &str, names: &BTreeSet<String>) -> Option<Cleaned> {
-    if html.len() > SIZE || !simple::is_simple(html) {
-        return None;
-    }
-    let until = worked().saturating_add(WORK);
-    let (mut html, blocked) = pass(html, names, until)?;
-    for _ in 0..PASSES {
-        let (again, _) = pass(&html, names, until)?;
-        if markup::ordered(&again) == markup::ordered(&html) {
-            return Some(Cleaned { html, blocked });
-        }
-        html = again;
-    }
-    None
+/// Cleans the HTML of one message, each part of it apart: none can open what another closes.
+pub struct Cleaner {
+    /// Content-IDs that came along with it.
+    names: BTreeSet<String>,
+    /// Octets that may still come.
+    left: usize,
+    /// Processor time of this thread at which the work ends.
+    until: Duration,
 }
 
-/// HTML shown, octets.
+impl Cleaner {
+    /// For one message and the Content-IDs in it.
+    pub fn new(names: BTreeSet<String>) -> Self {
+        Self { names, left: SIZE, until: worked().saturating_add(WORK) }
+    }
+
+    /// Cleans `html`; `None` when it is too large, too deep or too tangled: then the plain text is shown.
+    ///
+    /// What comes out is cleaned again until that changes nothing: a browser then reads what was judged, and not what
+    /// its parser turns that into.
+    pub fn clean(&mut self, html: &str) -> Option<Cleaned> {
+        self.left = self.left.checked_sub(html.len())?;
+        if !simple::is_simple(html) {
+            return None;
+        }
+        let (mut html, blocked) = pass(html, &self.names, self.until)?;
+        for _ in 0..PASSES {
+            let (again, _) = pass(&html, &self.names, self.until)?;
+            if markup::ordered(&again) == markup::ordered(&html) {
+                return Some(Cleaned { html, blocked });
+            }
+            html = again;
+        }
+        None
+    }
+}
+
+/// Puts the pictures of one message in their places in all of its HTML; places for others stay empty.
+pub fn put_in<'a>(parts: impl Iterator<Item = &'a mut Cleaned>, pictures: &Pictures) {
+    let mut room = Room::new(pictures);
+    for part in parts {
+        part.html = picture::resolved(&part.html, pictures, &mut room);
+    }
+}
+
+/// HTML shown of one message, octets.
 pub const SIZE: usize = 1 << 20;
-/// Processor time for cleaning one document; an ordinary one of that size takes a quarter. A build that is not optimised
+/// Processor time for cleaning one message; an ordinary one of that size takes a quarter. A build that is not optimised
 /// works ten times as long.
 const WORK: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5_000 } else { 400 });
 /// Times that the outcome may still change.

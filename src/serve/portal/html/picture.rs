@@ -77,12 +77,34 @@ fn content_id(tag: &str) -> Option<String> {
     Url::parse(&url).ok().map(|url| decoded(url.path()))
 }
 
-/// Puts the pictures that came along in their places: each once, and again as long as there is room.
-pub fn resolved(html: &str, pictures: &Pictures) -> String {
+/// What pictures may take in one document: each once what it needs, and again what is left.
+pub struct Room {
+    /// Names of those that stand nowhere yet.
+    fresh: BTreeSet<String>,
+    /// Octets for those that stand somewhere.
+    left: usize,
+}
+
+impl Room {
+    /// For these pictures.
+    pub fn new(pictures: &Pictures) -> Self {
+        let once = pictures.values().map(String::len).sum();
+        Self { fresh: pictures.keys().cloned().collect(), left: (INLINE / 3 * 4).saturating_sub(once) }
+    }
+
+    fn take(&mut self, name: &str, length: usize) -> bool {
+        if self.fresh.remove(name) {
+            return true;
+        }
+        let left = self.left.checked_sub(length);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+/// Puts the pictures that came along in their places.
+pub fn resolved(html: &str, pictures: &Pictures, room: &mut Room) -> String {
     let mut out = String::with_capacity(html.len());
-    let mut fresh: BTreeSet<String> = named(html).into_iter().collect();
-    let once: usize = fresh.iter().filter_map(|name| pictures.get(name)).map(String::len).sum();
-    let mut room = (INLINE / 3 * 4).saturating_sub(once);
     for piece in pieces(html) {
         let Piece::Start(tag, "img") = piece else {
             out.push_str(piece.written());
@@ -92,9 +114,7 @@ pub fn resolved(html: &str, pictures: &Pictures) -> String {
             out.push_str(tag);
             continue;
         };
-        let is_first = fresh.remove(&name);
-        let data = pictures.get(&name).filter(|data| is_first || data.len() <= room);
-        room = room.saturating_sub(data.filter(|_| !is_first).map_or(0, String::len));
+        let data = pictures.get(&name).filter(|data| room.take(&name, data.len()));
         let (before, behind) = tag.split_once(" src=\"").unwrap_or((tag, ""));
         let behind = behind.split_once('"').map_or("", |(_, behind)| behind);
         out.push_str(before);

@@ -127,8 +127,8 @@ fn words() -> Words {
 
 /// With all of these pictures put in.
 fn clean(html: &str, pictures: &Pictures) -> Option<Cleaned> {
-    let mut cleaned = super::clean(html, &pictures.keys().cloned().collect())?;
-    cleaned.put_in(pictures);
+    let mut cleaned = Cleaner::new(pictures.keys().cloned().collect()).clean(html)?;
+    put_in([&mut cleaned].into_iter(), pictures);
     Some(cleaned)
 }
 
@@ -238,6 +238,26 @@ fn one_picture_a_thousand_times_is_bounded() {
 }
 
 #[test]
+fn pictures_in_several_parts_share_their_room() {
+    let pictures =
+        Pictures::from([("a".to_owned(), format!("data:image/png;base64,{}", "A".repeat(6 << 20)))]);
+    let mut cleaner = Cleaner::new(pictures.keys().cloned().collect());
+    let mut parts: Vec<_> = (0..8).map(|_| cleaner.clean("<img src=cid:a>").unwrap()).collect();
+    put_in(parts.iter_mut(), &pictures);
+    let shown: Vec<_> = parts.iter().map(|part| part.html.contains("src=")).collect();
+    assert_eq!(shown.iter().filter(|shown| **shown).count(), 2, "{shown:?}");
+}
+
+#[test]
+fn what_one_message_may_cost_is_shared_by_its_parts() {
+    let mut cleaner = Cleaner::new(BTreeSet::new());
+    let half = "x".repeat(SIZE / 2);
+    assert!(cleaner.clean(&half).is_some() && cleaner.clean(&half[1..]).is_some());
+    assert!(cleaner.clean("xx").is_none(), "too large together");
+    assert!(cleaner.clean("x").is_some(), "what still fits is shown");
+}
+
+#[test]
 fn what_would_cost_too_much_is_not_parsed() {
     let many: String = (0..100_000).map(|n| format!(" a{n}=1")).collect();
     let tangle: String = (0..200).map(|n| format!("<b id={n}>")).collect();
@@ -326,6 +346,19 @@ proptest! {
     #[test]
     fn payloads_in_pieces_become_harmless(joined in proptest::collection::vec(proptest::sample::select(pieces()), 0..40)) {
         assert_clean(&joined.concat());
+    }
+
+    #[test]
+    fn one_part_closes_nothing_of_another(
+        parts in proptest::collection::vec(proptest::collection::vec(proptest::sample::select(pieces()), 0..20), 2..4),
+    ) {
+        let mut cleaner = Cleaner::new(BTreeSet::new());
+        let parts: Option<Vec<String>> =
+            parts.iter().map(|part| cleaner.clean(&part.concat()).map(|cleaned| cleaned.html)).collect();
+        if let Some(parts) = parts {
+            let joined = parts.join("<hr>");
+            prop_assert_eq!(markup::ordered(&cleaned(&joined).html), markup::ordered(&joined));
+        }
     }
 
     #[test]
