@@ -332,19 +332,24 @@ fn holders(structure: &Structure, index: usize) -> Vec<usize> {
     std::iter::successors(Some(index), parent).collect()
 }
 
-/// An ending for a part without a name.
+/// An ending for a part without a name; one that is not known gets none, which is no danger.
 fn ending(part: &Part) -> &'static str {
     match (part.kind.as_str(), part.subtype.as_str()) {
-        ("text", "plain") => ".txt",
         ("text", "html") => ".html",
         ("text", "calendar") => ".ics",
+        ("message", "rfc822" | "global") => ".eml",
+        ("text" | "message", _) => ".txt",
         ("image", "png") => ".png",
         ("image", "jpeg") => ".jpg",
         ("image", "gif") => ".gif",
+        ("image", "webp") => ".webp",
+        ("image", "heic") => ".heic",
+        ("image", "bmp") => ".bmp",
+        ("image", "tiff") => ".tiff",
+        ("image", "svg+xml") => ".svg",
         ("application", "pdf") => ".pdf",
         ("application", "pgp-signature" | "pgp-keys" | "pgp-encrypted") => ".asc",
-        ("message", _) if part.shape == Shape::Message => ".eml",
-        _ => ".bin",
+        _ => "",
     }
 }
 
@@ -618,6 +623,43 @@ mod tests {
         assert_eq!((many.more.len(), many.files.len()), (MORE, 3), "so many and no more");
         let footer = seen(&multi("mixed", &[plain, below]));
         assert!(footer.html.is_none() && footer.is_framed(), "HTML stands in no page itself");
+    }
+
+    #[test]
+    fn parts_without_a_name_are_no_programs() {
+        for (kind, types, names) in [
+            (
+                "report; report-type=delivery-status",
+                &["text/plain", "message/delivery-status", "text/rfc822-headers"][..],
+                &["message-2.txt", "text-3.txt"][..],
+            ),
+            (
+                "report; report-type=disposition-notification",
+                &["text/plain", "message/disposition-notification", "message/rfc822"],
+                &["message-2.txt", "message-3.eml"],
+            ),
+            ("alternative", &["text/plain", "text/x-amp-html", "text/html"], &["text-2.txt"]),
+            (
+                "mixed",
+                &[
+                    "text/plain",
+                    "text/markdown",
+                    "image/heic",
+                    "image/x-emf",
+                    "application/octet-stream",
+                    "audio/amr",
+                ],
+                &["text-2.txt", "image-3.heic", "image-4", "application-5", "audio-6"],
+            ),
+        ] {
+            let parts: String =
+                types.iter().map(|kind| format!("--b\nContent-Type: {kind}\n\nx: y\n")).collect();
+            let view = seen(&format!("Content-Type: multipart/{kind}; boundary=b\n\n{parts}--b--\n"));
+            assert_eq!(view.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
+            for file in view.files {
+                assert_eq!(file.kind.danger(), None, "{}", file.name);
+            }
+        }
     }
 
     #[test]
