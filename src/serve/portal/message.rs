@@ -125,9 +125,6 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         note_seen(portal, &signed, place).await;
     }
     let chrome = &visit.chrome;
-    let blocked = view.blocked().into_iter().map(|(host, count)| {
-        chrome.words("blocked-text", &[("n", count.into()), ("from_host", host.into())])
-    });
     let page = Message {
         page: chrome,
         path: place.path(),
@@ -135,7 +132,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
         security: Security::new(chrome, place, &message, &view.from_address, proof),
         shortened: view.shortened.map(|id| chrome.say(id)),
-        blocked: blocked.collect(),
+        blocked: blocked(chrome, &view),
         frame: view.is_framed().then(|| height(&view)),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
@@ -146,6 +143,14 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         copies: view.copies,
     };
     page::html(StatusCode::OK, &page)
+}
+
+/// What is said of pictures that were not loaded, a line for each host.
+pub fn blocked(chrome: &Chrome, view: &View) -> Vec<String> {
+    let line = |(host, count): (&str, usize)| {
+        chrome.words("blocked-text", &[("n", count.into()), ("from_host", host.into())])
+    };
+    view.blocked().into_iter().map(line).collect()
 }
 
 /// A frame's height by the length of its text, since no script may measure it.

@@ -5,6 +5,7 @@ use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
 use crate::serve::portal::frame;
 use crate::serve::portal::headers::Policy;
+use crate::serve::portal::message;
 use crate::serve::portal::message::ListedFile;
 use crate::serve::portal::message::Security;
 use crate::serve::portal::page;
@@ -29,6 +30,8 @@ struct Print<'a> {
     expires: Option<String>,
     security: Security,
     files: Vec<ListedFile>,
+    shortened: Option<String>,
+    blocked: Vec<String>,
     /// Cleaned.
     html: String,
 }
@@ -56,9 +59,39 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
         security: Security::new(chrome, place, &message, &view.from_address, proof),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
+        shortened: view.shortened.map(|id| chrome.say(id)),
+        blocked: message::blocked(chrome, &view),
         html,
     };
     let mut answer = page::html(StatusCode::OK, &page)?;
     answer.extensions_mut().insert(Policy::Frame);
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::portal::tests::ALICE;
+    use crate::serve::portal::tests::World;
+
+    #[tokio::test]
+    async fn paper_says_what_the_page_says() {
+        let world = World::new().await;
+        let bob = world.opened().await;
+        let long = "words of a long text\n".repeat(60_000);
+        let message = format!(
+            "From: {ALICE}\nTo: bob@mail.example\nSubject: [secure] long\nMessage-ID: <long@weber-roth.example>\n\n{long}"
+        );
+        world.send("bob@mail.example", &message).await;
+        for (number, lines) in [
+            (1, ["Pictures from other servers were not loaded", "spy.example"].as_slice()),
+            (2, &["This message is too long to be shown whole."]),
+        ] {
+            let page = world.get(&format!("/mailbox/inbox/{number}"), &bob).await.text();
+            let paper = world.get(&format!("/mailbox/inbox/{number}/print"), &bob).await.text();
+            let (above, _) = paper.split_once("<hr>").unwrap();
+            for line in lines {
+                assert!(page.contains(line) && above.contains(line), "{line} in {above}");
+            }
+        }
+    }
 }
