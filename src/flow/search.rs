@@ -236,7 +236,17 @@ fn look(plain: &Plain, words: &Words) -> Result<Looked, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::MessageId;
+    use crate::base::time::Time;
+    use crate::mime::scan::Limits;
+    use crate::mime::scan::Scanner;
+    use crate::store::body::Body;
+    use crate::store::record::Fingerprint;
+    use crate::store::record::Flags;
+    use crate::store::record::MessageRecord;
+    use crate::store::spool::SpoolDir;
     use proptest::prelude::*;
+    use std::io::Write;
 
     #[test]
     fn the_same_word_however_it_is_written() {
@@ -272,6 +282,34 @@ mod tests {
             assert!(Words::parse(nothing).is_none(), "{nothing:?}");
         }
         assert_eq!(Words::parse(&"x ".repeat(1_000)).unwrap().0.len(), MOST_WORDS);
+    }
+
+    #[test]
+    fn words_of_html_are_found_wherever_they_stand() {
+        let filler = "long ".repeat(2_000);
+        let message = format!(
+            "Subject: s\r\nContent-Type: text/html\r\n\r\n<p>{filler}</p><!----><p>behind</p><div>one</div><div>two</div>\
+             <style type=\"text/css\">p {{ color: crimson }}</style>"
+        );
+        let structure = Scanner::scan(message.as_bytes(), Limits::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolDir::open(dir.path()).unwrap().begin();
+        spool.write_all(message.as_bytes()).unwrap();
+        let record = MessageRecord {
+            id: MessageId::new([1; 16]),
+            arrived: Time(0),
+            size: message.len() as u64,
+            body: Body::Inline(Vec::new()),
+            certificate: Fingerprint(vec![0; 20]),
+            sender: None,
+            message_id: None,
+        };
+        let plain =
+            Plain { uid: Uid(1), record, flags: Flags::default(), spool: spool.finish().unwrap(), structure };
+        for (typed, want) in [("behind", true), ("one two", true), ("onetwo", false), ("crimson", false)] {
+            let looked = look(&plain, &Words::parse(typed).unwrap()).unwrap_or_else(|_| panic!("{typed}"));
+            assert_eq!((looked.hit, looked.cut), (want, false), "{typed}");
+        }
     }
 
     proptest! {

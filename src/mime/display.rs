@@ -1,6 +1,7 @@
 //! What strangers wrote, made fit to be shown: text as HTML, file names, lines of a list.
 
 use crate::base::address::Domain;
+use crate::mime::html_text;
 
 /// Text as HTML for an element that keeps white space (`white-space: pre-wrap`): escaped, with `http`, `https` and
 /// `mailto` links that can be followed. Controls that turn the direction of text around are left out.
@@ -227,7 +228,7 @@ fn is_reserved(stem: &str) -> bool {
 
 /// HTML as text: for the first words of a list, for search, and where HTML is too big or too deep to be shown.
 pub fn html_to_text(html: &str) -> String {
-    mail_parser::decoders::html::html_to_text(html)
+    html_text::text(html)
 }
 
 #[cfg(test)]
@@ -311,11 +312,6 @@ mod tests {
     /// What grew with the square of the length would take minutes here.
     #[test]
     fn bombs_cost_no_more_than_their_length() {
-        for piece in ["<", "&", "<!--", "<a ", "<style>", "<p>", "&amp", "<script", "=\"", "</", "&#x;", " "]
-        {
-            let bomb = piece.repeat(400_000 / piece.len());
-            assert!(html_to_text(&bomb).len() <= bomb.len(), "{piece}");
-        }
         for piece in ["http://", "https://a)", "http://_)))", "mailto:", "http://a@", "(", ".", "https://ü."]
         {
             let bomb = piece.repeat(200_000 / piece.len());
@@ -325,13 +321,6 @@ mod tests {
                 "{piece}"
             );
         }
-    }
-
-    #[test]
-    fn html_becomes_text() {
-        let text =
-            html_to_text("<html><head><title>t</title></head><body><p>Hello&nbsp;<b>you</b></p>x</body>");
-        assert!(text.contains("Hello") && text.contains("you") && !text.contains('<'), "{text}");
     }
 
     proptest! {

@@ -17,6 +17,7 @@ pub mod file_kind;
 pub mod flowed;
 mod fold;
 pub mod header;
+pub mod html_text;
 #[cfg(test)]
 mod odd;
 pub mod parameter;

@@ -1,5 +1,7 @@
 //! Whether a parser will make short work of somebody's HTML: counted in one pass before it gets to see it.
 
+use crate::mime::html_text;
+use crate::mime::html_text::Token;
 use std::collections::HashMap;
 
 /// Elements in each other.
@@ -13,37 +15,15 @@ const TANGLE: usize = 200_000;
 ///
 /// A tree builder does quadratic work on a million attributes or on formatting elements that are never
 /// closed, so one linear pass counts them first. It follows the tokeniser's rules for tags, quotes, comments
-/// and raw text. Markup that is made for it can fool it; [`super::clean`] has a limit of time besides.
+/// and raw text. Markup that is made for it can fool it; [`super::Cleaner`] has a limit of time besides.
 pub fn is_simple(html: &str) -> bool {
     let mut scopes: Vec<Scope> = vec![Scope::default()];
     let (mut depth, mut formatting, mut tangle) = (0_usize, 0_usize, 0_usize);
     let mut rest = html;
     while let Some(at) = rest.find('<') {
-        rest = rest.get(at + 1..).unwrap_or_default();
-        if let Some(comment) = rest.strip_prefix("!--") {
-            rest = behind_comment(comment);
-            continue;
-        }
-        // What a parser takes for a comment ends at the first `>`, quoted or not.
-        let behind_slash =
-            rest.strip_prefix('/').filter(|behind| !behind.starts_with(|c: char| c.is_ascii_alphabetic()));
-        if rest.starts_with(['!', '?']) || behind_slash.is_some() {
-            rest = rest.find('>').and_then(|end| rest.get(end + 1..)).unwrap_or_default();
-            continue;
-        }
-        let closes = rest.starts_with('/');
-        let name: String = rest
-            .trim_start_matches('/')
-            .chars()
-            .take_while(|c| !c.is_ascii_whitespace() && !matches!(c, '/' | '>'))
-            .take(16)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            continue;
-        }
-        let (attributes, end) = tag(rest);
-        rest = rest.get(end..).unwrap_or_default();
+        let (token, behind) = html_text::token(rest.get(at + 1..).unwrap_or_default());
+        rest = behind;
+        let Token::Tag { name, closes, attributes } = token else { continue };
         if attributes > ATTRIBUTES {
             return false;
         }
@@ -68,8 +48,8 @@ pub fn is_simple(html: &str) -> bool {
         if depth > DEPTH || tangle > TANGLE {
             return false;
         }
-        if RAW.contains(&name.as_str()) {
-            rest = behind_raw(rest, &name);
+        if html_text::RAW.contains(&name.as_str()) {
+            rest = html_text::behind_raw(rest, &name);
             depth = depth.saturating_sub(1);
             if let Some(count) = scopes.last_mut().and_then(|scope| scope.open.get_mut(&name)) {
                 *count = count.saturating_sub(1);
@@ -107,58 +87,6 @@ fn close(scopes: &mut Vec<Scope>, name: &str) -> (usize, usize) {
     }
 }
 
-/// Counts the attributes of a tag whose name `text` begins with; and where the tag ends.
-fn tag(text: &str) -> (usize, usize) {
-    let mut attributes = 0;
-    let mut quote = None;
-    let mut before = b' ';
-    for (at, byte) in text.bytes().enumerate() {
-        match quote {
-            Some(mark) if byte == mark => quote = None,
-            Some(_) => {}
-            None if byte == b'>' => return (attributes, at + 1),
-            None if matches!(byte, b'"' | b'\'') && before == b'=' => quote = Some(byte),
-            None if byte.is_ascii_whitespace() || byte == b'/' => {
-                attributes += usize::from(!before.is_ascii_whitespace() && before != b'=');
-                if before == b'=' {
-                    continue;
-                }
-            }
-            None => {}
-        }
-        before = byte;
-    }
-    (attributes, text.len())
-}
-
-/// What follows a comment, of which the start is taken off: `>` and `->` end an empty one, `--!>` any.
-fn behind_comment(text: &str) -> &str {
-    if let Some(rest) = text.strip_prefix('>').or(text.strip_prefix("->")) {
-        return rest;
-    }
-    let mut rest = text;
-    while let Some(at) = rest.find("--") {
-        let behind = rest.get(at + 2..).unwrap_or_default();
-        if let Some(rest) = behind.strip_prefix('>').or(behind.strip_prefix("!>")) {
-            return rest;
-        }
-        rest = rest.get(at + 1..).unwrap_or_default();
-    }
-    ""
-}
-
-/// What follows the end tag of an element whose content is no markup.
-fn behind_raw<'a>(text: &'a str, name: &str) -> &'a str {
-    let mut rest = text;
-    while let Some(at) = rest.find("</") {
-        rest = rest.get(at + 2..).unwrap_or_default();
-        if rest.get(..name.len()).is_some_and(|given| given.eq_ignore_ascii_case(name)) {
-            return rest.find('>').and_then(|end| rest.get(end + 1..)).unwrap_or_default();
-        }
-    }
-    ""
-}
-
 /// Elements that a parser opens again where they were not closed.
 const FORMATTING: &[&str] =
     &["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
@@ -172,7 +100,3 @@ const LEAVES: &[&str] = &[
     "area", "base", "br", "col", "colgroup", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta",
     "option", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr",
 ];
-
-/// Elements whose content is text whatever it looks like.
-const RAW: &[&str] =
-    &["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp", "noscript"];
