@@ -15,29 +15,29 @@ use crate::serve::portal::view::Place;
 use crate::store::record::Uid;
 use std::time::Duration;
 
-/// What was typed, and to which message.
-pub struct Draft {
-    place: String,
-    /// What was typed.
-    pub typed: Typed,
+/// Keeps what was typed as an answer to the message there; false when there is no room for it.
+pub fn keep(portal: &Portal, cookie: &Secret<String>, place: Place, typed: &Typed) -> bool {
+    portal.sessions.keep_draft(cookie.expose(), &place.name(), &written(typed), &*portal.flow.random)
 }
 
-impl Draft {
-    /// As one text: place, receivers and subject are one line each.
-    fn text(&self) -> Secret<String> {
-        let Typed { to_all, subject, body } = &self.typed;
-        let to = if *to_all { "all" } else { "sender" };
-        Secret::new(format!("{}\n{to}\n{subject}\n{body}", self.place))
-    }
+/// What was typed there before.
+pub fn kept(portal: &Portal, signed: &Signed, place: Place) -> Option<Typed> {
+    read(&portal.sessions.draft(signed.cookie.expose(), &place.name())?)
+}
 
-    /// Reads it back, if it belongs to this message.
-    pub fn read(text: &Secret<String>, place: Place) -> Option<Self> {
-        let mut lines = text.expose().splitn(4, '\n');
-        let mut line = || lines.next().map(ToOwned::to_owned);
-        let (found, to, subject, body) = (line()?, line()?, line()?, line()?);
-        let typed = Typed { to_all: to == "all", subject, body };
-        (found == place.name()).then_some(Self { place: found, typed })
-    }
+/// As one text: receivers and subject are one line each.
+fn written(typed: &Typed) -> Secret<String> {
+    let Typed { to_all, subject, body } = typed;
+    let to = if *to_all { "all" } else { "sender" };
+    Secret::new(format!("{to}\n{subject}\n{body}"))
+}
+
+/// Reads it back.
+fn read(text: &Secret<String>) -> Option<Typed> {
+    let mut lines = text.expose().splitn(3, '\n');
+    let mut line = || lines.next().map(ToOwned::to_owned);
+    let (to, subject, body) = (line()?, line()?, line()?);
+    Some(Typed { to_all: to == "all", subject, body })
 }
 
 /// `POST /mailbox/<folder>/<uid>/draft`: keeps what was typed; the page stays as it is.
@@ -53,8 +53,7 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     if fields.is_set("once") && !reply::names(fields.text("once"), message.record.id) {
         return Err(Trouble::NotFound);
     }
-    let draft = Draft { place: place.name(), typed: Typed::of(&fields) };
-    if portal.sessions.keep_draft(signed.cookie.expose(), &draft.text(), &*portal.flow.random) {
+    if keep(portal, &signed.cookie, place, &Typed::of(&fields)) {
         Ok(no_content())
     } else {
         Err(Trouble::Busy(SOON))
@@ -69,17 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_comes_back_for_its_message_alone() {
-        let seven = Place::read("inbox", "7").unwrap();
+    fn it_comes_back_as_it_was() {
         let typed = Typed { to_all: true, subject: "Re: x".into(), body: "one\r\n\ntwo\n".into() };
-        let text = Draft { place: seven.name(), typed }.text();
-        let back = Draft::read(&text, seven).unwrap().typed;
+        let back = read(&written(&typed)).unwrap();
         assert_eq!((back.to_all, &*back.subject, &*back.body), (true, "Re: x", "one\r\n\ntwo\n"));
-        for (folder, uid) in [("inbox", "8"), ("sent", "7")] {
-            assert!(Draft::read(&text, Place::read(folder, uid).unwrap()).is_none());
-        }
-        for text in ["", "inbox/7", "inbox/7\nall\nsubject"] {
-            assert!(Draft::read(&Secret::new(text.into()), seven).is_none(), "{text}");
+        for text in ["", "all", "all\nsubject"] {
+            assert!(read(&Secret::new(text.into())).is_none(), "{text}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::flow::sign_in::Unlocked;
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
-use crate::serve::portal::draft::Draft;
+use crate::serve::portal::draft;
 use crate::serve::portal::form;
 use crate::serve::portal::form::Form as Fields;
 use crate::serve::portal::notice::Notice;
@@ -93,10 +93,8 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
     let (place, message) = view::open(portal, &mut visit, &signed).await?;
     let chrome = around(visit.chrome, place);
     let mut form = form(portal, &chrome, place, message).await?;
-    if let Some(draft) =
-        portal.sessions.draft(signed.cookie.expose()).and_then(|text| Draft::read(&text, place))
-    {
-        form.fill(draft.typed);
+    if let Some(typed) = draft::kept(portal, &signed, place) {
+        form.fill(typed);
         form.kept = true;
     }
     if form.sender.is_empty() {
@@ -200,7 +198,7 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     };
     match once(portal, &signed, fields.text("once"), reply).await? {
         Ok(()) => {
-            portal.sessions.forget_draft(signed.cookie.expose());
+            portal.sessions.forget_draft(signed.cookie.expose(), &place.name());
             page::see_other("/mailbox/sent?sent=1")
         }
         Err(error) => {

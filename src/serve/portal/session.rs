@@ -37,8 +37,8 @@ struct Session {
     used: Duration,
     first_look: bool,
     grant: Option<Grant>,
-    /// What was typed and not sent, sealed under the cookie.
-    draft: Option<Vec<u8>>,
+    /// What was typed and not sent, sealed under the cookie, each by the message it answers; the latest first.
+    drafts: VecDeque<(String, Vec<u8>)>,
     /// The latest forms of answers that were sent off.
     turns: VecDeque<([u8; 32], Turn)>,
     /// On its way to mail that goes directly.
@@ -159,7 +159,7 @@ impl Sessions {
             used: running,
             first_look,
             grant: None,
-            draft: None,
+            drafts: VecDeque::new(),
             turns: VecDeque::new(),
             direct: Direct::default(),
             life: CancellationToken::new().drop_guard(),
@@ -236,23 +236,33 @@ impl Sessions {
         session.grant.take_if(|grant| running < grant.until && grant.fits(passphrase)).is_some()
     }
 
-    /// Keeps what was typed, in the place of what was kept before; false when there is no room for it.
-    pub fn keep_draft(&self, cookie: &str, text: &Secret<String>, random: &dyn Random) -> bool {
+    /// Keeps what was typed at a place, instead of what was kept for it before; beyond [`DRAFTS_EACH`] the oldest goes.
+    /// False when there is no room for it: then what was kept before stays.
+    pub fn keep_draft(&self, cookie: &str, place: &str, text: &Secret<String>, random: &dyn Random) -> bool {
         let Some(cookie) = SessionCookie::parse(cookie) else { return false };
         let mut table = self.lock();
         let own = cookie.table_key();
-        let room = text.expose().len() <= DRAFTS.saturating_sub(held(&table, &own));
+        let others = held(&table, &own);
         let Some(session) = table.get_mut(&own) else { return false };
-        session.draft = room.then(|| cookie.seal_draft(session.mailbox, text, random));
-        room
+        let stay = session.drafts.iter().filter(|(kept, _)| kept != place).take(DRAFTS_EACH - 1);
+        let stay: usize = stay.map(|(_, sealed)| sealed.len()).sum();
+        if text.expose().len() > DRAFTS.saturating_sub(others + session.own_key() + stay) {
+            return false;
+        }
+        session.drafts.retain(|(kept, _)| kept != place);
+        session.drafts.truncate(DRAFTS_EACH - 1);
+        let sealed = cookie.seal_draft(session.mailbox, text, random);
+        session.drafts.push_front((place.to_owned(), sealed));
+        true
     }
 
-    /// What was typed.
-    pub fn draft(&self, cookie: &str) -> Option<Secret<String>> {
+    /// What was typed at a place.
+    pub fn draft(&self, cookie: &str, place: &str) -> Option<Secret<String>> {
         let cookie = SessionCookie::parse(cookie)?;
         let table = self.lock();
         let session = table.get(&cookie.table_key())?;
-        cookie.open_draft(session.mailbox, session.draft.as_ref()?).ok()
+        let (_, sealed) = session.drafts.iter().find(|(kept, _)| kept == place)?;
+        cookie.open_draft(session.mailbox, sealed).ok()
     }
 
     /// The turn of a form, by the digest of all that is in it; the same for every request that brings the same.
@@ -274,8 +284,11 @@ impl Sessions {
         let Some(cookie) = SessionCookie::parse(cookie) else { return false };
         let mut table = self.lock();
         let own = cookie.table_key();
-        let room = key.certificate.len() <= DRAFTS.saturating_sub(held(&table, &own));
-        let Some(session) = table.get_mut(&own).filter(|_| room) else { return false };
+        let others = held(&table, &own);
+        let Some(session) = table.get_mut(&own) else { return false };
+        if key.certificate.len() > DRAFTS.saturating_sub(others + session.typed()) {
+            return false;
+        }
         session.direct = Direct { own: Some(key), trial: None };
         true
     }
@@ -309,11 +322,11 @@ impl Sessions {
         }
     }
 
-    /// It was sent.
-    pub fn forget_draft(&self, cookie: &str) {
+    /// What was typed at a place was sent.
+    pub fn forget_draft(&self, cookie: &str, place: &str) {
         let Some(cookie) = SessionCookie::parse(cookie) else { return };
         if let Some(session) = self.lock().get_mut(&cookie.table_key()) {
-            session.draft = None;
+            session.drafts.retain(|(kept, _)| kept != place);
         }
     }
 
@@ -369,6 +382,16 @@ impl Session {
         self.life.token().clone()
     }
 
+    /// Octets of all that was typed.
+    fn typed(&self) -> usize {
+        self.drafts.iter().map(|(_, sealed)| sealed.len()).sum()
+    }
+
+    /// Octets of the key that its owner brought.
+    fn own_key(&self) -> usize {
+        self.direct.own.as_ref().map_or(0, |own| own.certificate.len())
+    }
+
     fn is_live(&self, running: Duration) -> bool {
         running.saturating_sub(self.used) < IDLE && running.saturating_sub(self.begun) < LIFE
     }
@@ -377,11 +400,7 @@ impl Session {
 /// Octets that all sessions but one keep for their owners.
 fn held(table: &HashMap<[u8; 32], Session>, but: &[u8; 32]) -> usize {
     let others = table.iter().filter(|(key, _)| *key != but).map(|(_, session)| session);
-    let each = |session: &Session| {
-        let own = session.direct.own.as_ref().map_or(0, |own| own.certificate.len());
-        own + session.draft.as_ref().map_or(0, Vec::len)
-    };
-    others.map(each).sum()
+    others.map(|session| session.own_key() + session.typed()).sum()
 }
 
 fn remove_oldest(table: &mut HashMap<[u8; 32], Session>, mailbox: Option<MailboxId>) {
@@ -405,6 +424,8 @@ pub const GRANT: Duration = Duration::from_secs(10 * 60);
 const TURNS: usize = 16;
 /// Octets of what was typed or brought in all sessions together.
 const DRAFTS: usize = 32 << 20;
+/// Answers that one session keeps at once.
+const DRAFTS_EACH: usize = 8;
 /// Sessions of one mailbox.
 const EACH: usize = 8;
 /// Sessions in all.

@@ -128,33 +128,66 @@ fn an_owner_sees_and_ends_what_is_theirs() {
 }
 
 #[test]
-fn what_was_typed_is_kept_for_its_session_alone() {
+fn what_was_typed_is_kept_for_its_session_and_place_alone() {
     let random = Counting::default();
     let key = MailboxKey::generate(&random);
     let sessions = Sessions::default();
     let secret = |text: &str| Secret::new(text.to_owned());
     let [cookie, other] = [M, M].map(|mailbox| sessions.begin(of(mailbox, false), &key, minutes(0), &random));
-    assert!(sessions.draft(cookie.expose()).is_none());
+    let keep = |cookie: &Secret<String>, place: &str, text: &str| {
+        sessions.keep_draft(cookie.expose(), place, &secret(text), &random)
+    };
+    let kept = |cookie: &Secret<String>, place: &str| {
+        sessions.draft(cookie.expose(), place).map(|text| text.expose().clone()).unwrap_or_default()
+    };
+    assert_eq!(kept(&cookie, "inbox/1"), "");
     for text in ["first", "second"] {
-        assert!(sessions.keep_draft(cookie.expose(), &secret(text), &random));
+        assert!(keep(&cookie, "inbox/1", text));
     }
-    assert_eq!(sessions.draft(cookie.expose()).unwrap().expose(), "second");
-    assert!(sessions.draft(other.expose()).is_none() && sessions.draft("x").is_none());
-    let sealed = sessions.lock().values().find_map(|session| session.draft.clone()).unwrap();
+    assert_eq!(kept(&cookie, "inbox/1"), "second");
+    assert_eq!((kept(&other, "inbox/1"), kept(&cookie, "sent/1")), (String::new(), String::new()));
+    assert!(sessions.draft("x", "inbox/1").is_none());
+    let sealed = sessions.lock().values().flat_map(|session| session.drafts.clone()).next().unwrap().1;
     assert!(!sealed.windows(6).any(|at| at == b"second"), "in memory it is sealed");
 
     let large = "x".repeat(DRAFTS - 100);
-    assert!(sessions.keep_draft(other.expose(), &secret(&large), &random));
-    assert!(!sessions.keep_draft(cookie.expose(), &secret(&"y".repeat(200)), &random), "no room");
-    assert!(sessions.draft(cookie.expose()).is_none(), "an old text would be a wrong one");
-    sessions.forget_draft(other.expose());
-    assert!(sessions.draft(other.expose()).is_none());
-    assert!(sessions.keep_draft(cookie.expose(), &secret("third"), &random));
+    assert!(keep(&other, "inbox/1", &large));
+    assert!(!keep(&cookie, "inbox/1", &"y".repeat(200)), "no room");
+    assert_eq!(kept(&cookie, "inbox/1"), "second", "the former text stays");
+    assert!(!keep(&other, "inbox/2", &"y".repeat(200)), "its own others count too");
+    sessions.forget_draft(other.expose(), "inbox/1");
+    assert_eq!(kept(&other, "inbox/1"), "");
+    assert!(keep(&cookie, "inbox/1", "third"));
     sessions.end(cookie.expose());
-    assert!(
-        sessions.draft(cookie.expose()).is_none()
-            && !sessions.keep_draft(cookie.expose(), &secret("x"), &random)
-    );
+    assert!(kept(&cookie, "inbox/1").is_empty() && !keep(&cookie, "inbox/1", "x"));
+}
+
+#[test]
+fn answers_to_several_messages_are_kept_side_by_side() {
+    let random = Counting::default();
+    let key = MailboxKey::generate(&random);
+    let sessions = Sessions::default();
+    let cookie = sessions.begin(of(M, false), &key, minutes(0), &random);
+    let place = |n: usize| format!("inbox/{n}");
+    let keep = |n: usize| {
+        let text = Secret::new(format!("to {n}"));
+        assert!(sessions.keep_draft(cookie.expose(), &place(n), &text, &random));
+    };
+    let kept = || {
+        let is_kept = |n: &usize| {
+            let text = sessions.draft(cookie.expose(), &place(*n));
+            text.is_some_and(|text| *text.expose() == format!("to {n}"))
+        };
+        (1..=DRAFTS_EACH + 1).filter(is_kept).collect::<Vec<_>>()
+    };
+    (1..=DRAFTS_EACH).for_each(keep);
+    assert_eq!(kept(), (1..=DRAFTS_EACH).collect::<Vec<_>>());
+    sessions.forget_draft(cookie.expose(), &place(2));
+    assert_eq!(kept(), [1, 3, 4, 5, 6, 7, 8], "that one alone");
+    keep(1);
+    keep(2);
+    keep(DRAFTS_EACH + 1);
+    assert_eq!(kept(), [1, 2, 4, 5, 6, 7, 8, 9], "the oldest went");
 }
 
 #[test]

@@ -60,7 +60,17 @@ async fn what_was_typed_is_there_again_until_it_is_sent() {
         "{form}"
     );
     assert!(form.contains("You typed this here before. It has not been sent yet."));
-    assert!(!world.get("/mailbox/inbox/2/reply", &cookie).await.text().contains("sentence"));
+    let second = "/mailbox/inbox/2/reply";
+    assert!(!world.get(second, &cookie).await.text().contains("sentence"));
+    let other = [("to", "sender"), ("subject", "Re: second"), ("body", "another thought")];
+    assert_eq!(world.upload("/mailbox/inbox/2/draft", &other, &[], &cookie).await.status, 204);
+    assert!(world.get(path, &cookie).await.text().contains("half a &#60;sentence</textarea>"));
+    assert_eq!(world.upload(second, &other, &[], &cookie).await.status, 303);
+    assert!(!world.get(second, &cookie).await.text().contains("another thought"), "it was sent");
+    assert!(
+        world.get(path, &cookie).await.text().contains("half a &#60;sentence</textarea>"),
+        "that one alone"
+    );
     let fields = [("address", "bob@mail.example"), ("password", PASSWORD)];
     let other = world.post("/login", &fields, "").await.cookie().unwrap();
     assert!(!world.get(path, &other).await.text().contains("sentence"), "of this session alone");
