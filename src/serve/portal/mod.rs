@@ -411,8 +411,9 @@ impl Portal {
         }
     }
 
-    /// Begins a session, in the place of one that this browser had before, and sets its cookies on `answer`.
-    fn sign_in(&self, who: &Unlocked, arrival: Arrival, answer: &mut Response<Body>) {
+    /// Begins a session, in the place of one that this browser had before, and sets its cookies on `answer`; what comes
+    /// back is its cookie's value.
+    fn sign_in(&self, who: &Unlocked, arrival: Arrival, answer: &mut Response<Body>) -> Secret<String> {
         let Arrival { before, first_look, agent, secure } = arrival;
         if let Some(before) = before {
             self.sessions.end(before.cookie.expose());
@@ -426,6 +427,7 @@ impl Portal {
         for line in lines.into_iter().flatten() {
             answer.headers_mut().append(header::SET_COOKIE, line);
         }
+        value
     }
 
     fn chrome(&self, request: &Request<Body>) -> (Chrome, bool) {

@@ -90,10 +90,24 @@ const ORIGINAL: usize = 20_000;
 
 /// `GET /mailbox/<folder>/<uid>/reply`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
-    let (place, message) = view::open(portal, &mut visit, &signed).await?;
+    let place = Place::of(&visit.parts)?;
+    let kept = draft::kept(portal, &signed, place);
+    let opened = view::open(portal, &mut visit, &signed).await;
     let chrome = around(visit.chrome, place);
-    let mut form = form(portal, &chrome, place, message).await?;
-    if let Some(typed) = draft::kept(portal, &signed, place) {
+    let mut form = match (opened, kept.is_some()) {
+        (Ok((_, message)), _) => form(portal, &chrome, place, message).await?,
+        (Err(trouble), false) => return Err(trouble),
+        (Err(trouble), true) => {
+            let known = portal.flow.store.message(signed.who.mailbox, place.folder, place.uid).await;
+            let of = known.ok().flatten().map_or(String::new(), |message| message.record.id.to_string());
+            let (status, error) = unread(&chrome, &trouble);
+            let mut form = bare(portal, &chrome, place, &of);
+            form.fill(kept.unwrap_or_default());
+            form.errors.push(error);
+            return page::html(status, &form);
+        }
+    };
+    if let Some(typed) = kept {
         form.fill(typed);
         form.kept = true;
     }
@@ -126,21 +140,67 @@ async fn form<'a>(
         list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     Ok(Form {
+        everybody: if everybody.len() > sender.len() { listed(&everybody) } else { String::new() },
+        sender: listed(&sender),
+        subject: answer_subject(&view.subject),
+        original: view.text.chars().take(ORIGINAL).collect(),
+        ..bare(portal, chrome, place, &id.to_string())
+    })
+}
+
+/// The form without anything that its message, called `of`, would tell.
+fn bare<'a>(portal: &Portal, chrome: &'a Chrome, place: Place, of: &str) -> Form<'a> {
+    let once = || format!("{of}.{}", base32::lower(&random::bytes::<10>(&*portal.flow.random)));
+    Form {
         page: chrome,
         path: place.path(),
         errors: Vec::new(),
-        everybody: if everybody.len() > sender.len() { listed(&everybody) } else { String::new() },
-        sender: listed(&sender),
+        sender: String::new(),
+        everybody: String::new(),
         to_all: false,
-        subject: answer_subject(&view.subject),
+        subject: String::new(),
         body: String::new(),
         kept: false,
         files: false,
         limit: chrome.size(portal.upload_limit()),
         most: portal.upload_limit(),
-        original: view.text.chars().take(ORIGINAL).collect(),
-        once: format!("{id}.{}", base32::lower(&random::bytes::<10>(&*portal.flow.random))),
-    })
+        original: String::new(),
+        once: if of.is_empty() { String::new() } else { once() },
+    }
+}
+
+/// The form with what was typed. Where its message is not to be had it is made from that alone, and comes with a reason.
+async fn filled<'a>(
+    portal: &Portal,
+    chrome: &'a Chrome,
+    who: &Unlocked,
+    place: Place,
+    typed: Typed,
+    once: &str,
+) -> (Form<'a>, Option<(StatusCode, FieldError)>) {
+    let whole = async {
+        let message = portal.flow.read(who, place.folder, place.uid).await?;
+        form(portal, chrome, place, message).await
+    };
+    let (mut form, why) = match whole.await {
+        Ok(form) => (form, None),
+        Err(trouble) => (bare(portal, chrome, place, message_of(once)), Some(unread(chrome, &trouble))),
+    };
+    form.fill(typed);
+    (form, why)
+}
+
+/// Why a form stands there without its message, which cannot be read now or is not there any more.
+fn unread(chrome: &Chrome, trouble: &Trouble) -> (StatusCode, FieldError) {
+    if trouble.is_ours() {
+        tracing::error!(%trouble, "the form of an answer is shown without its message");
+    }
+    let (status, text) = match trouble {
+        Trouble::NotFound => (StatusCode::NOT_FOUND, "reply-nobody"),
+        Trouble::Damaged => (StatusCode::CONFLICT, "reply-nobody"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "busy-text"),
+    };
+    (status, FieldError { field: "body", text: chrome.say(text) })
 }
 
 /// `Re:` in front, once, in whatever language it already stands there.
@@ -164,10 +224,18 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let Upload { fields, files, too_large } =
         upload::read(head, body, &portal.flow.spools, limit, going).await?;
     let typed = Typed::of(&fields);
-    let again = Again { chrome: &chrome, place, had_files: !files.is_empty() || too_large.is_some() };
-    if !is_for(portal, &signed, place, fields.text("once")).await? {
-        let carried = Carried { files: again.had_files, ..Carried::typed(place, &fields) };
-        return sign_in::elsewhere(again.chrome.clone(), carried);
+    let had_files = !files.is_empty() || too_large.is_some();
+    let again = Again { chrome: &chrome, place, had_files, once: fields.text("once") };
+    match is_for(portal, &signed.who, place, fields.text("once")).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let carried = Carried { files: had_files, ..Carried::typed(place, &fields) };
+            return sign_in::elsewhere(again.chrome.clone(), carried);
+        }
+        Err(why) => {
+            let (status, error) = unread(&chrome, &why.into());
+            return again.answer(portal, &signed, typed, Some(error), status).await;
+        }
     }
     if fields.is_set("lang") {
         return again.answer(portal, &signed, typed, None, StatusCode::OK).await;
@@ -196,14 +264,19 @@ pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
         attachments: files,
         ip: source.ip,
     };
-    match once(portal, &signed, fields.text("once"), reply).await? {
-        Ok(()) => {
+    let refused = match once(portal, &signed, fields.text("once"), reply).await {
+        Ok(Ok(())) => {
             portal.sessions.forget_draft(signed.cookie.expose(), &place.name());
-            page::see_other("/mailbox/sent?sent=1")
+            return page::see_other("/mailbox/sent?sent=1");
         }
-        Err(error) => {
-            let (status, error) = refusal(&chrome, &error, limit)?;
-            again.answer(portal, &signed, typed, Some(error), status).await
+        Ok(Err(error)) => refusal(&chrome, &error, limit),
+        Err(trouble) => Err(trouble),
+    };
+    match refused {
+        Ok((status, error)) => again.answer(portal, &signed, typed, Some(error), status).await,
+        Err(trouble) => {
+            draft::keep(portal, &signed.cookie, place, &typed);
+            Err(trouble)
         }
     }
 }
@@ -244,14 +317,27 @@ fn said(form: &str, reply: &Reply) -> [u8; 32] {
 }
 
 /// Whether a form belongs to this message of this mailbox: meanwhile another one may have been opened in this browser.
-async fn is_for(portal: &Portal, signed: &Signed, place: Place, form: &str) -> Result<bool, Trouble> {
-    let message = portal.flow.store.message(signed.who.mailbox, place.folder, place.uid).await?;
-    Ok(form.is_empty() || message.is_none_or(|message| names(form, message.record.id)))
+/// Of one that was deleted only its number is known.
+async fn is_for(portal: &Portal, who: &Unlocked, place: Place, form: &str) -> Result<bool, StoreError> {
+    let store = &portal.flow.store;
+    if form.is_empty() {
+        return Ok(true);
+    }
+    if let Some(message) = store.message(who.mailbox, place.folder, place.uid).await? {
+        return Ok(names(form, message.record.id));
+    }
+    let folders = store.folders(who.mailbox).await?;
+    Ok(folders.iter().any(|folder| folder.folder == place.folder && place.uid < folder.uid_next))
 }
 
 /// Whether a form was made for this message.
 pub fn names(form: &str, id: MessageId) -> bool {
-    form.split('.').next() == Some(&id.to_string())
+    message_of(form) == id.to_string()
+}
+
+/// The message that a form was made for.
+fn message_of(form: &str) -> &str {
+    form.split('.').next().unwrap_or_default()
 }
 
 /// Notes how much of an announced body has arrived; whoever sends for long is not idle.
@@ -273,6 +359,7 @@ pub fn progress(portal: &Portal, signed: &Signed) -> Answer {
 }
 
 /// What was typed, to be shown again.
+#[derive(Default)]
 pub struct Typed {
     /// To everybody.
     pub to_all: bool,
@@ -291,6 +378,13 @@ impl Typed {
             body: fields.text("body").to_owned(),
         }
     }
+
+    /// What came along through a sign-in.
+    fn carried(carried: &Carried) -> Self {
+        let Carried { to, subject, body, .. } = carried.clone();
+        let subject = subject.chars().filter(|c| !c.is_control()).take(SUBJECT).collect();
+        Self { to_all: to == "all", subject, body }
+    }
 }
 
 /// The form again, with what was typed and perhaps a reason.
@@ -298,6 +392,7 @@ struct Again<'a> {
     chrome: &'a Chrome,
     place: Place,
     had_files: bool,
+    once: &'a str,
 }
 
 impl Again<'_> {
@@ -309,10 +404,13 @@ impl Again<'_> {
         error: Option<FieldError>,
         status: StatusCode,
     ) -> Answer {
-        let message = portal.flow.read(&signed.who, self.place.folder, self.place.uid).await?;
-        let mut form = form(portal, self.chrome, self.place, message).await?;
-        form.fill(typed);
+        let filled = filled(portal, self.chrome, &signed.who, self.place, typed, self.once);
+        let (mut form, unread) = filled.await;
         form.files = self.had_files;
+        let (status, error) = match (error, unread) {
+            (error, Some((status, unread))) => (status, Some(error.unwrap_or(unread))),
+            (error, None) => (status, error),
+        };
         form.errors.extend(error);
         page::html(status, &form)
     }
@@ -357,7 +455,7 @@ pub async fn signed_out(portal: &Portal, visit: Visit) -> Answer {
     sign_in::ended(chrome, Some(carried))
 }
 
-/// The form with the text that came along through a sign-in; the inbox if its message is not there, and nothing if it
+/// The form with the text that came along through a sign-in, whether or not its message can be read now; nothing if it
 /// was typed in another mailbox.
 pub async fn resumed(
     portal: &Portal,
@@ -365,24 +463,32 @@ pub async fn resumed(
     who: &Arc<Unlocked>,
     carried: &Carried,
 ) -> Result<Option<Response<Body>>, Trouble> {
-    let mut parts = carried.then.split('/');
-    let (folder, uid, of) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let Some(place) = folder.zip(uid).and_then(|(folder, uid)| Place::read(folder, uid)) else {
+    let Some((place, of)) = answered(carried) else {
         return page::see_other("/mailbox").map(Some);
     };
-    let found = portal.flow.store.message(who.mailbox, place.folder, place.uid).await?;
-    if !of.is_empty() && found.is_none_or(|found| !names(of, found.record.id)) {
+    if let Ok(false) = is_for(portal, who, place, of).await {
         return Ok(None);
     }
-    let Ok(message) = portal.flow.read(who, place.folder, place.uid).await else {
-        return page::see_other("/mailbox").map(Some);
-    };
     let chrome = around(chrome.clone(), place);
-    let mut form = form(portal, &chrome, place, message).await?;
-    let Carried { to, subject, body, files, .. } = carried.clone();
-    form.fill(Typed { to_all: to == "all", subject, body });
-    form.files = files;
-    page::html(StatusCode::OK, &form).map(Some)
+    let (mut form, unread) = filled(portal, &chrome, who, place, Typed::carried(carried), of).await;
+    form.files = carried.files;
+    let (status, error) = unread.unzip();
+    form.errors.extend(error);
+    page::html(status.unwrap_or(StatusCode::OK), &form).map(Some)
+}
+
+/// Keeps what came along through a sign-in for the session that it began.
+pub fn keep(portal: &Portal, cookie: &Secret<String>, carried: &Carried) {
+    if let Some((place, _)) = answered(carried) {
+        draft::keep(portal, cookie, place, &Typed::carried(carried));
+    }
+}
+
+/// The message that a text came along for: where it is, and what it is called.
+fn answered(carried: &Carried) -> Option<(Place, &str)> {
+    let mut parts = carried.then.split('/');
+    let place = Place::read(parts.next()?, parts.next()?)?;
+    Some((place, parts.next().unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -156,7 +156,11 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
                 },
                 None => page::see_other("/mailbox")?,
             };
-            portal.sign_in(&who, Arrival { before: signed, first_look: false, agent, secure }, &mut answer);
+            let arrival = Arrival { before: signed, first_look: false, agent, secure };
+            let cookie = portal.sign_in(&who, arrival, &mut answer);
+            if let Some(typed) = &carried {
+                reply::keep(portal, &cookie, typed);
+            }
             Ok(answer)
         }
         Err(SignInError::Wrong) => {

@@ -2,9 +2,16 @@
 
 use super::tests::HOST;
 use super::tests::PASSWORD;
+use super::tests::Seen;
 use super::tests::World;
+use super::tests::address;
 use super::tests::mixed;
 use super::*;
+use crate::store::command::Command;
+use crate::store::command_part::FlagChange;
+use crate::store::record::Flags;
+use crate::store::record::Folder;
+use crate::store::record::Uid;
 
 /// Long enough that it would not fit into a form if every letter were escaped.
 #[tokio::test]
@@ -270,6 +277,87 @@ async fn an_answer_typed_too_late_is_carried_along() {
     assert!(resumed.text().contains(">\ntyped for an hour</textarea>"), "{}", resumed.text());
     assert!(resumed.text().contains("action=\"/mailbox/inbox/1/reply\""));
     assert!(resumed.cookie().is_some());
+}
+
+/// As long as this is held, no message can be read.
+fn all_room(world: &World) -> Vec<tokio::sync::OwnedSemaphorePermit> {
+    std::iter::from_fn(|| world.flow.plaintext_room(0)).collect()
+}
+
+#[tokio::test]
+async fn what_was_typed_is_not_lost_where_its_message_cannot_be_read_now() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let path = "/mailbox/inbox/1/reply";
+    let once = once(&world.get(path, &cookie).await.text());
+    let then = format!("inbox/1/{}", once.split('.').next().unwrap());
+    let typed = [("subject", "Re: <x>"), ("body", "typed for an hour"), ("once", &once)];
+    let is_there = |page: &Seen| {
+        let text = page.text();
+        let busy = "The server has more to do than it can at this moment.";
+        text.contains(">\ntyped for an hour</textarea>")
+            && text.contains("value=\"Re: &#60;x&#62;\"")
+            && text.contains("value=\"all\"")
+            && text.contains(&format!("action=\"{path}\""))
+            && text.contains(busy)
+            && self::once(&text).starts_with(once.split('.').next().unwrap())
+    };
+    let room = all_room(&world);
+    let sent = world.upload(path, &[&[("to", "all")], &typed[..]].concat(), &[], &cookie).await;
+    assert!(sent.status == 503 && is_there(&sent), "{}", sent.text());
+    let german = [("to", "all"), ("lang", "de")];
+    let german = world.upload(path, &[&german[..], &typed[..]].concat(), &[], &cookie).await;
+    assert!(german.status == 503 && german.text().contains(">\ntyped for an hour</textarea>"));
+
+    let who = [("then", &*then), ("to", "all"), ("address", "bob@mail.example"), ("password", PASSWORD)];
+    let resumed = world.upload("/login", &[&who[..], &typed[..2]].concat(), &[], "").await;
+    assert!(resumed.status == 503 && is_there(&resumed), "{}", resumed.text());
+    let cookie = resumed.cookie().unwrap();
+    let again = world.get(path, &cookie).await;
+    assert!(again.status == 503 && again.text().contains("typed for an hour"), "{}", again.text());
+    drop(room);
+    let again = world.get(path, &cookie).await;
+    assert!(again.status == 200 && again.text().contains(">\ntyped for an hour</textarea>"));
+    let sent = world.upload(path, &[("to", "all"), typed[0], typed[1], typed[2]], &[], &cookie).await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/mailbox/sent?sent=1"));
+}
+
+#[tokio::test]
+async fn what_was_typed_is_not_lost_with_the_message_that_it_answers() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let path = "/mailbox/inbox/1/reply";
+    let once = once(&world.get(path, &cookie).await.text());
+    let typed = [("to", "sender"), ("subject", "s"), ("body", "typed for an hour"), ("once", &*once)];
+    assert_eq!(world.upload("/mailbox/inbox/1/draft", &typed, &[], &cookie).await.status, 204);
+    let mailbox = world.flow.store.mailbox_of(&address("bob@mail.example").key()).await.unwrap().unwrap();
+    let flags = Flags { deleted: true, ..Flags::default() };
+    let (folder, uids) = (Folder::INBOX, vec![Uid(1)]);
+    let mark = Command::SetFlags { mailbox, folder, uids, change: FlagChange::Add, flags };
+    world.flow.store.commit(vec![mark, Command::Expunge { mailbox, folder, uids: None }]).await.unwrap();
+    assert_eq!(world.get("/mailbox/inbox/1", &cookie).await.status, 404);
+    let is_there = |page: &Seen| {
+        let text = page.text();
+        page.status == 404
+            && text.contains(">\ntyped for an hour</textarea>")
+            && text.contains("can be answered here any more")
+    };
+    for (what, page) in [
+        ("sent", world.upload(path, &typed, &[], &cookie).await),
+        ("loaded again", world.get(path, &cookie).await),
+        ("in a language", world.upload(path, &[&typed[..], &[("lang", "en")]].concat(), &[], &cookie).await),
+    ] {
+        assert!(is_there(&page), "{what}: {}", page.text());
+    }
+    world.clock.pass(20);
+    let then = format!("inbox/1/{}", once.split('.').next().unwrap());
+    let who = [("then", &*then), ("address", "bob@mail.example"), ("password", PASSWORD)];
+    let resumed = world.upload("/login", &[&who[..], &typed[..3]].concat(), &[], "").await;
+    assert!(is_there(&resumed) && resumed.cookie().is_some(), "{}", resumed.text());
+    let never = [("then", "inbox/99/abc"), who[1], who[2], typed[2]];
+    let elsewhere = world.upload("/login", &never, &[], "").await;
+    assert!(elsewhere.status == 409 && elsewhere.cookie().is_none(), "no such message was ever here");
+    assert!(elsewhere.text().contains("typed for an hour"));
 }
 
 #[tokio::test]
