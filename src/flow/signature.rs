@@ -6,6 +6,7 @@ use crate::flow::Flow;
 use crate::flow::reading::Plain;
 use crate::flow::reading::ReadError;
 use crate::flow::sealing::blocking;
+use crate::flow::sign_in::Unlocked;
 use crate::mime::part::Content;
 use crate::mime::part::Stretch;
 use crate::mime::structure::Part;
@@ -18,6 +19,7 @@ use crate::openpgp::verify::Verdict;
 use crate::store::error::StoreError;
 use crate::store::record::Fingerprint;
 use crate::store::record::MailboxRecord;
+use crate::store::record::MessageRecord;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -34,7 +36,40 @@ pub enum Proof {
     Unchecked,
 }
 
+/// Whose a message is, as the server itself knows it: nothing that stands in the message alone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// The server wrote it.
+    Notice,
+    /// It came out of the mailbox in which it lies.
+    Own,
+    /// An account sent it, under this address; `None` where its author has none.
+    Account(Option<Address>),
+}
+
 impl Flow {
+    /// Whose a message from `author` is. An author is believed where the address is one of the account that sent it, or
+    /// where that account is there no more: it could name no other when it sent (RFC 6409 §6.1).
+    pub async fn origin(
+        &self,
+        who: &Unlocked,
+        message: &MessageRecord,
+        author: Option<&Address>,
+    ) -> Result<Origin, StoreError> {
+        let sender = match message.sender {
+            None => return Ok(Origin::Notice),
+            Some(sender) if sender == who.mailbox => return Ok(Origin::Own),
+            Some(sender) => sender,
+        };
+        let Some(account) = self.store.mailbox(sender).await? else {
+            return Ok(Origin::Account(author.cloned()));
+        };
+        let alias = self.alias_of(&account).map(|alias| alias.address);
+        let own = [Some(&account.address), alias.as_ref()];
+        let wrote = |author: &&Address| own.iter().flatten().any(|own| own.key() == author.key());
+        Ok(Origin::Account(Some(author.filter(wrote).unwrap_or(&account.address).clone())))
+    }
+
     /// Judges the signature of a message from `author` (RFC 1847 §2.1, RFC 3156 §5). Only one over the whole message
     /// counts, and only a key that an account of that address has here, or that an admin imported for it.
     pub async fn signature(

@@ -55,6 +55,7 @@ mod lives;
 mod low_disk;
 mod mailbox_budget;
 mod on_the_road;
+mod origins;
 mod own_certificate;
 mod sent_copies;
 mod test_messages;

@@ -1,7 +1,9 @@
 //! One message: who, when, its text or its HTML in a frame, its files.
 
-use crate::flow::reading::Plain;
+use crate::base::address::Address;
+use crate::flow::signature::Origin;
 use crate::flow::signature::Proof;
+use crate::mime::display;
 use crate::mime::file_kind;
 use crate::mime::file_kind::FileKind;
 use crate::serve::portal::Portal;
@@ -20,7 +22,6 @@ use crate::store::Health;
 use crate::store::command::Command;
 use crate::store::command_part::FlagChange;
 use crate::store::record::Flags;
-use crate::store::record::Folder;
 use askama::Template;
 use axum::http::Method;
 use axum::http::StatusCode;
@@ -69,21 +70,26 @@ pub struct Security {
 }
 
 impl Security {
-    /// What a signature is worth, of a message in this place.
-    pub fn new(chrome: &Chrome, place: Place, message: &Plain, address: &str, proof: Proof) -> Self {
-        let said = |id: &str| chrome.put(id, "sender_address", address);
-        let text = match (place.folder == Folder::INBOX, message.record.sender.is_some(), proof) {
-            (false, ..) => chrome.say("sig-own"),
-            (true, false, _) => chrome.say("sig-notice"),
-            (true, true, Proof::Valid) => said("sig-valid"),
-            (true, true, Proof::NotSigned) => said("sig-none"),
-            (true, true, Proof::Bad) => said("sig-account"),
-            (true, true, Proof::Unchecked) => said("sig-unchecked"),
+    /// What a signature is worth, of a message of this origin that says it is from `author`.
+    pub fn new(chrome: &Chrome, origin: &Origin, author: &str, proof: Proof) -> Self {
+        let said = |id: &str, address: &str| chrome.put(id, "sender_address", address);
+        let text = match (origin, proof) {
+            (Origin::Own, _) => chrome.say("sig-own"),
+            (Origin::Notice, _) => chrome.say("sig-notice"),
+            (Origin::Account(_), Proof::Valid) => said("sig-valid", author),
+            (Origin::Account(account), Proof::NotSigned) => said("sig-none", &people(account)),
+            (Origin::Account(account), Proof::Bad) => said("sig-account", &people(account)),
+            (Origin::Account(account), Proof::Unchecked) => said("sig-unchecked", &people(account)),
         };
-        let is_theirs = place.folder == Folder::INBOX;
+        let is_theirs = *origin != Origin::Own;
         let warning = (is_theirs && proof == Proof::Bad).then(|| chrome.say("sig-bad"));
         Self { text, is_proven: is_theirs && proof == Proof::Valid, warning }
     }
+}
+
+/// An address as people read it.
+fn people(address: &Option<Address>) -> String {
+    address.as_ref().map_or(String::new(), |address| display::single_line(&address.to_string(), 320))
 }
 
 impl ListedFile {
@@ -120,6 +126,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         Ok((text, view))
     });
     let (message, (text, view)) = shown.await?;
+    let origin = portal.flow.origin(&signed.who, &message.record, view.author.as_ref()).await?;
     let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     if !message.flags.seen && visit.head.method == Method::GET {
         note_seen(portal, &signed, place).await;
@@ -130,7 +137,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         path: place.path(),
         subject: view.title(chrome),
         expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
-        security: Security::new(chrome, place, &message, &view.from_address, proof),
+        security: Security::new(chrome, &origin, &view.from_address, proof),
         shortened: view.shortened.map(|id| chrome.say(id)),
         blocked: blocked(chrome, &view),
         frame: view.is_framed().then(|| height(&view)),
@@ -183,7 +190,6 @@ async fn note_seen(portal: &Portal, signed: &Signed, place: Place) {
 mod tests {
     use super::*;
     use crate::base::language::Language;
-    use crate::mime::display;
     use crate::serve::portal::html;
     use crate::serve::portal::page::Tab;
     use crate::serve::portal::tests::PAYLOADS;
@@ -232,6 +238,31 @@ mod tests {
                     assert!(linked || found == wanted, "{payload}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn who_is_told_is_who_the_server_knows() {
+        let chrome = chrome(Language::En);
+        let account = Origin::Account(Some(Address::parse("alice@a.example").unwrap()));
+        let said = |origin: &Origin, proof| {
+            let Security { text, is_proven, warning } =
+                Security::new(&chrome, origin, "boss@a.example", proof);
+            (text.replace(['\u{2068}', '\u{2069}'], ""), is_proven, warning.is_some())
+        };
+        for (proof, proven, warned) in [
+            (Proof::Valid, true, false),
+            (Proof::NotSigned, false, false),
+            (Proof::Bad, false, true),
+            (Proof::Unchecked, false, false),
+        ] {
+            let (text, is_proven, is_warned) = said(&account, proof);
+            assert_eq!((is_proven, is_warned), (proven, warned), "{proof:?}");
+            assert_eq!(text.contains("from the account alice@a.example"), proof != Proof::Valid, "{text}");
+            assert_eq!(text.contains("boss@a.example"), proof == Proof::Valid, "{text}");
+            let (text, is_proven, is_warned) = said(&Origin::Own, proof);
+            assert!(text.starts_with("You wrote this") && !is_proven && !is_warned, "{text}");
+            assert!(said(&Origin::Notice, proof).0.starts_with("This is a notice"));
         }
     }
 

@@ -3,10 +3,15 @@
 use super::tests::ALICE;
 use super::tests::HOST;
 use super::tests::World;
+use super::tests::address;
 use super::tests::files;
 use super::tests::mixed;
 use super::*;
 use crate::serve::portal::route::ROUTES;
+use crate::store::command::Command;
+use crate::store::command_part::Quota;
+use crate::store::record::Folder;
+use crate::store::record::Uid;
 use axum::http::StatusCode;
 use std::net::IpAddr;
 
@@ -213,6 +218,28 @@ async fn no_text_lacks_what_it_names() {
             let page = world.get(&format!("{path}{mark}lang={lang}"), cookie).await.text();
             assert!(page.contains(&format!("<html lang=\"{lang}\"")), "{path}");
             assert!(!page.contains("{$") && !page.contains("{ $"), "{path} {lang}: {page}");
+        }
+    }
+}
+
+/// A mail program may copy messages between folders: whose they are does not change by that.
+#[tokio::test]
+async fn whose_a_message_is_does_not_depend_on_its_folder() {
+    let world = World::new().await;
+    let cookie = world.opened().await;
+    let fields = [("to", "sender"), ("subject", "s"), ("body", "an answer")];
+    assert_eq!(world.upload("/mailbox/inbox/1/reply", &fields, &[], &cookie).await.status, 303);
+    let mailbox = world.flow.store.mailbox_of(&address("bob@mail.example").key()).await.unwrap().unwrap();
+    let copy = |from, to| Command::Copy { mailbox, from, to, uids: vec![Uid(1)], quota: Quota::default() };
+    let both = vec![copy(Folder::INBOX, Folder::SENT), copy(Folder::SENT, Folder::INBOX)];
+    world.flow.store.commit(both).await.unwrap();
+    let (own, theirs) = ("You wrote this message here.", "It was sent from the account");
+    for (place, want, other) in
+        [("inbox/1", theirs, own), ("inbox/2", own, theirs), ("sent/1", own, theirs), ("sent/2", theirs, own)]
+    {
+        for page in ["", "/print"] {
+            let text = world.get(&format!("/mailbox/{place}{page}"), &cookie).await.text();
+            assert!(text.contains(want) && !text.contains(other), "{place}{page}: {text}");
         }
     }
 }

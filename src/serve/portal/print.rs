@@ -38,13 +38,14 @@ struct Print<'a> {
 
 /// `GET /mailbox/<folder>/<uid>/print`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
-    let (place, message) = view::open(portal, &mut visit, &signed).await?;
+    let (_, message) = view::open(portal, &mut visit, &signed).await?;
     let words = frame::words(&visit.chrome, false);
     let shown = view::blocking(message, move |message| {
         let view = view::view(message, Need::Document)?;
         Ok((frame::document(&view, &words), view))
     });
     let (message, (html, view)) = shown.await?;
+    let origin = portal.flow.origin(&signed.who, &message.record, view.author.as_ref()).await?;
     let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
     let chrome = &visit.chrome;
     let page = Print {
@@ -57,7 +58,7 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         copies: view.copies.clone(),
         date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
         expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
-        security: Security::new(chrome, place, &message, &view.from_address, proof),
+        security: Security::new(chrome, &origin, &view.from_address, proof),
         files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
         shortened: view.shortened.map(|id| chrome.say(id)),
         blocked: message::blocked(chrome, &view),
