@@ -67,7 +67,7 @@ pub fn call(answer: &mut Response<Body>, name: &str) -> Result<(), Trouble> {
 }
 
 /// Read piece by piece, as fast as it is taken: whoever takes nothing holds no thread.
-fn streamed(reader: impl Read + Send + 'static) -> Body {
+pub fn streamed(reader: impl Read + Send + 'static) -> Body {
     Body::from_stream(stream::unfold(Some(reader), |reader| async {
         match threads::piece(reader?, PIECE).await {
             Ok((piece, _)) if piece.is_empty() => None,

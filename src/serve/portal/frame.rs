@@ -3,18 +3,17 @@
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
+use crate::serve::portal::document;
 use crate::serve::portal::headers::Policy;
 use crate::serve::portal::html;
 use crate::serve::portal::html::Cleaned;
 use crate::serve::portal::html::Words;
-use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::view;
 use crate::serve::portal::view::Need;
 use crate::serve::portal::view::View;
 use askama::Template;
-use axum::http::StatusCode;
 
 #[derive(Template)]
 #[template(path = "portal/frame.html")]
@@ -31,16 +30,22 @@ pub const STYLE: &str = include_str!("../../../assets/portal/frame.css");
 
 /// `GET /mailbox/<folder>/<uid>/body`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    let turn = portal.documents.turn(signed.who.mailbox).await?;
+    let making = turn.make().await?;
     let (_, message) = view::open(portal, &mut visit, &signed).await?;
-    let words = words(&visit.chrome, true);
-    let shown = view::blocking(message, move |message| {
+    let (chrome, spools) = (visit.chrome, portal.flow.spools.clone());
+    let made = view::blocking(message, move |message| {
         let view = view::view(message, Need::Document)?;
-        Ok((document(&view, &words), view))
+        let html = document(&view, &words(&chrome, true));
+        let subject = view.title(&chrome);
+        drop(view);
+        let frame = Frame { language: chrome.language(), subject, style: STYLE, html };
+        let laid = document::lay(&spools, &frame)?;
+        drop(making);
+        Ok(laid)
     });
-    let (_, (html, view)) = shown.await?;
-    let frame =
-        Frame { language: visit.chrome.language(), subject: view.title(&visit.chrome), style: STYLE, html };
-    let mut answer = page::html(StatusCode::OK, &frame)?;
+    let (_, laid) = made.await?;
+    let mut answer = turn.answer(&laid)?;
     answer.extensions_mut().insert(Policy::Frame);
     Ok(answer)
 }

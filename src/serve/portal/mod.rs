@@ -9,6 +9,7 @@ mod asset;
 mod attachment;
 pub mod cookie;
 mod direct;
+mod document;
 mod draft;
 mod export;
 pub mod face;
@@ -65,6 +66,7 @@ use crate::serve::http::URI;
 use crate::serve::http::redirection;
 use crate::serve::portal::agent::Agent;
 use crate::serve::portal::cookie::Cookies;
+use crate::serve::portal::document::Documents;
 use crate::serve::portal::face::Face;
 use crate::serve::portal::form::BadBody;
 use crate::serve::portal::form::FORM;
@@ -111,6 +113,7 @@ pub struct Portal {
     exports: Works,
     searches: Works,
     uploads: Works,
+    documents: Documents,
     faces: RwLock<Arc<[Arc<Face>]>>,
 }
 
@@ -157,6 +160,7 @@ impl Portal {
             exports: Works::new(EXPORTS),
             searches: Works::new(SEARCHES),
             uploads: Works::new(UPLOADS),
+            documents: Documents::new(),
             faces: RwLock::new(faces(config)),
         }
     }

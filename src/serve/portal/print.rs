@@ -3,18 +3,18 @@
 use crate::serve::portal::Portal;
 use crate::serve::portal::Signed;
 use crate::serve::portal::Visit;
+use crate::serve::portal::document;
 use crate::serve::portal::frame;
 use crate::serve::portal::headers::Policy;
 use crate::serve::portal::message;
 use crate::serve::portal::message::ListedFile;
 use crate::serve::portal::message::Security;
-use crate::serve::portal::page;
 use crate::serve::portal::page::Answer;
 use crate::serve::portal::page::Chrome;
 use crate::serve::portal::view;
 use crate::serve::portal::view::Need;
+use crate::serve::portal::view::View;
 use askama::Template;
-use axum::http::StatusCode;
 
 #[derive(Template)]
 #[template(path = "portal/print.html")]
@@ -38,33 +38,44 @@ struct Print<'a> {
 
 /// `GET /mailbox/<folder>/<uid>/print`.
 pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
+    let turn = portal.documents.turn(signed.who.mailbox).await?;
+    let making = turn.make().await?;
     let (_, message) = view::open(portal, &mut visit, &signed).await?;
-    let words = frame::words(&visit.chrome, false);
+    let (chrome, spools) = (visit.chrome, portal.flow.spools.clone());
     let shown = view::blocking(message, move |message| {
         let view = view::view(message, Need::Document)?;
-        Ok((frame::document(&view, &words), view))
+        let html = frame::document(&view, &frame::words(&chrome, false));
+        let blocked = message::blocked(&chrome, &view);
+        // The pictures are in the document now.
+        let view = View { html: None, more: Vec::new(), ..view };
+        Ok((chrome, html, blocked, view, making))
     });
-    let (message, (html, view)) = shown.await?;
+    let (message, (chrome, html, blocked, view, making)) = shown.await?;
     let origin = portal.flow.origin(&signed.who, &message.record, view.author.as_ref()).await?;
     let (message, proof) = portal.flow.signature(message, view.author.clone()).await?;
-    let chrome = &visit.chrome;
-    let page = Print {
-        page: chrome,
-        style: frame::STYLE,
-        subject: view.title(chrome),
-        from_name: view.from_name.clone(),
-        from_address: view.from_address.clone(),
-        to: view.to.clone(),
-        copies: view.copies.clone(),
-        date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
-        expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
-        security: Security::new(chrome, &origin, &view.from_address, proof),
-        files: view.files.iter().map(|file| ListedFile::new(chrome, file)).collect(),
-        shortened: view.shortened.map(|id| chrome.say(id)),
-        blocked: message::blocked(chrome, &view),
-        html,
-    };
-    let mut answer = page::html(StatusCode::OK, &page)?;
+    let made = view::blocking(message, move |message| {
+        let page = Print {
+            page: &chrome,
+            style: frame::STYLE,
+            subject: view.title(&chrome),
+            from_name: view.from_name.clone(),
+            from_address: view.from_address.clone(),
+            to: view.to.clone(),
+            copies: view.copies.clone(),
+            date: chrome.date_and_time(view.date.unwrap_or(message.record.arrived)),
+            expires: view.expires.map(|until| chrome.put("message-expires-by", "until", &chrome.date(until))),
+            security: Security::new(&chrome, &origin, &view.from_address, proof),
+            files: view.files.iter().map(|file| ListedFile::new(&chrome, file)).collect(),
+            shortened: view.shortened.map(|id| chrome.say(id)),
+            blocked,
+            html,
+        };
+        let laid = document::lay(&spools, &page)?;
+        drop(making);
+        Ok(laid)
+    });
+    let (_, laid) = made.await?;
+    let mut answer = turn.answer(&laid)?;
     answer.extensions_mut().insert(Policy::Frame);
     Ok(answer)
 }
