@@ -205,6 +205,52 @@ fn links_say_where_they_lead() {
             Some("[leads to thief@evil.example]"),
         ),
         (
+            "<a href=https://evil.example/x><span style=\"font-size:0\">evil.example/</span>https://bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x><b style=\"color:#fff;font-size:1px\">evil.example/</b>bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x><img alt=\"evil.example\" src=\"data:image/gif;base64,R0lGODlhAQAB\"></a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>evil.example/<br>https://bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>evil.example/ https://bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>evil.example/\u{3164}https://bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>bank<font size=1 color=white> x </font>.example</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x><ul><li style=\"list-style-type:'bank.example '\">evil.example</ul></a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>bank.example<table><tr><td><a href=https://b.example/>b.example</a></table></a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=mailto:thief@evil.example><span style=\"font-size:0\">thief@evil.example</span>help@bank.example</a>",
+            Some("[leads to thief@evil.example]"),
+        ),
+        (
+            "<a href=https://a.example/x>\n<span style=\"color:blue\">https://a.example/x</span><br></a>",
+            None,
+        ),
+        ("<a href=https://a.example/><span>See this.</span> <b>Read more</b></a>", Some("[a.example]")),
+        ("<a href=mailto:a@b.example>Write\nto <b>a@b.example</b>.</a>", None),
+        (
             "<a target=x href=\"https://a.example/?a=1&amp;b=%22\"><img alt=\"<a href=\"></a>",
             Some("[a.example]"),
         ),
