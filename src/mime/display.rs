@@ -4,8 +4,9 @@ use crate::base::address::Domain;
 use crate::mime::html_text;
 
 /// Text as HTML for an element that keeps white space (`white-space: pre-wrap`): escaped, with `http`, `https` and
-/// `mailto` links that can be followed. Controls that turn the direction of text around are left out.
-pub fn text_to_html(text: &str) -> String {
+/// `mailto` links that can be followed to what `target` makes of them. Controls that turn the direction of text around
+/// are left out.
+pub fn text_to_html(text: &str, target: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     let mut rest = text;
     let mut before = ' ';
@@ -13,9 +14,9 @@ pub fn text_to_html(text: &str) -> String {
         let found = if before.is_alphanumeric() { None } else { url_at(rest) };
         let length = found.as_ref().map_or(c.len_utf8(), |url| url.length);
         let (taken, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        match found {
-            Some(url) if url.is_link => push_link(&mut out, taken),
-            _ => taken.chars().for_each(|c| push_escaped(&mut out, c)),
+        match found.filter(|url| url.is_link).and_then(|_| target(taken)) {
+            Some(target) => push_link(&mut out, taken, &target),
+            None => taken.chars().for_each(|c| push_escaped(&mut out, c)),
         }
         before = taken.chars().next_back().unwrap_or(' ');
         rest = after;
@@ -107,9 +108,9 @@ fn host(authority: &str) -> Option<String> {
     Domain::parse(name).ok().map(|domain| domain.as_str().to_owned())
 }
 
-fn push_link(out: &mut String, url: &str) {
+fn push_link(out: &mut String, url: &str, target: &str) {
     out.push_str("<a href=\"");
-    url.chars().for_each(|c| push_escaped(out, c));
+    target.chars().for_each(|c| push_escaped(out, c));
     out.push_str("\" rel=\"noopener noreferrer\" target=\"_blank\">");
     url.chars().for_each(|c| push_escaped(out, c));
     out.push_str("</a>");
@@ -236,6 +237,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn as_written(url: &str) -> Option<String> {
+        Some(url.to_owned())
+    }
+
     #[test]
     fn links_only_what_it_shows() {
         let link =
@@ -259,7 +264,7 @@ mod tests {
             ("https://bücher.example/", link("https://bücher.example/") + " [xn--bcher-kva.example]"),
             ("a\u{202e}b\0c\r\nd", "abc\nd".into()),
         ] {
-            assert_eq!(text_to_html(text), want, "{text:?}");
+            assert_eq!(text_to_html(text, as_written), want, "{text:?}");
         }
     }
 
@@ -315,7 +320,7 @@ mod tests {
         for piece in ["http://", "https://a)", "http://_)))", "mailto:", "http://a@", "(", ".", "https://ü."]
         {
             let bomb = piece.repeat(200_000 / piece.len());
-            assert!(text_to_html(&bomb).len() <= 12 * bomb.len(), "{piece}");
+            assert!(text_to_html(&bomb, as_written).len() <= 12 * bomb.len(), "{piece}");
             assert!(
                 single_line(&bomb, 100).chars().count() <= 101 && file_name(&bomb).len() <= 255,
                 "{piece}"
@@ -326,7 +331,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_markup_comes_through(text in any::<String>()) {
-            let html = text_to_html(&text);
+            let html = text_to_html(&text, as_written);
             let bare = html.replace("<a href=\"", "").replace("</a>", "")
                 .replace("\" rel=\"noopener noreferrer\" target=\"_blank\">", "");
             prop_assert!(!bare.contains(['<', '>', '"', '\'']));

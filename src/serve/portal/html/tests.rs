@@ -244,10 +244,7 @@ fn links_say_where_they_lead() {
             "<a href=mailto:thief@evil.example><span style=\"font-size:0\">thief@evil.example</span>help@bank.example</a>",
             Some("[leads to thief@evil.example]"),
         ),
-        (
-            "<a href=https://a.example/x>\n<span style=\"color:blue\">https://a.example/x</span><br></a>",
-            None,
-        ),
+        ("<a href=https://a.example/x>\n<span style=\"color:blue\">https://a.example/x</span><br></a>", None),
         ("<a href=https://a.example/><span>See this.</span> <b>Read more</b></a>", Some("[a.example]")),
         ("<a href=mailto:a@b.example>Write\nto <b>a@b.example</b>.</a>", None),
         (

@@ -2,6 +2,7 @@
 
 use crate::mime::display;
 use crate::serve::portal::html::Words;
+use crate::serve::portal::html::link;
 
 /// Quotations in one text; beyond it the marks stay as they are.
 const QUOTES: usize = 400;
@@ -46,7 +47,7 @@ fn paragraph(text: &str) -> String {
     if text.trim().is_empty() {
         return String::new();
     }
-    format!("<div class=\"plain-text\" dir=\"auto\">{}</div>", display::text_to_html(text))
+    format!("<div class=\"plain-text\" dir=\"auto\">{}</div>", display::text_to_html(text, link::target))
 }
 
 /// Lines that belong together.
@@ -114,6 +115,23 @@ mod tests {
         super::text(text, &words)
             .replace("<div class=\"plain-text\" dir=\"auto\">", "[")
             .replace("</div>", "]")
+    }
+
+    #[test]
+    fn links_lead_where_those_of_html_may() {
+        let link = |to: &str, text: &str| {
+            format!("[<a href=\"{to}\" rel=\"noopener noreferrer\" target=\"_blank\">{text}</a>]")
+        };
+        for (text, to) in [
+            ("mailto:a@b.example?attach=/x", "mailto:a@b.example"),
+            ("mailto:a@b.example?subject=x%20y", "mailto:a@b.example?subject=x%20y"),
+            ("https://a.example/x?y=1#z", "https://a.example/x?y=1#z"),
+        ] {
+            assert_eq!(shown(text), link(to, text), "{text}");
+        }
+        let hidden = shown("mailto:a@b.example?attach=/x&bcc=c@d.example");
+        assert!(hidden.contains("href=\"mailto:a@b.example\""), "{hidden}");
+        assert_eq!(shown("https://a.example:99999/"), "[https://a.example:99999/]");
     }
 
     #[test]
