@@ -4,7 +4,7 @@
 ///
 /// RFC 3676 §4.2–§4.5: a line that ends in a blank goes on in the next one of the same quoting depth, but for the
 /// separator of a signature; one blank that stands in front was stuffed. Quoted lines come out with one `>` a level and
-/// a blank.
+/// a blank; the blank in front of a `>` that quotes nothing stays, for who reads on.
 pub fn unflow(text: &str, delete_space: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Option<usize> = None;
@@ -18,8 +18,8 @@ pub fn unflow(text: &str, delete_space: bool) -> String {
             if open.is_some() {
                 out.push('\n');
             }
-            if depth > 0 {
-                out.extend(std::iter::repeat_n('>', depth));
+            out.extend(std::iter::repeat_n('>', depth));
+            if depth > 0 || words.starts_with('>') {
                 out.push(' ');
             }
         }
@@ -51,7 +51,8 @@ mod tests {
             (">> a \n> b\n", false, ">> a \n> b\n"),
             (">a \nb \n>c\n", false, "> a \nb \n> c\n"),
             ("end \n-- \nsignature \nline\n", false, "end \n-- \nsignature line\n"),
-            (" >not quoted\n From x\n", false, ">not quoted\nFrom x\n"),
+            (" >not quoted\n From x\n", false, " >not quoted\nFrom x\n"),
+            ("one \n >two\n", false, "one >two\n"),
             ("a \n", false, "a \n"),
             ("", false, ""),
             ("\n\n", false, "\n\n"),
