@@ -61,7 +61,6 @@ pub const TAGS: &[&str] = &[
     "address",
     "b",
     "bdi",
-    "bdo",
     "big",
     "blockquote",
     "br",

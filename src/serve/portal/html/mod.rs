@@ -122,6 +122,9 @@ const WORK: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5_000 }
 /// Times that the outcome may still change.
 const PASSES: usize = 4;
 
+/// Have letters run the other way than they do: `moc.elpmaxe` would read as `example.com`.
+const OVERRIDES: [char; 2] = ['\u{202d}', '\u{202e}'];
+
 /// One cleaning, with the remote pictures that it met by host.
 fn pass(html: &str, names: &BTreeSet<String>, until: Duration) -> Option<(String, BTreeMap<String, usize>)> {
     let names = names.clone();
@@ -148,6 +151,7 @@ fn pass(html: &str, names: &BTreeSet<String>, until: Duration) -> Option<(String
         }
     });
     let html = builder.clean_from_reader(Bounded { left: html.as_bytes(), until }).ok()?.to_string();
+    let html = if html.contains(OVERRIDES) { html.replace(OVERRIDES, "") } else { html };
     let blocked = std::mem::take(&mut seen.lock().unwrap_or_else(PoisonError::into_inner).blocked);
     Some((html, blocked))
 }

@@ -259,6 +259,20 @@ fn links_say_where_they_lead() {
 }
 
 #[test]
+fn letters_run_the_way_they_do() {
+    let link = "<a href=https://evil.example/moc.knab//:sptth>https://evil.example/moc.knab//:sptth</a>";
+    for html in [
+        format!("<bdo dir=rtl>{link}</bdo>"),
+        format!("<p>&#x202e;{link}"),
+        format!("<p>\u{202e}{link}"),
+        link.replace("tth<", "tth\u{202e}<"),
+    ] {
+        let html = shown(&html);
+        assert!(!html.contains("<bdo") && !html.contains('\u{202e}') && html.contains("sptth</a>"), "{html}");
+    }
+}
+
+#[test]
 fn pictures() {
     let pictures = Pictures::from([("a b@x".to_owned(), "data:image/png;base64,iVBORw0KGgo=".to_owned())]);
     let html = "<img src=\"cid:a%20b@x\"><img src=\"cid:other\"><img src=\"https://t.example/1\">\
