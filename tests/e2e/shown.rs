@@ -205,7 +205,7 @@ async fn a_message_fits_its_page_unfolds_and_its_links_lead_somewhere() {
     let rich = format!(
         "{}Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
          <p><a href=\"http://linked.example/\">linked.example</a></p><p>Dear Mr Keller, <b>please</b> look at section 4.</p>\
-         <table width=900 border=1><tr><td>a wide table</td><td><a href=\"https://evil.example/\">www.bank.example</a></td></tr></table>\
+         <table width=900 border=1><tr><td>a wide table</td><td><a href=\"https://evil.example/\" style=\"font-size:0;line-height:0\"><span style=\"font-size:16px\">www.bank.example</span></a></td></tr></table>\
          <img src=\"https://spy.example/p.gif\"><blockquote>What was written before.</blockquote>\r\n\
          --m\r\nContent-Type: application/pdf; name=\"{long}.pdf\"\r\n\r\n%PDF-1.7\r\n\
          --m\r\nContent-Type: application/octet-stream; name=\"invoice.pdf.exe\"\r\n\r\nMZ\r\n--m--\r\n",
@@ -240,6 +240,7 @@ async fn a_message_fits_its_page_unfolds_and_its_links_lead_somewhere() {
         assert!(browser.shown("details.quote blockquote").await, "{page}: open");
     }
     browser.goto(&format!("{}/mailbox/inbox/2/body", world.url())).await;
+    assert!(browser.shown(".host.other").await, "no style of the mail's hides where a link leads");
     assert!(elsewhere.told().is_empty(), "nobody was asked for anything");
     browser.click("a[href='http://linked.example/']").await;
     browser.second_window().await;
