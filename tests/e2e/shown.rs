@@ -106,7 +106,7 @@ async fn texts_are_joined_quotations_folded_and_all_parts_found() {
         --a\r\n\r\nbare words\r\n--a\r\nContent-Type: multipart/related; boundary=r\r\n\r\n\
         --r\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
         <p>Sch=F6ne <b>words</b><img src=3D\"cid:p@x\"><img src=3D\"https://spy.example/p\">\
-        <a href=3D\"https://evil.example/\">www.bank.example</a></p><blockquote>old</blockquote>\r\n\
+        <a href=3D\"https://evil.example/\">www.bank.example</a></p><blockquote type=3D\"cite\">old</blockquote>\r\n\
         --r\r\nContent-Type: image/gif\r\nContent-ID: <p@x>\r\nContent-Transfer-Encoding: base64\r\n\r\nR0lGODlhAQABAAAAADs=\r\n--r--\r\n\
         --a--\r\n--m\r\nContent-Type: message/rfc822\r\n\r\nSubject: The old offer/1\r\n\r\nold\r\n\
         --m\r\n\r\nA list's footer\r\n--m--\r\n";
@@ -137,7 +137,7 @@ async fn texts_are_joined_quotations_folded_and_all_parts_found() {
     }
     assert!(!body.contains("spy.example") && !body.contains("cid:"), "{body}");
     assert!(
-        body.contains("<details class=\"quote\"><summary>Quoted text</summary><blockquote>old"),
+        body.contains("<details class=\"quote\"><summary>Quoted text</summary><blockquote type=\"cite\">old"),
         "{body}"
     );
 }
@@ -206,7 +206,7 @@ async fn a_message_fits_its_page_unfolds_and_its_links_lead_somewhere() {
         "{}Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
          <p><a href=\"http://linked.example/\">linked.example</a></p><p>Dear Mr Keller, <b>please</b> look at section 4.</p>\
          <table width=900 border=1><tr><td>a wide table</td><td><a href=\"https://evil.example/\" style=\"font-size:0;line-height:0\"><span style=\"font-size:16px\">www.bank.example</span></a></td></tr></table>\
-         <img src=\"https://spy.example/p.gif\"><blockquote>What was written before.</blockquote>\r\n\
+         <img src=\"https://spy.example/p.gif\"><blockquote type=\"cite\">What was written before.</blockquote>\r\n\
          --m\r\nContent-Type: application/pdf; name=\"{long}.pdf\"\r\n\r\n%PDF-1.7\r\n\
          --m\r\nContent-Type: application/octet-stream; name=\"invoice.pdf.exe\"\r\n\r\nMZ\r\n--m--\r\n",
         head(2)

@@ -150,6 +150,7 @@ const GONE: &[&str] = &[
 /// Attributes of one element that stay, besides those of all.
 pub const ATTRIBUTE_LISTS: &[(&str, &[&str])] = &[
     ("a", &["href"]),
+    ("blockquote", &["class", "type"]),
     ("div", &["class"]),
     ("col", &["span", "width"]),
     ("colgroup", &["span", "width"]),

@@ -1,5 +1,6 @@
 //! Quoted messages folded away, for readers who know them: `<details>` needs no script.
 
+use crate::serve::portal::html::markup::INLINE;
 use crate::serve::portal::html::markup::Piece;
 use crate::serve::portal::html::markup::pieces;
 use crate::serve::portal::html::markup::plain;
@@ -9,8 +10,9 @@ const LONG: usize = 600;
 /// Characters behind `From:` among which the other lines of a copied header stand.
 const HEADER: usize = 1_500;
 
-/// Folds what is quoted at the end, and what is long: `blockquote`, the marked divisions of some mail programs, and what
-/// stands below a copied header (`From: … Sent: … Subject: …`). A message that is nothing but a quotation stays open.
+/// Folds what is quoted at the end, and what is long: what mail programs mark as a quotation, a `blockquote` below a line
+/// like `On Monday Jonas wrote:`, and what stands below a copied header (`From: … Sent: … Subject: …`). A message that is
+/// nothing but a quotation stays open, and any other `blockquote`: that is how text is indented.
 ///
 /// `html` is the cleaner's output; `title` stands on the fold.
 pub fn folded(html: &str, title: &str) -> String {
@@ -80,18 +82,22 @@ fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
     let mut open: Vec<Open> = Vec::new();
     // The quotation under way, and how many elements are open around it.
     let mut quoting: Option<(usize, usize)> = None;
+    let mut line = Line::default();
     for (at, piece) in all.iter().enumerate() {
         match piece {
             Piece::Start(_, name) if !piece.is_void() => {
-                if quoting.is_none() && is_quote(piece, name) && may_fold(&open) {
+                line.meets(name);
+                let is_quote = is_quote(piece, name) || (*name == "blockquote" && line.announces());
+                if quoting.is_none() && is_quote && may_fold(&open) {
                     quoting = Some((at, open.len()));
                     open.push(Open { at, name: "quote".into(), filled: false });
                 } else {
                     open.push(Open { at, name: (*name).to_owned(), filled: false });
                 }
             }
-            Piece::Start(..) => {}
+            Piece::Start(_, name) => line.meets(name),
             Piece::Text(text) => {
+                line.takes(text);
                 if quoting.is_none() && is_header(text, all.get(at..).unwrap_or_default()) {
                     quoting =
                         block_of(&open).map(|depth| (open.get(depth).map_or(at, |block| block.at), depth));
@@ -102,7 +108,8 @@ fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
                     open.iter_mut().for_each(|element| element.filled = true);
                 }
             }
-            Piece::End(..) => {
+            Piece::End(_, name) => {
+                line.meets(name);
                 let closed = open.pop();
                 let Some((start, depth)) = quoting else { continue };
                 let is_element = closed.is_some_and(|closed| closed.name == "quote");
@@ -124,7 +131,49 @@ fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
 
 /// An element that mail programs put around what they quote.
 fn is_quote(piece: &Piece<'_>, name: &str) -> bool {
-    name == "blockquote" || (name == "div" && piece.written().contains(" class=\"quote\""))
+    let has = |mark| piece.written().contains(mark);
+    match name {
+        "blockquote" => has(" type=\"cite\"") || has(" class=\"gmail_quote\""),
+        "div" => has(" class=\"quote\""),
+        _ => false,
+    }
+}
+
+/// The end of the last line in which something stands.
+#[derive(Default)]
+struct Line {
+    words: String,
+    is_over: bool,
+}
+
+impl Line {
+    /// Octets of a line of which the end is looked at.
+    const END: usize = 300;
+
+    fn meets(&mut self, name: &str) {
+        self.is_over |= !INLINE.contains(&name);
+    }
+
+    fn takes(&mut self, text: &str) {
+        let end = plain(
+            text.get(text.ceil_char_boundary(text.len().saturating_sub(Self::END))..).unwrap_or_default(),
+        );
+        let is_blank = end.trim().is_empty();
+        if self.is_over && !is_blank {
+            *self = Self::default();
+        }
+        if !self.is_over {
+            self.words.push_str(&end);
+            let surplus = self.words.ceil_char_boundary(self.words.len().saturating_sub(Self::END));
+            self.words.drain(..surplus);
+        }
+    }
+
+    /// `On Monday Jonas wrote:`, `Am Montag schrieb Jonas <jonas@house.example>:`.
+    fn announces(&self) -> bool {
+        let said = self.words.trim_end().strip_suffix(':').unwrap_or_default();
+        said.ends_with("wrote") || said.split_whitespace().any(|word| word == "schrieb")
+    }
 }
 
 /// `details` may stand where these are open: in blocks and cells, not in the middle of a line or a list.
@@ -172,23 +221,23 @@ mod tests {
     fn what_is_quoted_last_is_folded() {
         let fold = |inside: &str| format!("<details class=\"quote\"><summary>Q</summary>{inside}</details>");
         let header = "<div><b>From:</b> A<br><b>Sent:</b> today<br><b>Subject:</b> x</div>";
-        let long = format!("<blockquote>{}</blockquote>", "long ".repeat(200));
+        let long = format!("<blockquote type=\"cite\">{}</blockquote>", "long ".repeat(200));
         for (html, want) in [
             ("<p>a</p>".to_owned(), "<p>a</p>".to_owned()),
             (
-                "<p>a</p><blockquote>q</blockquote>".into(),
-                format!("<p>a</p>{}", fold("<blockquote>q</blockquote>")),
+                "<p>a</p><blockquote type=\"cite\">q</blockquote>".into(),
+                format!("<p>a</p>{}", fold("<blockquote type=\"cite\">q</blockquote>")),
             ),
             (
-                "<div>a<blockquote><blockquote>q</blockquote></blockquote><br></div> ".into(),
-                format!("<div>a{}<br></div> ", fold("<blockquote><blockquote>q</blockquote></blockquote>")),
+                "<div>a<blockquote type=\"cite\"><blockquote type=\"cite\">q</blockquote></blockquote><br></div> ".into(),
+                format!("<div>a{}<br></div> ", fold("<blockquote type=\"cite\"><blockquote type=\"cite\">q</blockquote></blockquote>")),
             ),
-            ("<blockquote>only this</blockquote>".into(), "<blockquote>only this</blockquote>".into()),
-            ("a<blockquote>q</blockquote>b".into(), "a<blockquote>q</blockquote>b".into()),
+            ("<blockquote type=\"cite\">only this</blockquote>".into(), "<blockquote type=\"cite\">only this</blockquote>".into()),
+            ("a<blockquote type=\"cite\">q</blockquote>b".into(), "a<blockquote type=\"cite\">q</blockquote>b".into()),
             (format!("a{long}b"), format!("a{}b", fold(&long))),
             (
-                "<span>a<blockquote>q</blockquote></span>".into(),
-                "<span>a<blockquote>q</blockquote></span>".into(),
+                "<span>a<blockquote type=\"cite\">q</blockquote></span>".into(),
+                "<span>a<blockquote type=\"cite\">q</blockquote></span>".into(),
             ),
             ("a<div class=\"quote\">q</div>".into(), format!("a{}", fold("<div class=\"quote\">q</div>"))),
             (
@@ -200,6 +249,26 @@ mod tests {
                 format!("<div><p>a</p>{}</div>", fold(&format!("<div>{header}</div><p>old</p>"))),
             ),
             (format!("{header}<p>forwarded</p>"), format!("{header}<p>forwarded</p>")),
+            ("<p>Hi,</p><blockquote>terms</blockquote>".into(), "<p>Hi,</p><blockquote>terms</blockquote>".into()),
+            (
+                "a<blockquote class=\"gmail_quote\">q</blockquote>".into(),
+                format!("a{}", fold("<blockquote class=\"gmail_quote\">q</blockquote>")),
+            ),
+            (
+                "<p>a</p><p>On Monday <b>Jonas</b> wrote:</p> <br><blockquote>q</blockquote>".into(),
+                format!("<p>a</p><p>On Monday <b>Jonas</b> wrote:</p> <br>{}", fold("<blockquote>q</blockquote>")),
+            ),
+            (
+                "<p>Am Montag schrieb J <a href=\"mailto:j@h.example\">&lt;j@h.example&gt;</a>:</p><blockquote>q</blockquote>".into(),
+                format!(
+                    "<p>Am Montag schrieb J <a href=\"mailto:j@h.example\">&lt;j@h.example&gt;</a>:</p>{}",
+                    fold("<blockquote>q</blockquote>")
+                ),
+            ),
+            (
+                "<p>On Monday Jonas wrote:</p><p>a</p><blockquote>b</blockquote>".into(),
+                "<p>On Monday Jonas wrote:</p><p>a</p><blockquote>b</blockquote>".into(),
+            ),
             ("<p>From: here on, all is new</p>".into(), "<p>From: here on, all is new</p>".into()),
         ] {
             assert_eq!(folded(&html, "Q"), want, "{html}");

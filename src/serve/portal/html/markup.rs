@@ -25,6 +25,13 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// Elements that stand in a line of text.
+pub const INLINE: &[&str] = &[
+    "a", "abbr", "acronym", "b", "bdi", "big", "cite", "code", "del", "dfn", "em", "font", "i", "img", "ins",
+    "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
+    "wbr",
+];
+
 /// The pieces of `html`, in order; joined they are `html` again.
 pub fn pieces(html: &str) -> Pieces<'_> {
     Pieces { rest: html }

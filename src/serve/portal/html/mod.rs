@@ -146,7 +146,8 @@ fn pass(html: &str, names: &BTreeSet<String>, until: Duration) -> Option<(String
                 allowed::style(value).map(Cow::Owned)
             }
             (_, "title" | "alt") => Some(Cow::Owned(display::single_line(value, 300))),
-            ("div", "class") => is_quote_class(value).then_some(Cow::Borrowed("quote")),
+            ("blockquote" | "div", "class") => quote_class(element, value).map(Cow::Borrowed),
+            ("blockquote", "type") => value.eq_ignore_ascii_case("cite").then_some(Cow::Borrowed("cite")),
             _ => allowed::is_word(value).then_some(Cow::Borrowed(value)),
         }
     });
@@ -156,10 +157,12 @@ fn pass(html: &str, names: &BTreeSet<String>, until: Duration) -> Option<(String
     Some((html, blocked))
 }
 
-/// Classes of divisions that hold a message that is answered.
-fn is_quote_class(value: &str) -> bool {
-    let known = ["yahoo_quoted", "protonmail_quote", "tutanota_quote", "quote"];
-    value.split_ascii_whitespace().any(|class| known.contains(&class))
+/// The class of an element that holds a message that is answered. In the division of Gmail a forwarded one may stand.
+fn quote_class(element: &str, value: &str) -> Option<&'static str> {
+    let own = if element == "div" { "quote" } else { "gmail_quote" };
+    let known = ["yahoo_quoted", "protonmail_quote", "tutanota_quote", own];
+    let found = value.split_ascii_whitespace().any(|class| known.contains(&class));
+    found.then_some(own)
 }
 
 /// HTML for a parser that gets no more of it once it has worked too long.

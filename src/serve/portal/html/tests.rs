@@ -104,6 +104,8 @@ fn assert_harmless(html: &str) {
                 ("a", "target") => value == "_blank",
                 ("a", "rel") => value == "noopener noreferrer",
                 ("bdi", "class") => value == "host" || value == "host other",
+                ("blockquote", "class") => value == "gmail_quote",
+                ("blockquote", "type") => value == "cite",
                 ("div" | "details", "class") => value == "quote" || value == "plain-text",
                 ("div", "dir") => ["auto", "ltr", "rtl"].contains(&value.as_str()),
                 ("img", "src") => is_picture(&value),
@@ -359,13 +361,30 @@ fn what_was_not_foreseen_ends_in_time() {
 }
 
 #[test]
+fn only_marked_quotations_are_folded() {
+    for (mark, folds) in [
+        ("type=CITE", true),
+        ("class=\"x gmail_quote\"", true),
+        ("class=yahoo_quoted", true),
+        ("class=protonmail_quote", true),
+        ("class=quote", false),
+        ("type=circle", false),
+        ("style=\"margin:0 0 0 40px;border:none\"", false),
+        ("", false),
+    ] {
+        let html = cleaned(&format!("<div>Hi,</div><blockquote {mark}>terms</blockquote>")).shown(&words());
+        assert_eq!(html.contains("<details"), folds, "{html}");
+    }
+}
+
+#[test]
 fn ever_so_many_quotations_are_looked_at_once() {
     let words = Words { quoted: Some("Q".into()), ..Words::default() };
-    let many = 40_000;
+    let many = 20_000;
     let shown = |html: &str| clean(html, &Pictures::new()).unwrap().shown(&words);
-    let folds = shown(&format!("a{}", "<blockquote>x</blockquote>".repeat(many)));
+    let folds = shown(&format!("a{}", "<blockquote type=cite>x</blockquote>".repeat(many)));
     assert_eq!(folds.matches("<details").count(), 1, "only the last has nothing behind it");
-    let folds = shown(&format!("a{}", "<blockquote></blockquote>".repeat(many)));
+    let folds = shown(&format!("a{}", "<blockquote type=cite></blockquote>".repeat(many)));
     assert_eq!(folds.matches("<details").count(), many);
 }
 
