@@ -24,7 +24,8 @@ pub fn builder() -> Builder<'static> {
 
 /// Declarations from a short list, of words, numbers and colours; no function but `rgb()`, nothing below zero.
 pub fn style(text: &str) -> Option<String> {
-    let mut kept = Vec::new();
+    // In front, where nothing that is left open swallows it.
+    let mut kept = if hides(text) { vec!["display: none".to_owned()] } else { Vec::new() };
     for declaration in text.split(';').take(64) {
         let Some((name, value)) = declaration.split_once(':') else { continue };
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
@@ -34,6 +35,17 @@ pub fn style(text: &str) -> Option<String> {
         }
     }
     (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// Whether an element is not displayed. Other ways to display it are left out, and so is this one beside them.
+fn hides(text: &str) -> bool {
+    let mut said =
+        text.split(';').filter_map(|declaration| declaration.split_once(':')).filter_map(|(name, value)| {
+            let value = value.trim().to_ascii_lowercase();
+            let value = value.strip_suffix("!important").unwrap_or(&value).trim_end();
+            name.trim().eq_ignore_ascii_case("display").then_some(value == "none")
+        });
+    said.next() == Some(true) && said.all(|none| none)
 }
 
 fn is_style_value(name: &str, value: &str) -> bool {

@@ -4,6 +4,7 @@ use crate::serve::portal::html::markup::INLINE;
 use crate::serve::portal::html::markup::Piece;
 use crate::serve::portal::html::markup::pieces;
 use crate::serve::portal::html::markup::plain;
+use crate::serve::portal::html::markup::visible;
 
 /// Characters of a quotation that is folded although an answer stands below it.
 const LONG: usize = 600;
@@ -17,8 +18,9 @@ const HEADER: usize = 1_500;
 /// `html` is the cleaner's output; `title` stands on the fold.
 pub fn folded(html: &str, title: &str) -> String {
     let all: Vec<Piece<'_>> = pieces(html).collect();
-    let quotes = quotes(&all);
-    let seen = seen(&all);
+    let visible = visible(&all);
+    let quotes = quotes(&visible);
+    let seen = seen(&visible);
     let length = |from: usize, to: usize| seen.get(to).zip(seen.get(from)).map_or(0, |(to, from)| to - from);
     let mut out = String::with_capacity(html.len() + 200);
     let mut at = 0;
@@ -41,6 +43,12 @@ pub fn folded(html: &str, title: &str) -> String {
     }
     all.get(at..).unwrap_or_default().iter().for_each(|piece| out.push_str(piece.written()));
     out
+}
+
+/// Whether anything is seen of it.
+pub fn shows(html: &str) -> bool {
+    let all: Vec<Piece<'_>> = pieces(html).collect();
+    seen(&visible(&all)).last().is_some_and(|count| *count > 0)
 }
 
 fn plain_to_html(text: &str) -> String {
@@ -268,6 +276,18 @@ mod tests {
             (
                 "<p>On Monday Jonas wrote:</p><p>a</p><blockquote>b</blockquote>".into(),
                 "<p>On Monday Jonas wrote:</p><p>a</p><blockquote>b</blockquote>".into(),
+            ),
+            (
+                "<div style=\"display: none\">preheader</div><blockquote type=\"cite\">q</blockquote>".into(),
+                "<div style=\"display: none\">preheader</div><blockquote type=\"cite\">q</blockquote>".into(),
+            ),
+            (
+                "a<blockquote type=\"cite\">q</blockquote><p style=\"display: none\">b</p>".into(),
+                format!("a{}<p style=\"display: none\">b</p>", fold("<blockquote type=\"cite\">q</blockquote>")),
+            ),
+            (
+                format!("a<div style=\"display: none\">{header}</div><p>b</p>"),
+                format!("a<div style=\"display: none\">{header}</div><p>b</p>"),
             ),
             ("<p>From: here on, all is new</p>".into(), "<p>From: here on, all is new</p>".into()),
         ] {

@@ -2,6 +2,8 @@
 
 use crate::serve::portal::html::markup::Piece;
 use crate::serve::portal::html::markup::attribute;
+use crate::serve::portal::html::markup::displayed;
+use crate::serve::portal::html::markup::is_hidden;
 use crate::serve::portal::html::markup::pieces;
 use crate::serve::portal::html::markup::plain;
 use ammonia::url::Url;
@@ -57,7 +59,13 @@ pub fn told(html: &str, leads_to: &str) -> String {
                 }
             }
         }
-        out.push_str(piece.written());
+        match piece {
+            // What is hidden in it could part an address.
+            Piece::Start(tag, name) if name != "a" && !open.is_empty() && is_hidden(tag) => {
+                out.push_str(&displayed(tag));
+            }
+            piece => out.push_str(piece.written()),
+        }
     }
     out
 }

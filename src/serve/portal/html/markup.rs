@@ -64,6 +64,35 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
+/// Whether an element is not displayed: the cleaner writes that in front of what else its style says.
+pub fn is_hidden(tag: &str) -> bool {
+    tag.contains(HIDDEN)
+}
+
+/// Markup whose elements are all displayed.
+pub fn displayed(html: &str) -> String {
+    html.replace(&format!("{HIDDEN}; "), " style=\"").replace(&format!("{HIDDEN}\""), "")
+}
+
+const HIDDEN: &str = " style=\"display: none";
+
+/// The same number of pieces, with nothing in the place of elements that are not displayed.
+pub fn visible<'a>(pieces: &[Piece<'a>]) -> Vec<Piece<'a>> {
+    // Elements open in one that is hidden, itself included.
+    let mut hidden = 0_usize;
+    let mut seen = |piece: &Piece<'a>| {
+        let was_hidden = hidden > 0;
+        match piece {
+            Piece::Start(..) if piece.is_void() => return !was_hidden && !is_hidden(piece.written()),
+            Piece::Start(tag, _) if was_hidden || is_hidden(tag) => hidden += 1,
+            Piece::End(..) => hidden = hidden.saturating_sub(1),
+            Piece::Start(..) | Piece::Text(_) => {}
+        }
+        !was_hidden && hidden == 0
+    };
+    pieces.iter().map(|piece| if seen(piece) { *piece } else { Piece::Text("") }).collect()
+}
+
 /// Where the tag at the start of `markup` ends, quotes respected.
 fn end_of_tag(markup: &str) -> usize {
     let mut quoted = false;
@@ -143,5 +172,20 @@ mod tests {
         assert_eq!(attribute(found[4].written(), "rc"), None);
         assert!(found[3].is_void() && found[4].is_void() && !found[1].is_void());
         assert_eq!(pieces("").count(), 0);
+    }
+
+    #[test]
+    fn what_is_hidden_is_nothing() {
+        let html = "a<div style=\"display: none; color: red\">b<p>c<img alt=\"d\">e</p>f</div>g\
+                    <img style=\"display: none\"><p title=\"display: none\">h</p>";
+        let all: Vec<_> = pieces(html).collect();
+        let seen = visible(&all);
+        assert_eq!(seen.len(), all.len());
+        assert_eq!(
+            seen.iter().map(|piece| piece.written()).collect::<String>(),
+            "ag<p title=\"display: none\">h</p>"
+        );
+        assert_eq!(displayed(all[1].written()), "<div style=\"color: red\">");
+        assert_eq!(displayed("<p style=\"display: none\">"), "<p>");
     }
 }

@@ -98,6 +98,8 @@ impl Cleaner {
         for _ in 0..PASSES {
             let (again, _) = pass(&html, &self.names, self.until)?;
             if markup::ordered(&again) == markup::ordered(&html) {
+                // Hidden here, shown by a style sheet elsewhere: better twice than not at all.
+                let html = if fold::shows(&html) { html } else { markup::displayed(&html) };
                 return Some(Cleaned { html, blocked });
             }
             html = again;

@@ -175,6 +175,18 @@ fn ordinary_mail_keeps_its_looks() {
          <table border=\"1\" bgcolor=\"#eee\"><tbody><tr><td colspan=\"2\" style=\"background: #fff\">x</td></tr>\
          </tbody></table>"
     );
+    for (html, want) in [
+        (
+            "<div style=\"max-height:0;DISPLAY : none !important;color:#fff\">PREHEADER</div>x",
+            "<div style=\"display: none; color: #fff\">PREHEADER</div>x",
+        ),
+        ("<p style=\"display:none;display:block\">a</p>", "<p>a</p>"),
+        ("<p style=\"display:none/**/\">a</p><p style=\"display:flex\">b</p>", "<p>a</p><p>b</p>"),
+        // A message of which nothing would be seen.
+        ("<p style=\"display:none\">all</p> <br>", "<p>all</p> <br>"),
+    ] {
+        assert_eq!(shown(html), want, "{html}");
+    }
 }
 
 #[test]
@@ -212,6 +224,14 @@ fn links_say_where_they_lead() {
         ),
         (
             "<a href=https://evil.example/x><b style=\"color:#fff;font-size:1px\">evil.example/</b>bank.example/login</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x>bank<i style=\"display:none\"> </i>.example</a>",
+            Some("[leads to evil.example]"),
+        ),
+        (
+            "<a href=https://evil.example/x><i style=\"display:none\">evil.example/</i>https://bank.example/</a>",
             Some("[leads to evil.example]"),
         ),
         (
@@ -257,6 +277,7 @@ fn links_say_where_they_lead() {
         let html = shown(html);
         let found = html.split_once("<bdi class=\"host").map(|(_, rest)| rest.split_once('>').unwrap().1);
         assert_eq!(want, found.map(|rest| rest.split('<').next().unwrap()), "{html}");
+        assert!(!html.contains("display: none"), "nothing is hidden in a link: {html}");
     }
 }
 
