@@ -32,9 +32,45 @@ pub fn style(text: &str) -> Option<String> {
         let known = STYLES.contains(&name.as_str());
         if known && value.len() <= 200 && is_style_value(&name, value) {
             kept.push(format!("{name}: {value}"));
+        } else if name == "background" {
+            kept.extend(ground(value).map(|colour| format!("background-color: {colour}")));
         }
     }
     (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// The colour in a background that does not stay: without it light text would stand on light ground.
+fn ground(value: &str) -> Option<String> {
+    let lower = value.to_ascii_lowercase();
+    let mut pieces = lower.split("url(");
+    let mut words = pieces.next().unwrap_or_default().to_owned();
+    for behind in pieces.filter_map(|piece| piece.split_once(')')) {
+        words.push(' ');
+        words.push_str(behind.1);
+    }
+    let function = words.find("rgb").and_then(|at| words.get(at..)?.split_inclusive(')').next());
+    let colour = function
+        .filter(|colour| colour.ends_with(')'))
+        .or_else(|| words.split([' ', ',', '/', '(', ')']).find(|word| is_colour(word)))?;
+    is_style_value("background-color", colour).then(|| colour.to_owned())
+}
+
+fn is_colour(word: &str) -> bool {
+    const OTHERS: &[&str] = &[
+        "auto", "bottom", "center", "circle", "contain", "cover", "ellipse", "fixed", "inherit", "initial",
+        "left", "local", "none", "repeat", "revert", "right", "round", "scroll", "space", "to", "top",
+        "unset",
+    ];
+    match word.strip_prefix('#') {
+        Some(digits) => {
+            matches!(digits.len(), 3 | 4 | 6 | 8) && digits.chars().all(|c| c.is_ascii_hexdigit())
+        }
+        None => {
+            (3..=20).contains(&word.len())
+                && word.bytes().all(|b| b.is_ascii_alphabetic())
+                && !OTHERS.contains(&word)
+        }
+    }
 }
 
 /// Whether an element is not displayed. Other ways to display it are left out, and so is this one beside them.

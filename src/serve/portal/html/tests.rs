@@ -182,6 +182,23 @@ fn ordinary_mail_keeps_its_looks() {
         ),
         ("<p style=\"display:none;display:block\">a</p>", "<p>a</p>"),
         ("<p style=\"display:none/**/\">a</p><p style=\"display:flex\">b</p>", "<p>a</p><p>b</p>"),
+        (
+            "<p style=\"background:#000 url(https://t.example/x.png) no-repeat; color:#fff\">a</p>",
+            "<p style=\"background-color: #000; color: #fff\">a</p>",
+        ),
+        (
+            "<p style=\"background: url('//t.example/x') left top / cover, rgba(0, 0, 0, .5); color:#fff\">a</p>",
+            "<p style=\"background-color: rgba(0, 0, 0, .5); color: #fff\">a</p>",
+        ),
+        (
+            "<p style=\"background:navy URL(data:image/png;base64,iVBORw0KGgo=) scroll\">a</p>",
+            "<p style=\"background-color: navy\">a</p>",
+        ),
+        ("<p style=\"background:url(x) center no-repeat\">a</p>", "<p>a</p>"),
+        (
+            "<p style=\"background:linear-gradient(to right, #123 0%, #456)\">a</p>",
+            "<p style=\"background-color: #123\">a</p>",
+        ),
         // A message of which nothing would be seen.
         ("<p style=\"display:none\">all</p> <br>", "<p>all</p> <br>"),
     ] {
