@@ -8,7 +8,7 @@ use crate::serve::portal::html::markup::visible;
 
 /// Characters of a quotation that is folded although an answer stands below it.
 const LONG: usize = 600;
-/// Characters behind `From:` among which the other lines of a copied header stand.
+/// Octets of text behind `From:` among which the other lines of a copied header stand.
 const HEADER: usize = 1_500;
 
 /// Folds what is quoted at the end, and what is long: what mail programs mark as a quotation, a `blockquote` below a line
@@ -91,6 +91,7 @@ fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
     // The quotation under way, and how many elements are open around it.
     let mut quoting: Option<(usize, usize)> = None;
     let mut line = Line::default();
+    let headers = headers(all);
     for (at, piece) in all.iter().enumerate() {
         match piece {
             Piece::Start(_, name) if !piece.is_void() => {
@@ -106,7 +107,7 @@ fn quotes(all: &[Piece<'_>]) -> Vec<Quote> {
             Piece::Start(_, name) => line.meets(name),
             Piece::Text(text) => {
                 line.takes(text);
-                if quoting.is_none() && is_header(text, all.get(at..).unwrap_or_default()) {
+                if quoting.is_none() && headers.get(at) == Some(&true) {
                     quoting =
                         block_of(&open).map(|depth| (open.get(depth).map_or(at, |block| block.at), depth));
                     // It goes on behind that block, to the end of what holds it.
@@ -201,24 +202,30 @@ fn block_of(open: &[Open]) -> Option<usize> {
     inside.iter().position(|element| matches!(element.name.as_str(), "div" | "p")).map(|at| first + at)
 }
 
-/// Whether a copied header begins with this text.
-fn is_header(text: &str, from_here: &[Piece<'_>]) -> bool {
-    let text = plain(text);
-    let begins = ["From:", "Von:"].iter().any(|word| text.trim_start().starts_with(word));
-    if !begins {
-        return false;
-    }
-    let mut words = String::new();
-    for piece in from_here {
-        if let Piece::Text(text) = piece {
-            words.push_str(&plain(text));
+/// For each piece whether a copied header begins with it. Each text is read once, and not far.
+fn headers(all: &[Piece<'_>]) -> Vec<bool> {
+    // Octets of text from the end to where a text begins: the one at hand, and the nearest ones behind it that name the
+    // other lines.
+    let (mut here, mut sent, mut subject) = (0, None, None);
+    let is_near = |here: usize, line: Option<usize>| line.is_some_and(|line| here - line <= HEADER);
+    let backwards = all.iter().rev().map(|piece| {
+        let Piece::Text(text) = piece else { return false };
+        here += text.len();
+        let start = plain(text.get(..text.floor_char_boundary(HEADER)).unwrap_or_default());
+        let has = |names: &[&str]| names.iter().any(|name| start.contains(name));
+        if has(&["Sent:", "Date:", "Gesendet:", "Datum:"]) {
+            sent = Some(here);
         }
-        if words.len() > HEADER {
-            break;
+        if has(&["Subject:", "Betreff:"]) {
+            subject = Some(here);
         }
-    }
-    let has = |names: &[&str]| names.iter().any(|name| words.contains(name));
-    has(&["Sent:", "Date:", "Gesendet:", "Datum:"]) && has(&["Subject:", "Betreff:"])
+        ["From:", "Von:"].iter().any(|word| start.trim_start().starts_with(word))
+            && is_near(here, sent)
+            && is_near(here, subject)
+    });
+    let mut found: Vec<bool> = backwards.collect();
+    found.reverse();
+    found
 }
 
 #[cfg(test)]
@@ -288,6 +295,15 @@ mod tests {
             (
                 format!("a<div style=\"display: none\">{header}</div><p>b</p>"),
                 format!("a<div style=\"display: none\">{header}</div><p>b</p>"),
+            ),
+            // What stands too far behind is no header, in its own text or in another one.
+            (
+                format!("<p>a</p><p>From: A<br>Sent: {}Subject: x</p><p>b</p>", "x ".repeat(HEADER)),
+                format!("<p>a</p><p>From: A<br>Sent: {}Subject: x</p><p>b</p>", "x ".repeat(HEADER)),
+            ),
+            (
+                format!("<p>a</p><p>From: A<br>Sent: b<br>{}<br>Subject: x</p>", "x ".repeat(HEADER)),
+                format!("<p>a</p><p>From: A<br>Sent: b<br>{}<br>Subject: x</p>", "x ".repeat(HEADER)),
             ),
             ("<p>From: here on, all is new</p>".into(), "<p>From: here on, all is new</p>".into()),
         ] {
