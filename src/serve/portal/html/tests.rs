@@ -206,91 +206,82 @@ fn ordinary_mail_keeps_its_looks() {
     }
 }
 
+/// Links, and the hint behind them.
+const LINKS: &[(&str, Option<&str>)] = &[
+    ("<a href=\"https://a.example/x\">https://a.example/x</a>", None),
+    ("<a href=\"https://a.example/\">a.example</a>", None),
+    ("<a href=\"https://www.a.example/\">a.example</a>", None),
+    ("<a href=\"https://a.example/\">here</a>", Some("[a.example]")),
+    ("<a href=\"https://a.example/\">a.exa<b>mple</b></a>", None),
+    ("<a href=\"https://a.example/\">https://a.example.bank.example</a>", Some("[leads to a.example]")),
+    (
+        "<a href=\"https://bank.example@evil.example/\">https://bank.example</a>",
+        Some("[leads to evil.example]"),
+    ),
+    ("<a href=\"https://evil.example/\">ba<i>nk.exa</i>mple</a>", Some("[leads to evil.example]")),
+    ("<a href=\"https://evil.example/\">bank&#8203;.example</a>", Some("[leads to evil.example]")),
+    ("<a href=\"https://evil.example/\"><img alt=\"www.bank.example\"></a>", Some("[leads to evil.example]")),
+    ("<a href=\"https://b\u{e4}nk.example/\">b\u{e4}nk.example</a>", Some("[leads to xn--bnk-qla.example]")),
+    ("<a href=\"mailto:a@b.example\">a</a>", None),
+    ("<a href=\"mailto:a@b.example\">Write to a@b.example</a>", None),
+    ("<a href=\"mailto:thief@evil.example\">help@bank.example</a>", Some("[leads to thief@evil.example]")),
+    (
+        "<a href=https://evil.example/x><span style=\"font-size:0\">evil.example/</span>https://bank.example/login</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x><b style=\"color:#fff;font-size:1px\">evil.example/</b>bank.example/login</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>bank<i style=\"display:none\"> </i>.example</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x><i style=\"display:none\">evil.example/</i>https://bank.example/</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x><img alt=\"evil.example\" src=\"data:image/gif;base64,R0lGODlhAQAB\"></a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>evil.example/<br>https://bank.example/login</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>evil.example/ https://bank.example/login</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>evil.example/\u{3164}https://bank.example/login</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>bank<font size=1 color=white> x </font>.example</a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x><ul><li style=\"list-style-type:'bank.example '\">evil.example</ul></a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=https://evil.example/x>bank.example<table><tr><td><a href=https://b.example/>b.example</a></table></a>",
+        Some("[leads to evil.example]"),
+    ),
+    (
+        "<a href=mailto:thief@evil.example><span style=\"font-size:0\">thief@evil.example</span>help@bank.example</a>",
+        Some("[leads to thief@evil.example]"),
+    ),
+    ("<a href=https://a.example/x>\n<span style=\"color:blue\">https://a.example/x</span><br></a>", None),
+    ("<a href=https://a.example/><span>See this.</span> <b>Read more</b></a>", Some("[a.example]")),
+    ("<a href=mailto:a@b.example>Write\nto <b>a@b.example</b>.</a>", None),
+    ("<a target=x href=\"https://a.example/?a=1&amp;b=%22\"><img alt=\"<a href=\"></a>", Some("[a.example]")),
+];
+
 #[test]
 fn links_say_where_they_lead() {
-    for (html, want) in [
-        ("<a href=\"https://a.example/x\">https://a.example/x</a>", None),
-        ("<a href=\"https://a.example/\">a.example</a>", None),
-        ("<a href=\"https://www.a.example/\">a.example</a>", None),
-        ("<a href=\"https://a.example/\">here</a>", Some("[a.example]")),
-        ("<a href=\"https://a.example/\">a.exa<b>mple</b></a>", None),
-        ("<a href=\"https://a.example/\">https://a.example.bank.example</a>", Some("[leads to a.example]")),
-        (
-            "<a href=\"https://bank.example@evil.example/\">https://bank.example</a>",
-            Some("[leads to evil.example]"),
-        ),
-        ("<a href=\"https://evil.example/\">ba<i>nk.exa</i>mple</a>", Some("[leads to evil.example]")),
-        ("<a href=\"https://evil.example/\">bank&#8203;.example</a>", Some("[leads to evil.example]")),
-        (
-            "<a href=\"https://evil.example/\"><img alt=\"www.bank.example\"></a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=\"https://b\u{e4}nk.example/\">b\u{e4}nk.example</a>",
-            Some("[leads to xn--bnk-qla.example]"),
-        ),
-        ("<a href=\"mailto:a@b.example\">a</a>", None),
-        ("<a href=\"mailto:a@b.example\">Write to a@b.example</a>", None),
-        (
-            "<a href=\"mailto:thief@evil.example\">help@bank.example</a>",
-            Some("[leads to thief@evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x><span style=\"font-size:0\">evil.example/</span>https://bank.example/login</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x><b style=\"color:#fff;font-size:1px\">evil.example/</b>bank.example/login</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>bank<i style=\"display:none\"> </i>.example</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x><i style=\"display:none\">evil.example/</i>https://bank.example/</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x><img alt=\"evil.example\" src=\"data:image/gif;base64,R0lGODlhAQAB\"></a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>evil.example/<br>https://bank.example/login</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>evil.example/ https://bank.example/login</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>evil.example/\u{3164}https://bank.example/login</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>bank<font size=1 color=white> x </font>.example</a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x><ul><li style=\"list-style-type:'bank.example '\">evil.example</ul></a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=https://evil.example/x>bank.example<table><tr><td><a href=https://b.example/>b.example</a></table></a>",
-            Some("[leads to evil.example]"),
-        ),
-        (
-            "<a href=mailto:thief@evil.example><span style=\"font-size:0\">thief@evil.example</span>help@bank.example</a>",
-            Some("[leads to thief@evil.example]"),
-        ),
-        ("<a href=https://a.example/x>\n<span style=\"color:blue\">https://a.example/x</span><br></a>", None),
-        ("<a href=https://a.example/><span>See this.</span> <b>Read more</b></a>", Some("[a.example]")),
-        ("<a href=mailto:a@b.example>Write\nto <b>a@b.example</b>.</a>", None),
-        (
-            "<a target=x href=\"https://a.example/?a=1&amp;b=%22\"><img alt=\"<a href=\"></a>",
-            Some("[a.example]"),
-        ),
-    ] {
+    for &(html, want) in LINKS {
         let html = shown(html);
         let found = html.split_once("<bdi class=\"host").map(|(_, rest)| rest.split_once('>').unwrap().1);
         assert_eq!(want, found.map(|rest| rest.split('<').next().unwrap()), "{html}");
