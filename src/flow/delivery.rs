@@ -23,6 +23,7 @@ use crate::flow::unrecorded::Room;
 use crate::flow::wire::Wire;
 use crate::net::dial::DialError;
 use crate::net::dial::Dialer;
+use crate::net::dial::in_turn;
 use crate::net::http_client::HttpsClient;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClient;
@@ -42,6 +43,7 @@ use crate::vault::frames::FrameFile;
 use crate::vault::frames::FrameKey;
 use crate::vault::frames::FrameReader;
 use rustls::pki_types::TrustAnchor;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +52,8 @@ use tokio::time::timeout;
 
 /// Failed connections of one try: whatever a stranger's DNS lists, a try ends.
 const DIALS: usize = 20;
+/// Addresses that are met in one try behind others of their hosts, which had answered in vain.
+const FURTHER: usize = 20;
 
 /// A handover: the peer said 250.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -103,6 +107,8 @@ pub(in crate::flow) struct Progress {
     trouble: Option<Trouble>,
     /// Addresses that may still be tried in vain.
     dials: usize,
+    /// Addresses that may still be met behind others of their hosts.
+    further: usize,
     /// The TLS policy has passed somewhere: from then on what is left to wait for is a peer, whatever other hosts do.
     pub(in crate::flow) passed: bool,
     /// A host has said something, though it may have been no.
@@ -135,6 +141,7 @@ impl Progress {
             waiting: Vec::new(),
             trouble: None,
             dials: DIALS,
+            further: FURTHER,
             passed: false,
             met: false,
             course,
@@ -285,8 +292,8 @@ impl Courier {
         if policy.is_some() { self.web.roots.anchors() } else { &[] }
     }
 
-    /// One host: what DNS says, what the policy says to that, then a conversation. After a failed handshake there is
-    /// one more, on a new connection: with TLS again, or without where the policy lets it be plain.
+    /// One host: what DNS says, what the policy says to that, then a conversation at one of its addresses. Where nothing
+    /// of the envelope was answered there, the next address is as good (RFC 5321 §5.1).
     async fn with_host(
         &self,
         flow: &Flow,
@@ -318,49 +325,87 @@ impl Courier {
             Some(Err(Broken::Stale(why))) => {
                 tracing::debug!(queue = %job.record.id, host = %host.name, %why, "an open connection was of no use");
             }
-            Some(Err(Broken::Trouble(trouble))) => return Err(trouble.into()),
+            Some(Err(Broken::Early(trouble) | Broken::Trouble(trouble))) => return Err(trouble.into()),
             Some(Err(Broken::Refused(refusal))) => return Err(session.refused(refusal).into()),
             None => {}
         }
         if progress.open.is_empty() {
             return Ok(());
         }
-        let mut tls = Tls::Wanted(Attempt::First);
+        let mut left = in_turn(&survey.addresses);
+        let mut met = None;
         loop {
-            connections.make_room(host, &job.destination, &session.config.limits).await;
-            let stream = self.reach(host, &survey.addresses, progress).await?;
-            let refusal = match session.run(stream, tls, progress).await {
+            let stream = match self.reach(&session, &mut left, progress).await {
+                Ok(stream) => stream,
+                // Beside what an address has answered it is nothing that another does not.
+                Err(why) => return Err(met.map_or(why, Unreached::Trouble)),
+            };
+            let trouble = match self.at_address(&session, stream, progress).await {
                 Ok(()) => return Ok(()),
                 Err(Broken::Trouble(trouble) | Broken::Stale(trouble)) => return Err(trouble.into()),
+                Err(Broken::Early(trouble)) => trouble,
+                Err(Broken::Refused(refusal)) => session.refused(refusal),
+            };
+            if left.is_empty() || progress.further == 0 {
+                return Err(trouble.into());
+            }
+            progress.further -= 1;
+            progress.found(trouble.clone().at(&host.name));
+            met = Some(trouble);
+        }
+    }
+
+    /// One address of a host. After a failed handshake there is one more conversation, over a new connection to it: with
+    /// TLS again, or without where the policy lets it be plain.
+    async fn at_address(
+        &self,
+        session: &Session<'_>,
+        mut stream: Stream,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        let address = stream.peer().ip();
+        let mut tls = Tls::Wanted(Attempt::First);
+        loop {
+            let refusal = match session.run(stream, tls, progress).await {
                 Err(Broken::Refused(refusal)) => refusal,
+                ended => return ended,
             };
             tls = match (refusal.then, tls) {
                 (Then::Reconnect, Tls::Wanted(Attempt::First)) => Tls::Wanted(Attempt::Again),
                 (Then::ReconnectPlain, Tls::Wanted(_)) => Tls::Plain,
-                _ => return Err(session.refused(refusal).into()),
+                _ => return Err(Broken::Refused(refusal)),
+            };
+            stream = match self.reach(session, &mut VecDeque::from([address]), progress).await {
+                Ok(stream) => stream,
+                Err(Unreached::Ourselves(trouble) | Unreached::Trouble(trouble)) => {
+                    return Err(Broken::Early(trouble));
+                }
             };
         }
     }
 
-    /// A connection to a host, by any of its addresses.
+    /// A connection to a host, by the first of those addresses that are left.
     async fn reach(
         &self,
-        host: &Host,
-        addresses: &[IpAddr],
+        session: &Session<'_>,
+        left: &mut VecDeque<IpAddr>,
         progress: &mut Progress,
     ) -> Result<Stream, Unreached> {
-        let addresses = addresses.get(..progress.dials).unwrap_or(addresses);
-        if addresses.is_empty() {
+        let (host, config) = (session.host, &session.config);
+        session.connections.make_room(host, &session.job.destination, &config.limits).await;
+        left.truncate(progress.dials);
+        if left.is_empty() {
             return Err(
                 Trouble::new((4, 4, 1), "not tried: too many addresses before it did not answer").into()
             );
         }
-        self.dialer.connect(addresses, host.port, host.named_by).await.map_err(|why| {
-            progress.dials = progress.dials.saturating_sub(addresses.len());
-            match why {
-                DialError::Ourselves(_) => Unreached::Ourselves(why.into()),
-                DialError::Unreachable(_) => Unreached::Trouble(why.into()),
-            }
+        let before = left.len();
+        let reached = self.dialer.connect_next(left, host.port, host.named_by).await;
+        let in_vain = before - left.len() - usize::from(reached.is_ok());
+        progress.dials = progress.dials.saturating_sub(in_vain);
+        reached.map_err(|why| match why {
+            DialError::Ourselves(_) => Unreached::Ourselves(why.into()),
+            DialError::Unreachable(_) => Unreached::Trouble(why.into()),
         })
     }
 }

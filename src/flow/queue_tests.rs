@@ -1,5 +1,6 @@
 //! The queue, delivery and bounces against peers with real sockets.
 
+mod addresses;
 mod again;
 mod letters;
 mod secure_alias;

@@ -71,6 +71,9 @@ pub(in crate::flow) enum Broken {
     /// The connection, which another message had left open, is of no use any more. Nothing of the text was said: a new
     /// connection is as good as a first one.
     Stale(Trouble),
+    /// Over a new connection, before anything of the envelope was answered: it is the word of whoever is at this address,
+    /// and another address of the host may do better.
+    Early(Trouble),
     /// Anywhere else.
     Trouble(Trouble),
 }
@@ -195,10 +198,11 @@ impl Session<'_> {
                     if !in_text {
                         wire.quit().await;
                     }
-                    match broken {
-                        Broken::Trouble(trouble) => Broken::Trouble(Trouble { passed, proof, ..trouble }),
-                        broken => broken,
-                    }
+                    let Broken::Trouble(trouble) = broken else { return Err(broken) };
+                    // Before the policy has passed nothing of the envelope was said.
+                    let early = if passed { conversation.awaits_mail() } else { trouble.is_transient() };
+                    let trouble = Trouble { passed, proof, ..trouble };
+                    if early { Broken::Early(trouble) } else { Broken::Trouble(trouble) }
                 }
             });
         }

@@ -1,6 +1,7 @@
 //! Connecting to somebody else's server, and never to ourselves by mistake.
 
 use crate::net::stream::Stream;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -53,9 +54,19 @@ impl Dialer {
         port: u16,
         named_by: NamedBy,
     ) -> Result<Stream, DialError> {
+        self.connect_next(&mut in_turn(addresses), port, named_by).await
+    }
+
+    /// The same with those that are `left`, as they stand. Whatever was tried is taken out, and what answered too.
+    pub async fn connect_next(
+        &self,
+        left: &mut VecDeque<IpAddr>,
+        port: u16,
+        named_by: NamedBy,
+    ) -> Result<Stream, DialError> {
         let mut ourselves = None;
         let mut failures = Vec::new();
-        for address in in_turn(addresses) {
+        while let Some(address) = left.pop_front() {
             if named_by == NamedBy::Stranger && !self.may_be_named(address) {
                 ourselves = Some(address);
                 continue;
@@ -137,13 +148,13 @@ fn is_here(address: IpAddr) -> bool {
 }
 
 /// One of each kind by turns, beginning with the kind that comes first (RFC 8305 §4 without its race).
-fn in_turn(addresses: &[IpAddr]) -> Vec<IpAddr> {
+pub fn in_turn(addresses: &[IpAddr]) -> VecDeque<IpAddr> {
     let first_kind = addresses.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).is_ipv4();
     let (first, second): (Vec<IpAddr>, Vec<IpAddr>) =
         addresses.iter().partition(|address| address.is_ipv4() == first_kind);
     let mut first = first.into_iter();
     let mut second = second.into_iter();
-    let mut order = Vec::with_capacity(addresses.len());
+    let mut order = VecDeque::with_capacity(addresses.len());
     while order.len() < addresses.len() {
         order.extend(first.next());
         order.extend(second.next());
@@ -199,6 +210,20 @@ mod tests {
         let DialError::Unreachable(why) = failed.unwrap_err() else { panic!("reached nobody") };
         assert!(why.contains("127.0.0.3") && why.contains("127.0.0.4"), "{why}");
         assert!(matches!(world.connect(&[], port, NamedBy::Admin).await, Err(DialError::Unreachable(_))));
+    }
+
+    #[tokio::test]
+    async fn goes_on_behind_the_one_that_answered() {
+        let world = Dialer { loopback: true, ..Dialer::default() };
+        let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        let _second = TcpListener::bind(("127.0.0.4", port)).await.unwrap();
+        let mut left = in_turn(&[ip("127.0.0.3"), ip("127.0.0.2"), ip("127.0.0.5"), ip("127.0.0.4")]);
+        for (answers, behind) in [("127.0.0.2", 2), ("127.0.0.4", 0)] {
+            let found = world.connect_next(&mut left, port, NamedBy::Stranger).await;
+            assert_eq!((found.unwrap().peer().ip(), left.len()), (ip(answers), behind));
+        }
+        assert!(world.connect_next(&mut left, port, NamedBy::Stranger).await.is_err());
     }
 
     #[test]

@@ -214,6 +214,11 @@ impl<Cleared> Conversation<Cleared> {
         self.used
     }
 
+    /// The sender was named, and nothing was answered to that yet.
+    pub const fn awaits_mail(&self) -> bool {
+        matches!(self.state, State::Mail { .. })
+    }
+
     /// What was answered for whom, so far.
     pub fn answers(&mut self) -> Vec<(u16, Answered)> {
         std::mem::take(&mut self.answers)
