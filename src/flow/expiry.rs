@@ -10,6 +10,7 @@ use crate::flow::Flow;
 use crate::flow::letters::letterhead;
 use crate::flow::life;
 use crate::flow::notes::Note;
+use crate::flow::queue;
 use crate::flow::refusal::TakeError;
 use crate::policy::clock;
 use crate::policy::clock::Ages;
@@ -163,9 +164,19 @@ impl Worker {
         let suspend = fault.filter(|_| !is_suspended).map(|fault| suspension(fault, now.wall));
         let ran_more = now.boot.saturating_sub(self.counted).as_secs();
         let tick = Command::Tick { wall: now.wall, ran_more, suspend };
+        let set_back = match &mut *course {
+            Some(course) => {
+                course.look(now);
+                course.take_set_back()
+            }
+            None => fault.is_some_and(|fault| fault.why == Why::Backward),
+        };
         self.flow.store.commit(vec![tick]).await?;
-        course.get_or_insert(Course::new(now)).look(now);
+        course.get_or_insert(Course::new(now));
         drop(course);
+        if let Err(why) = queue::bring_forward(&self.flow, now.wall, set_back).await {
+            tracing::error!(%why, "what the queue was put off to cannot be looked through");
+        }
         self.counted += Duration::from_secs(ran_more);
         if let Some(Suspension { at, why, by }) = suspend {
             tracing::error!(

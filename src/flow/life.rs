@@ -244,7 +244,8 @@ impl Flow {
             tracing::warn!(why = ?suspended.why, %since, by, %now, "the clock was accepted by an admin");
         }
         // They are compared with themselves from here on.
-        *course = Some(Course::new(self.clocks_now()));
+        let now = self.clocks_now();
+        *course = Some(course.map_or_else(|| Course::new(now), |course| course.anew(now)));
         drop(course);
         self.lives.ring();
         Ok(before)

@@ -31,6 +31,8 @@ use crate::flow::parked::Parked;
 use crate::flow::refusal::TakeError;
 use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
+use crate::policy::clock;
+use crate::policy::retry;
 use crate::smtp::client::Trouble;
 use crate::store::Store;
 use crate::store::command;
@@ -124,6 +126,18 @@ pub async fn retry(flow: &Flow, queue: Option<QueueId>) -> Result<u64, StoreErro
         .iter()
         .map(|outcome| if let command::Outcome::Count(count) = outcome { *count } else { 0 })
         .sum())
+}
+
+/// Has what a clock put off that was ahead tried now: whatever waits where the clock was `set_back`, else what waits
+/// longer than any mail does.
+pub(in crate::flow) async fn bring_forward(flow: &Flow, now: Time, set_back: bool) -> Result<(), StoreError> {
+    let beyond = if set_back { now } else { now + retry::LONGEST + clock::APART };
+    let outcomes = flow.store.commit(vec![Command::BringForward { beyond, now }]).await?;
+    if let Some(command::Outcome::Count(recipients @ 1..)) = outcomes.first() {
+        tracing::warn!(recipients, "mail that a clock which was ahead had put off is tried now");
+        flow.queue_bell.notify_one();
+    }
+    Ok(())
 }
 
 /// Takes a message out of the queue; `false` if it is not there. Nobody is told.

@@ -85,6 +85,12 @@ impl Hands {
         let mut clocks = self.0.lock().unwrap();
         clocks.0 = clocks.0 + span;
     }
+
+    /// Somebody sets it back.
+    fn set_back(&self, span: Duration) {
+        let mut clocks = self.0.lock().unwrap();
+        clocks.0 = clocks.0 - span;
+    }
 }
 
 impl Clock for Hands {

@@ -79,12 +79,20 @@ pub struct Course {
     last: Pair,
     /// When the wall clock made its last step, by the boot clock.
     step: Option<Duration>,
+    /// It was a step back, and nobody has asked about it.
+    set_back: bool,
 }
 
 impl Course {
     /// One that begins now.
     pub const fn new(now: Pair) -> Self {
-        Self { begin: now, last: now, step: None }
+        Self { begin: now, last: now, step: None, set_back: false }
+    }
+
+    /// One that begins now in the place of this one.
+    pub fn anew(mut self, now: Pair) -> Self {
+        self.look(now);
+        Self { set_back: self.set_back, ..Self::new(now) }
     }
 
     /// Judges the clocks of a later moment.
@@ -96,8 +104,15 @@ impl Course {
     pub fn look(&mut self, now: Pair) {
         if self.last.apart(now) > STEP {
             self.step = Some(now.boot);
+            let right = self.last.wall + Duration::from_secs(self.last.ran(now));
+            self.set_back |= now.wall < right;
         }
         self.last = now;
+    }
+
+    /// Whether the wall clock was set back since somebody asked.
+    pub fn take_set_back(&mut self) -> bool {
+        std::mem::take(&mut self.set_back)
     }
 }
 
@@ -189,6 +204,30 @@ mod tests {
             let boot = Duration::from_millis(999 + minutes as u64 * 60_000);
             assert_eq!(begin.judge(Pair { wall: Time(NOON.0 + minutes * 60), boot }), None);
         }
+    }
+
+    #[test]
+    fn a_step_back_is_seen_once_and_one_on_not_at_all() {
+        let at = |wall: i64, boot: u64| Pair { wall: Time(NOON.0 + wall), boot: Duration::from_secs(boot) };
+        let mut course = Course::new(at(0, 0));
+        for (now, want) in [
+            (at(60, 60), false),
+            (at(4_000, 120), false),
+            (at(3_999, 120), false),
+            (at(180, 180), true),
+            (at(190, 240), false),
+            (at(190, 360), true),
+        ] {
+            course.look(now);
+            assert_eq!((course.take_set_back(), course.take_set_back()), (want, false), "{now:?}");
+        }
+        // Whoever looks first, it is there for who asks.
+        course.look(at(-100 * DAY, 400));
+        course.look(at(-100 * DAY + 60, 460));
+        assert!(course.take_set_back());
+        course.look(at(0, 500));
+        let mut accepted = course.anew(at(-DAY, 560));
+        assert!(accepted.take_set_back() && accepted.judge(at(-DAY + 60, 620)).is_none());
     }
 
     #[test]

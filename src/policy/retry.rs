@@ -56,6 +56,9 @@ pub fn gap(pace: Pace, tries: u32) -> Duration {
     }
 }
 
+/// No gap is longer.
+pub const LONGEST: Duration = Duration::from_secs(4 * HOUR);
+
 /// For mail.
 fn patient_gap(tries: u32) -> Duration {
     let minutes = match tries {
@@ -65,7 +68,7 @@ fn patient_gap(tries: u32) -> Duration {
         3 => 45,
         4 => 60,
         5 => 120,
-        _ => 240,
+        _ => return LONGEST,
     };
     Duration::from_secs(minutes * 60)
 }

@@ -517,6 +517,14 @@ pub enum Command {
         /// Now.
         now: Time,
     },
+    /// What waits for a time after `beyond`, which no try was put off to by a clock that goes right: due now, and of no
+    /// younger date than now. Answers with [`Outcome::Count`] of the recipients. Those that are leased are passed over.
+    BringForward {
+        /// No earlier than now.
+        beyond: Time,
+        /// Now.
+        now: Time,
+    },
     /// Takes a message out of the queue; a warning is to go out again then. Refused ([`Refusal::Gone`]) if it is not
     /// there.
     CancelQueued {

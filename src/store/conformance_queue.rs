@@ -218,6 +218,26 @@ fn queued_mail_is_retried_and_cancelled() {
 }
 
 #[test]
+fn what_waits_for_a_time_that_was_never_meant_is_due_now() {
+    on_each(|stage| {
+        for (n, created) in [(1, 50), (2, 5_000)] {
+            let mut mail = queued(n, nowhere(n), Purpose::Mail, &[200, 201, 5_000]);
+            mail.record.created = Time(created);
+            stage.ok(Command::Enqueue(Box::new(mail)));
+        }
+        stage.ok(Command::Enqueue(Box::new(queued(3, nowhere(3), Purpose::Mail, &[6_000]))));
+        assert_eq!(leased(stage, 200, 900, 1), [(1, 0)]);
+        assert_eq!(leased(stage, 200, 900, 1), [(2, 0)]);
+        let forward = || Command::BringForward { beyond: Time(200), now: Time(100) };
+        assert_eq!(stage.ok(forward()), Outcome::Count(5), "what is leased is being tried");
+        assert_eq!(stage.ok(forward()), Outcome::Count(0));
+        let created = |n| stage.ask(stage.store().queued(queue(n))).unwrap().created;
+        assert_eq!((created(1), created(2)), (Time(50), Time(100)));
+        assert_eq!(leased(stage, 100, 200, 9), [(1, 1), (1, 2), (2, 1), (2, 2), (3, 0)]);
+    });
+}
+
+#[test]
 fn what_no_caller_may_build_is_refused() {
     on_each(|stage| {
         let inline = queued(1, Body::Inline(vec![1]), Purpose::Mail, &[1]);

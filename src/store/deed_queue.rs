@@ -171,6 +171,33 @@ impl Draft<'_> {
         Ok(Outcome::Count(count))
     }
 
+    pub(crate) fn bring_forward(&mut self, beyond: Time, now: Time) -> Result<Outcome, Stop> {
+        let mut count = 0;
+        let mut after = Some(key::due(beyond, QueueId::new([u8::MAX; 16]), u16::MAX));
+        loop {
+            let page = self.keys(&[key::DUE], after.as_deref(), PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            for at in page {
+                let Some((_, queue, number)) = key::read_due(&at) else { continue };
+                if self.leased(queue, number).is_some() {
+                    continue;
+                }
+                let mut recipient = self.recipient(queue, number)?;
+                self.remove(at);
+                recipient.next = now;
+                self.put(key::due(now, queue, number), &Mark {})?;
+                self.put(key::recipient(queue, number), &recipient)?;
+                let at = key::queue(key::QUEUE, queue);
+                if let Some(record) = self.row::<QueueRecord>(&at)?.filter(|record| record.created > now) {
+                    self.put(at, &QueueRecord { created: now, ..record })?;
+                }
+                count += 1;
+            }
+        }
+        Ok(Outcome::Count(count))
+    }
+
     pub(crate) fn cancel(&mut self, queue: QueueId) -> Result<Outcome, Stop> {
         let mail = self.drop_queued(queue)?.ok_or(Refusal::Gone)?;
         self.left_the_queue(&mail, false)?;

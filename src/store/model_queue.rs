@@ -77,6 +77,12 @@ impl State {
         Ok(Outcome::Done)
     }
 
+    pub(super) fn note_delay(&mut self, queue: QueueId, number: u16) -> Result<(), Refusal> {
+        let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
+        let recipient = queued.recipients.get_mut(usize::from(number)).ok_or(Refusal::Gone)?;
+        change_queue::note_delay(recipient)
+    }
+
     pub(super) fn release(&mut self, leases: &[(QueueId, u16, Duration)]) {
         for (queue, number, until) in leases {
             if let Some(queued) = self.queue.get_mut(queue)
@@ -97,6 +103,21 @@ impl State {
             for recipient in &mut Arc::make_mut(queued).recipients {
                 if recipient.state == RecipientState::Waiting {
                     recipient.next = recipient.next.min(now);
+                    count += 1;
+                }
+            }
+        }
+        Outcome::Count(count)
+    }
+
+    pub(super) fn bring_forward(&mut self, beyond: Time, now: Time) -> Outcome {
+        let mut count = 0;
+        for queued in self.queue.values_mut() {
+            let queued = Arc::make_mut(queued);
+            for recipient in &mut queued.recipients {
+                if recipient.state == RecipientState::Waiting && recipient.next > beyond {
+                    recipient.next = now;
+                    queued.record.created = queued.record.created.min(now);
                     count += 1;
                 }
             }

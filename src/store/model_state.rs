@@ -15,7 +15,6 @@ use crate::store::change::Stop;
 use crate::store::change_account;
 use crate::store::change_alias;
 use crate::store::change_message;
-use crate::store::change_queue;
 use crate::store::command::Command;
 use crate::store::command::Outcome;
 use crate::store::command::Refusal;
@@ -184,11 +183,8 @@ impl State {
             }
             Command::Release { leases } => self.release(&leases),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
-            Command::NoteDelay { queue, number } => {
-                let queued = Arc::make_mut(self.queue.get_mut(&queue).ok_or(Refusal::Gone)?);
-                let recipient = queued.recipients.get_mut(usize::from(number)).ok_or(Refusal::Gone)?;
-                change_queue::note_delay(recipient)?;
-            }
+            Command::BringForward { beyond, now } => return Ok(self.bring_forward(beyond, now)),
+            Command::NoteDelay { queue, number } => self.note_delay(queue, number)?,
             Command::CancelQueued { queue } => return self.cancel(queue),
             Command::ChangePassword(change) => {
                 let shred = self.place(change.slot.shred_key.expose());

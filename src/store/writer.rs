@@ -483,6 +483,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::Settle { queue, number, lease, outcome } => draft.settle(queue, number, lease, outcome),
         Command::Release { leases } => Ok(draft.release(&leases)),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
+        Command::BringForward { beyond, now } => draft.bring_forward(beyond, now),
         Command::NoteDelay { queue, number } => draft.note_delay(queue, number),
         Command::CancelQueued { queue } => draft.cancel(queue),
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),

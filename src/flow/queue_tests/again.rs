@@ -108,6 +108,58 @@ async fn a_clock_that_jumps_gives_nothing_up_and_tells_nobody_of_a_delay() {
     }
 }
 
+/// What waits is tried as often as ever, whether the worker saw the clock ahead or not, and a letter that was taken then
+/// comes back in its time.
+#[tokio::test]
+async fn what_a_clock_put_off_that_was_ahead_is_tried_when_it_is_set_back() {
+    let (days, hours) = (100 * 24 * 60 * MINUTE, 3 * 60 * MINUTE);
+    for (span, seen) in [(days, false), (days, true), (hours, true)] {
+        let mut ours = waiting_under_a_watched_clock().await;
+        ours.hands.set_on(span);
+        if seen {
+            ours.flow.lives.look().await;
+        }
+        ours.queue(ours.item(&["sue@x.example"]), MESSAGE.as_bytes()).await;
+        ours.worker.until_idle().await;
+        assert_eq!(ours.tried().await.0, [1, 2, 2]);
+        ours.hands.set_back(span);
+        ours.worker.until_idle().await;
+        assert_eq!(ours.tried().await.0, [1, 2, 2], "nobody has looked at the clock yet");
+        ours.flow.lives.look().await;
+        ours.worker.until_idle().await;
+        assert_eq!(ours.tried().await, (vec![2, 3, 3], 0), "{span:?} {seen}");
+        ours.pass(60 * MINUTE);
+        ours.worker.until_idle().await;
+        let (tries, _) = ours.tried().await;
+        assert_eq!((tries[0], tries.len() >= 2), (3, true), "{span:?} {seen}");
+        if seen {
+            ours.flow.accept_clock().await.unwrap();
+        }
+        for _ in 0..6 * 24 {
+            ours.pass(60 * MINUTE);
+            ours.flow.lives.look().await;
+            ours.worker.until_idle().await;
+        }
+        let (tries, reports) = ours.tried().await;
+        // Two of them are late first.
+        assert_eq!((tries.len(), reports), (0, 5), "{span:?} {seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_before_the_start_holds_nothing_up() {
+    let mut ours = waiting_under_a_watched_clock().await;
+    ours.hands.set_on(2 * 60 * MINUTE);
+    ours.worker.until_idle().await;
+    ours.flow.lives.look().await;
+    ours.hands.set_back(2 * 60 * MINUTE);
+    // Another worker, as after a start, knows only what was written down.
+    *ours.flow.lives.course.lock().await = None;
+    ours.flow.lives.look().await;
+    ours.worker.until_idle().await;
+    assert_eq!(ours.tried().await, (vec![3, 3], 0));
+}
+
 #[tokio::test]
 async fn a_small_step_of_the_clock_ends_no_life_of_minutes() {
     let mut ours = waiting_under_a_watched_clock().await;
