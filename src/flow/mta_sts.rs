@@ -11,6 +11,7 @@ use crate::flow::Flow;
 use crate::flow::intake::RACES;
 use crate::net::http_client::FetchError;
 use crate::net::http_client::HttpsClient;
+use crate::policy::clock::Ages;
 use crate::policy::mta_sts;
 use crate::policy::mta_sts::BadPolicy;
 use crate::policy::mta_sts::Policy;
@@ -156,9 +157,21 @@ async fn look_up(flow: &Flow, web: &HttpsClient, domain: &Domain) -> Result<Opti
 
 /// The record and the policy that it holds, as long as it counts.
 async fn kept(flow: &Flow, domain: &Domain) -> Result<Option<(StsRecord, Policy)>, StoreError> {
+    let Some(record) = flow.store.sts(domain).await? else { return Ok(None) };
+    if has_ended(flow, &record).await {
+        return Ok(None);
+    }
+    Ok(Policy::parse(record.policy.as_bytes()).ok().map(|policy| (record, policy)))
+}
+
+/// Its `max_age` is over. A clock that is not believed ends none: the way would be open then.
+async fn has_ended(flow: &Flow, record: &StsRecord) -> bool {
     let now = flow.clock.now();
-    let record = flow.store.sts(domain).await?.filter(|record| record.until > now);
-    Ok(record.and_then(|record| Policy::parse(record.policy.as_bytes()).ok().map(|policy| (record, policy))))
+    record.until <= now && is_over(record, now, flow.ages().await)
+}
+
+fn is_over(record: &StsRecord, now: Time, ages: Ages) -> bool {
+    record.until <= now && ages.known(record.fetched, record.until.since(record.fetched))
 }
 
 /// Notes once a day that a kept policy is needed: others are not fetched anew.
@@ -247,9 +260,10 @@ async fn make_room(flow: &Flow) -> Result<Vec<Command>, StoreError> {
     if all.len() < StsRecord::MOST {
         return Ok(Vec::new());
     }
-    let now = flow.clock.now();
-    all.sort_by_key(|record| (record.until > now, record.used));
-    let ended = all.iter().filter(|record| record.until <= now).count();
+    let (now, ages) = (flow.clock.now(), flow.ages().await);
+    let counts = |record: &StsRecord| !is_over(record, now, ages);
+    all.sort_by_key(|record| (counts(record), record.used));
+    let ended = all.iter().filter(|record| !counts(record)).count();
     let go = ended.max(StsRecord::MOST / 8);
     Ok(all.into_iter().take(go).map(remove).collect())
 }
@@ -296,7 +310,7 @@ pub async fn refresh(flow: Arc<Flow>, web: HttpsClient, stop: CancellationToken)
 pub async fn refresh_all(flow: &Flow, web: &HttpsClient) -> Result<(), StoreError> {
     let now = flow.clock.now();
     for record in all(flow).await? {
-        if record.until <= now {
+        if has_ended(flow, &record).await {
             flow.store.commit(vec![remove(record)]).await?;
         } else if is_due(&record, now) {
             anew(flow, web, &record.domain).await?;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod again;
+mod kept_policy;
 mod letters;
 mod secure_alias;
 mod slow_peers;
