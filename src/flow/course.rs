@@ -4,12 +4,17 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A try that has not come to a verdict of the TLS policy after so long is slow: whoever answers at all has answered by
-/// then, and everybody behind it is to know. One that is not in its text by then gives its place to others that wait.
+/// then, and everybody behind it is to know. By then it gives its place to others that wait, unless its text is under way
+/// and goes at [`RATE`].
 pub(in crate::flow) const SLOW: Duration = Duration::from_secs(60);
+/// Octets a second: by this the largest message goes out within one try.
+const RATE: u64 = 16 << 10;
 
 /// How far a try has come.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -18,7 +23,8 @@ pub(in crate::flow) enum Stage {
     Undecided,
     /// One has, whatever the verdict was.
     Decided,
-    /// The text is under way: a try that is cut off now may make a second copy.
+    /// The end of the text is being said: a try that is cut off now may make a second copy. Before that a peer that is
+    /// left has taken nothing (RFC 5321 §4.1.1.4).
     Text,
 }
 
@@ -29,6 +35,8 @@ pub(in crate::flow) struct Course(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     stage: Mutex<Stage>,
+    /// Octets of texts that were written.
+    sent: AtomicU64,
     gives_way: CancellationToken,
     /// A second copy does no harm.
     harmless: bool,
@@ -38,7 +46,7 @@ impl Course {
     /// At its beginning. A second copy of what is `harmless` may come of it.
     pub(in crate::flow) fn new(harmless: bool) -> Self {
         let (stage, gives_way) = (Mutex::new(Stage::Undecided), CancellationToken::new());
-        Self(Arc::new(Shared { stage, gives_way, harmless }))
+        Self(Arc::new(Shared { stage, sent: AtomicU64::new(0), gives_way, harmless }))
     }
 
     /// How far it has come.
@@ -51,7 +59,12 @@ impl Course {
         self.set(Stage::Decided);
     }
 
-    /// The text is next.
+    /// So many octets of a text were written, and not its end.
+    pub(in crate::flow) fn sent(&self, octets: usize) {
+        self.0.sent.fetch_add(octets as u64, Ordering::Relaxed);
+    }
+
+    /// The end of the text is next.
     pub(in crate::flow) fn text(&self) {
         self.set(Stage::Text);
     }
@@ -64,6 +77,11 @@ impl Course {
     /// It is to give its place to others.
     pub(in crate::flow) fn give_way(&self) {
         self.0.gives_way.cancel();
+    }
+
+    /// At this age it has had time enough, and what it has written of a text has earned it no more.
+    fn is_slow(&self, age: Duration) -> bool {
+        age >= SLOW + Duration::from_secs(self.0.sent.load(Ordering::Relaxed) / RATE)
     }
 
     /// It was told to.
@@ -97,7 +115,7 @@ pub(in crate::flow) fn give_way<'c>(
     wanted: usize,
 ) -> Vec<&'c Course> {
     let (told, untold): (Vec<_>, Vec<_>) = tries
-        .filter(|(course, age)| *age >= SLOW && course.may_end())
+        .filter(|(course, age)| course.is_slow(*age) && course.may_end())
         .partition(|(course, _)| course.gives_way());
     let mut untold = untold;
     untold.sort_by_key(|(_, age)| Reverse(*age));
@@ -147,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_give_way_that_are_slow_and_in_no_text() {
+    fn the_oldest_give_way_that_are_slow_and_not_at_the_end_of_a_text() {
         let tries: Vec<(Course, u64)> =
             [59, 60, 90, 70, 80].into_iter().map(|age| (Course::new(false), age)).collect();
         let chosen = |wanted| {
@@ -163,6 +181,10 @@ mod tests {
         assert_eq!((chosen(1), chosen(2)), (vec![], vec![70]), "it goes already");
         tries[4].0.next_host();
         assert_eq!(chosen(2), [80], "what was said of the text there is over");
+        for octets in [20 * RATE, RATE] {
+            tries[4].0.sent(octets as usize);
+        }
+        assert_eq!(chosen(2), [70], "a text that goes on has until then");
         let answer = Course::new(true);
         answer.text();
         assert!(answer.may_end() && give_way([(&answer, SLOW)].into_iter(), 1).len() == 1);

@@ -15,6 +15,7 @@ use crate::flow::alarms::Alarm;
 use crate::flow::connections::Connection;
 use crate::flow::connections::Connections;
 use crate::flow::connections::Made;
+use crate::flow::course::Course;
 use crate::flow::delivery::Handover;
 use crate::flow::delivery::Outcome;
 use crate::flow::delivery::Progress;
@@ -154,7 +155,6 @@ impl Session<'_> {
             }
             let in_text = matches!(effect, Effect::Text { .. });
             if in_text {
-                progress.course.text();
                 progress.hold().await;
             }
             let step = match effect {
@@ -176,7 +176,7 @@ impl Session<'_> {
                     wire = self.start_tls(wire, tls).await?;
                     Ok(conversation.tls_stands())
                 }
-                other => self.step(other, &mut wire, &mut conversation, tls).await,
+                other => self.step(other, &mut wire, &mut conversation, tls, &progress.course).await,
             };
             let broken = match step {
                 Ok(next) => {
@@ -233,6 +233,7 @@ impl Session<'_> {
         wire: &mut Wire,
         conversation: &mut Conversation<Cleared>,
         tls: Tls,
+        course: &Course,
     ) -> Result<Effect, Broken> {
         let limit = match effect {
             Effect::Listen(limit) => limit,
@@ -242,7 +243,7 @@ impl Session<'_> {
             }
             Effect::Text { seven_bit } => {
                 let text = wire.text.take();
-                self.send_text(wire, seven_bit, text).await?;
+                self.send_text(wire, seven_bit, text, course).await?;
                 client::END
             }
             Effect::AskPolicy => {

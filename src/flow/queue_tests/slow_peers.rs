@@ -40,6 +40,34 @@ async fn slow_peers(listener: TcpListener, begun: watch::Sender<usize>) {
     }
 }
 
+#[tokio::test]
+async fn slow_peers_do_not_keep_all_places_to_themselves() {
+    let good = Peer::good().await;
+    let listener = TcpListener::bind(("127.0.0.2", good.address.port())).await.unwrap();
+    let (begun, mut counted) = watch::channel(0);
+    tokio::spawn(slow_peers(listener, begun));
+    let dns = ["slow1.example", "slow2.example"].iter();
+    let dns = dns.fold(world(), |dns, domain| dns.with_addresses(domain, &[ip(2)]));
+    let two = "[limits]\nremote_connections = 2\nremote_connections_per_domain = 2\n";
+    let ours = Ours::new(dns, good.address.port(), two).await;
+    let large = format!("Subject: large\r\n\r\n{}", "a line of the text\r\n".repeat(LARGE / 20));
+    for to in ["bob@slow1.example", "bob@slow2.example"] {
+        ours.queue(ours.item(&[to]), large.as_bytes()).await;
+    }
+    let item = ours.item(&["eve@x.example"]);
+    let (flow, hands, stop) = (Arc::clone(&ours.flow), Arc::clone(&ours.hands), CancellationToken::new());
+    let running = tokio::spawn(ours.worker.run(stop.clone()));
+    counted.wait_for(|count| *count == 2).await.unwrap();
+    let message = flow.own_message(MESSAGE.as_bytes()).unwrap();
+    flow.store.commit(vec![flow.outgoing(item, message).await.unwrap()]).await.unwrap();
+    flow.queue_bell.notify_one();
+    // What the system keeps for a connection was written fast.
+    hands.pass(20 * MINUTE);
+    flow.queue_bell.notify_one();
+    assert_eq!(good.wait_for(1).await[0].rcpts, ["<eve@x.example>"]);
+    running.abort();
+}
+
 #[test]
 fn slow_peers_hold_no_thread_that_others_need() {
     let runtime =

@@ -3,6 +3,7 @@
 use crate::base::limits::FRAME;
 use crate::flow::assembled::Assembled;
 use crate::flow::assembled::Piece;
+use crate::flow::course::Course;
 use crate::flow::delivery::message_file;
 use crate::flow::delivery::message_reader;
 use crate::flow::sealing::Composed;
@@ -29,9 +30,12 @@ impl Session<'_> {
         wire: &mut Wire,
         seven_bit: bool,
         text: Option<Text>,
+        course: &Course,
     ) -> Result<(), Trouble> {
         if let Some(text) = text.filter(|_| !seven_bit) {
-            return wire.say(&text.whole().await.map_err(unreadable)?).await;
+            let whole = text.whole().await.map_err(unreadable)?;
+            course.text();
+            return wire.say(&whole).await;
         }
         let mut reader: Box<dyn Read + Send> = if seven_bit {
             Box::new(self.in_seven_bits().await?)
@@ -51,11 +55,13 @@ impl Session<'_> {
             // What is short goes out with its end, as one segment.
             if !out.is_empty() {
                 wire.write(&out).await?;
+                course.sent(out.len());
                 out.clear();
             }
             encoder.encode(&chunk, &mut out);
         }
         encoder.finish(&mut out);
+        course.text();
         wire.say(&out).await
     }
 
