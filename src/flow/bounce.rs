@@ -84,7 +84,8 @@ pub(in crate::flow) async fn settle(
 ) -> Result<Vec<Late>, StoreError> {
     let now = flow.clock.now();
     let config = flow.config();
-    let somebody_waits = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_)));
+    let somebody_waits =
+        outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Again(_) | Outcome::Untried(_)));
     let ages = if somebody_waits { Some(flow.ages().await) } else { None };
     let mut settled: Vec<Settled> = outcomes
         .into_iter()
@@ -186,6 +187,7 @@ fn judge(
         told: wants.is_none_or(|notify| notify.failure).then(|| fate(Action::Failed, recipient, &trouble)),
         later: None,
     };
+    let tried = !matches!(outcome, Outcome::Untried(_));
     match outcome {
         Outcome::Delivered(handover) => {
             let wanted = wants.is_some_and(|notify| notify.success) && !handover.reports;
@@ -210,7 +212,7 @@ fn judge(
             }
         }
         Outcome::Failed(trouble) => failed(trouble),
-        Outcome::Again(trouble) => {
+        Outcome::Again(trouble) | Outcome::Untried(trouble) => {
             // What passed in an earlier try has passed: whoever was met then may be away now.
             let passed = trouble.passed || recipient.passed == Some(true);
             let (pace, life) = pace(config, record, passed);
@@ -218,7 +220,7 @@ fn judge(
             let known = ages.is_some_and(|ages| ages.known(record.created, life));
             let next = match retry::after(pace, tries, record.created, now, life) {
                 Next::At(next) => next,
-                Next::GiveUp if known => return failed(trouble),
+                Next::GiveUp if known && tried => return failed(trouble),
                 Next::GiveUp => now + retry::gap(pace, tries),
             };
             let due =

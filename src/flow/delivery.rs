@@ -79,6 +79,8 @@ pub enum Outcome {
     Delivered(Handover),
     /// Not this time.
     Again(Trouble),
+    /// There was no turn for it: it waits, and is not given up for that.
+    Untried(Trouble),
     /// Given up.
     Failed(Trouble),
 }

@@ -43,6 +43,8 @@ pub(in crate::flow) struct Place {
 
 #[derive(Debug)]
 struct Lane<Job> {
+    /// What goes before the rest.
+    front: VecDeque<Job>,
     waiting: VecDeque<Job>,
     running: usize,
     allowed: usize,
@@ -86,6 +88,11 @@ impl<Job> Lanes<Job> {
         self.waiting_for(destination) < self.most()
     }
 
+    /// One more may wait in front of the others.
+    pub(in crate::flow) fn has_room_in_front(&self, destination: &Destination) -> bool {
+        self.lanes.get(destination).map_or(0, |lane| lane.front.len()) < self.most()
+    }
+
     /// How many more may wait for a destination, once those that do are down to half of it.
     pub(in crate::flow) fn much_room(&self, destination: &Destination) -> usize {
         let (waiting, most) = (self.waiting_for(destination), self.most());
@@ -119,21 +126,32 @@ impl<Job> Lanes<Job> {
             return Vec::new();
         }
         let lane = self.lanes.get_mut(destination);
-        let jobs: Vec<Job> = lane.map_or_else(Vec::new, |lane| lane.waiting.drain(..).collect());
+        let jobs: Vec<Job> =
+            lane.map_or_else(Vec::new, |lane| lane.front.drain(..).chain(lane.waiting.drain(..)).collect());
         self.waiting = self.waiting.saturating_sub(jobs.len());
         jobs
     }
 
     /// A job waits; a destination that nothing is known of begins with two at once, or with `most`.
     pub(in crate::flow) fn wait(&mut self, destination: Destination, job: Job, most: usize) {
+        self.wait_as(destination, most, |lane| lane.waiting.push_back(job));
+    }
+
+    /// The same, in front of those that do not, in the order in which they came.
+    pub(in crate::flow) fn wait_in_front(&mut self, destination: Destination, job: Job, most: usize) {
+        self.wait_as(destination, most, |lane| lane.front.push_back(job));
+    }
+
+    fn wait_as(&mut self, destination: Destination, most: usize, wait: impl FnOnce(&mut Lane<Job>)) {
         let lane = self.lanes.entry(destination.clone()).or_insert_with(|| Lane {
+            front: VecDeque::new(),
             waiting: VecDeque::new(),
             running: 0,
             allowed: FIRST.min(most),
             in_turn: false,
             heard: None,
         });
-        lane.waiting.push_back(job);
+        wait(lane);
         self.waiting += 1;
         self.turn(&destination);
     }
@@ -151,7 +169,7 @@ impl<Job> Lanes<Job> {
             let job =
                 self.lanes.get_mut(&place.destination).filter(|lane| lane.has_room()).and_then(|lane| {
                     lane.running += 1;
-                    lane.waiting.pop_front()
+                    lane.front.pop_front().or_else(|| lane.waiting.pop_front())
                 });
             self.turn(&place.destination);
             if let Some(job) = job {
@@ -180,7 +198,7 @@ impl<Job> Lanes<Job> {
             self.staying.push_back(place);
         }
         if self.lanes.len() > LANES {
-            self.lanes.retain(|_, lane| lane.running > 0 || !lane.waiting.is_empty());
+            self.lanes.retain(|_, lane| lane.running > 0 || !lane.is_empty());
         }
     }
 
@@ -195,9 +213,13 @@ impl<Job> Lanes<Job> {
 }
 
 impl<Job> Lane<Job> {
+    fn is_empty(&self) -> bool {
+        self.front.is_empty() && self.waiting.is_empty()
+    }
+
     /// Something waits that may be tried now.
     fn has_room(&self) -> bool {
-        !self.waiting.is_empty() && self.running < self.allowed
+        !self.is_empty() && self.running < self.allowed
     }
 }
 
@@ -252,6 +274,29 @@ mod tests {
         assert_eq!(drawn(&mut lanes), [11]);
         lanes.ended(place(&b), Lesson::Missed, NOW);
         assert_eq!((drawn(&mut lanes), lanes.waiting()), (vec![], 2));
+    }
+
+    #[test]
+    fn what_waits_in_front_goes_first_and_has_room_of_its_own() {
+        let mut lanes = Lanes::default();
+        let (a, b) = (to("a.example"), to("b.example"));
+        for job in 0..LANE as i32 {
+            lanes.wait(a.clone(), job, 3);
+        }
+        assert!(!lanes.has_room(&a) && lanes.has_room_in_front(&a));
+        for job in [-1, -2] {
+            lanes.wait_in_front(a.clone(), job, 3);
+        }
+        lanes.wait(b, 1_000, 3);
+        assert_eq!(drawn(&mut lanes, NOW).0, [-1, 1_000, -2], "by turns, and one after the other");
+        while lanes.has_room_in_front(&a) {
+            lanes.wait_in_front(a.clone(), -3, 3);
+        }
+        assert_eq!(lanes.waiting(), 2 * LANE);
+        lanes.ended(Place { destination: a.clone(), since: NOW }, Lesson::Nothing, NOW);
+        assert_eq!(drawn(&mut lanes, NOW).0, [-3]);
+        let silent = lanes.silent(&a, NOW);
+        assert_eq!((silent.len(), silent[0], lanes.waiting()), (2 * LANE - 1, -3, 0));
     }
 
     #[test]

@@ -33,6 +33,8 @@ use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
 use crate::policy::clock;
 use crate::policy::retry;
+use crate::policy::tls::Demand;
+use crate::policy::tls::Sender;
 use crate::smtp::client::Trouble;
 use crate::store::Store;
 use crate::store::command;
@@ -173,6 +175,13 @@ pub struct Job {
     pub recipients: Vec<QueuedRecipient>,
     /// Not begun after this, by the running clock.
     pub(in crate::flow) begin_by: Duration,
+}
+
+impl Job {
+    /// A secure alias's: its sender is to hear in minutes.
+    fn is_secure(&self) -> bool {
+        Demand::parse(&self.record.tls_policy).is_ok_and(|demand| demand.sender() == Sender::Secure)
+    }
 }
 
 /// Tries that need their place no more, and what they met.
@@ -331,10 +340,13 @@ impl Worker {
             Ok(taken) => {
                 let most = self.flow.config().limits.remote_connections_per_domain;
                 for job in taken.jobs {
-                    if self.lanes.has_room(&job.destination) {
-                        self.lanes.wait(job.destination.clone(), job, most);
+                    let to = job.destination.clone();
+                    if job.is_secure() && self.lanes.has_room_in_front(&to) {
+                        self.lanes.wait_in_front(to, job, most);
+                    } else if self.lanes.has_room(&to) {
+                        self.lanes.wait(to, job, most);
                     } else {
-                        self.parked.put(job.destination.clone(), Lease::of(&job));
+                        self.parked.put(to, Lease::of(&job));
                     }
                 }
                 self.more |= taken.more;
@@ -419,12 +431,12 @@ impl Worker {
     /// that its sender hears of it in time.
     fn silent(&mut self, destination: &Destination, trouble: &Trouble) {
         let jobs = self.lanes.silent(destination, self.flow.clock.running());
-        self.put_off(jobs, trouble);
+        self.put_off(jobs, trouble, Outcome::Again);
         self.unpark(destination);
     }
 
     /// Puts these jobs off.
-    fn put_off(&mut self, jobs: Vec<Job>, trouble: &Trouble) {
+    fn put_off(&mut self, jobs: Vec<Job>, trouble: &Trouble, outcome: fn(Trouble) -> Outcome) {
         if jobs.is_empty() {
             return;
         }
@@ -433,7 +445,7 @@ impl Worker {
         self.running.spawn(async move {
             let (flow, trouble) = (&flow, &trouble);
             let each = |job: Job| async move {
-                let again = |recipient: &QueuedRecipient| (recipient.number, Outcome::Again(trouble.clone()));
+                let again = |recipient: &QueuedRecipient| (recipient.number, outcome(trouble.clone()));
                 let outcomes = job.recipients.iter().map(again).collect();
                 noted(flow, &job, outcomes).await
             };
@@ -455,7 +467,8 @@ impl Worker {
         let (in_turn, stuck): (Vec<Job>, Vec<Job>) =
             jobs.into_iter().partition(|job| self.lanes.hears(&job.destination, running));
         self.release(&in_turn.iter().map(Lease::of).collect::<Vec<_>>());
-        self.put_off(stuck, &Trouble::new((4, 4, 5), "not tried: too much waits for the destination"));
+        let trouble = Trouble::new((4, 4, 5), "not tried: too much waits for the destination");
+        self.put_off(stuck, &trouble, Outcome::Untried);
     }
 
     /// Has what is parked for a destination taken anew, as far as there is much room again.

@@ -1,6 +1,10 @@
 //! What a secure alias sends: bounced at once, told in minutes, or patient, as its TLS policy was found to stand.
 
 use super::*;
+use crate::flow::bounce;
+use crate::flow::delivery::Outcome;
+use crate::smtp::client::Trouble;
+use crate::store::command;
 use tokio::time::Instant;
 
 /// One host, whose TLSA records are not to be believed: nothing can be decided.
@@ -103,6 +107,45 @@ async fn a_host_that_does_not_answer_does_not_undo_that_the_policy_has_passed_at
         ours.worker.until_idle().await;
         assert_eq!((ours.waiting().await, peer.sessions().len()), (1, 2), "{busy}");
         assert!(ours.inbox().await.is_empty(), "{busy}");
+    }
+}
+
+#[tokio::test]
+async fn a_secure_alias_does_not_wait_behind_all_that_goes_to_the_same_place() {
+    let peer = Peer::good().await;
+    let one = "[limits]\nremote_connections_per_domain = 1\n";
+    let mut ours = Ours::new(world(), peer.address.port(), one).await;
+    let mut commands = Vec::new();
+    // More than has room in a lane.
+    for _ in 0..410 {
+        let message = ours.flow.own_message(MESSAGE.as_bytes()).unwrap();
+        commands.push(ours.flow.outgoing(ours.item(&["bob@x.example"]), message).await.unwrap());
+    }
+    ours.flow.store.commit(commands).await.unwrap();
+    for to in ["eve@x.example", "sue@x.example"] {
+        ours.pass(Duration::from_secs(1));
+        ours.queue(secure(&ours, &[to]), MESSAGE.as_bytes()).await;
+    }
+    ours.worker.until_idle().await;
+    let first: Vec<_> = peer.taken().into_iter().take(3).map(|taken| taken.rcpts[0].clone()).collect();
+    assert_eq!(first, ["<eve@x.example>", "<sue@x.example>", "<bob@x.example>"]);
+}
+
+#[tokio::test]
+async fn what_had_no_turn_is_not_given_up_for_that() {
+    let ours = Ours::new(world(), 1, "").await;
+    let id = ours.queue(secure(&ours, &["bob@x.example"]), MESSAGE.as_bytes()).await;
+    let record = ours.flow.store.queued(id).await.unwrap().unwrap();
+    for (given_up, waiting) in [(false, 1), (true, 0)] {
+        ours.pass(40 * MINUTE);
+        let (now, running) = (ours.hands.now(), ours.hands.running());
+        let lease = Command::LeaseDue { now, running, until: running + MINUTE, limit: 9 };
+        let leased = ours.flow.store.commit(vec![lease]).await.unwrap().remove(0);
+        let command::Outcome::Leased(recipients) = leased else { panic!("{leased:?}") };
+        let trouble = Trouble::new((4, 4, 5), "not tried");
+        let outcome = if given_up { Outcome::Again(trouble) } else { Outcome::Untried(trouble) };
+        bounce::settle(&ours.flow, &record, &recipients, vec![(0, outcome)]).await.unwrap();
+        assert_eq!((ours.waiting().await, ours.inbox().await.len()), (waiting, 1 - waiting));
     }
 }
 
