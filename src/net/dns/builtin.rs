@@ -58,8 +58,6 @@ impl Builtin {
         let resolver = resolver(servers, |mut builder| {
             let options = builder.options_mut();
             options.edns_payload_len = DATAGRAM;
-            // Verdicts are kept above this, judged; what is not judged is not kept.
-            options.cache_size = 0;
             builder.with_trust_anchor(Arc::new(anchors))
         })?;
         let servers: Vec<String> = servers.iter().map(|server| server.ip().to_string()).collect();

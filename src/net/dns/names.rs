@@ -56,7 +56,7 @@ impl Names {
         if let Some(reply) = self.cache.find(&name, kind, Instant::now()) {
             return reply;
         }
-        let reply = self.ask.ask(name.clone(), kind).await;
+        let reply = bounded(self.ask.ask(name.clone(), kind).await, kind);
         self.cache.keep(name, kind, &reply, Instant::now());
         reply
     }
@@ -72,7 +72,9 @@ fn reserved(name: &Name) -> Option<Reply> {
 
 impl Dns for Names {
     fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
-        Box::pin(async move { exchanges(self.ask(domain.as_str(), RecordType::MX).await.answer) })
+        Box::pin(async move {
+            self.ask(domain.as_str(), RecordType::MX).await.answer.read(|record| exchange(&record))
+        })
     }
 
     fn addresses<'a>(&'a self, host: &'a Domain) -> Deed<'a, Located<IpAddr>> {
@@ -106,11 +108,6 @@ impl Dns for Names {
             // RFC 6698 §3.
             let name = format!("_{port}._tcp.{host}");
             let answer = self.ask(&name, RecordType::TLSA).await.answer;
-            if let Answer::Records(_, records) = &answer
-                && records.len() > TLSA_RECORDS
-            {
-                return Answer::Error(format!("more than {TLSA_RECORDS} TLSA records"));
-            }
             answer.read(|record| match record {
                 RData::TLSA(tlsa) => Some(Tlsa {
                     usage: tlsa.cert_usage.into(),
@@ -126,11 +123,6 @@ impl Dns for Names {
     fn text<'a>(&'a self, label: &'a str, domain: &'a Domain) -> Deed<'a, Answer<Vec<u8>>> {
         Box::pin(async move {
             let answer = self.ask(&format!("{label}.{domain}"), RecordType::TXT).await.answer;
-            if let Answer::Records(_, records) = &answer
-                && records.len() > TEXTS
-            {
-                return Answer::Error(format!("more than {TEXTS} TXT records"));
-            }
             answer.read(|record| match record {
                 // RFC 7208 §3.3: without anything between them.
                 RData::TXT(text) => Some(text.txt_data.concat()),
@@ -160,21 +152,41 @@ fn domain(name: &Name) -> Option<Domain> {
     Domain::parse(&name.to_ascii()).ok()
 }
 
-/// MX data as exchanges. A host that cannot be a host is left out, the root stays.
-fn exchanges(answer: Answer<RData>) -> Answer<Exchange> {
-    let answer = answer.read(|record| {
-        let RData::MX(mx) = record else { return None };
-        let preference = mx.preference;
-        if mx.exchange.is_root() {
-            return Some(Exchange { preference, host: None });
+/// A reply with no more records than are looked at: what is kept is what a stranger published. Of hosts and addresses
+/// the first count; where all would, too many are no answer.
+fn bounded(mut reply: Reply, kind: RecordType) -> Reply {
+    let Answer::Records(_, records) = &mut reply.answer else { return reply };
+    let most = match kind {
+        RecordType::MX => {
+            records.retain(|record| exchange(record).is_some());
+            records.sort_by_cached_key(exchange);
+            records.dedup_by(|one, other| exchange(one) == exchange(other));
+            EXCHANGES
         }
-        Some(Exchange { preference, host: Some(domain(&mx.exchange)?) })
-    });
-    let Answer::Records(security, mut exchanges) = answer else { return answer };
-    exchanges.sort();
-    exchanges.dedup();
-    exchanges.truncate(EXCHANGES);
-    Answer::Records(security, exchanges)
+        RecordType::A | RecordType::AAAA => ADDRESSES,
+        RecordType::TLSA if records.len() > TLSA_RECORDS => {
+            return Reply::error(reply.end, format!("more than {TLSA_RECORDS} TLSA records"));
+        }
+        RecordType::TXT if records.len() > TEXTS => {
+            return Reply::error(reply.end, format!("more than {TEXTS} TXT records"));
+        }
+        RecordType::TLSA | RecordType::TXT => records.len(),
+        // CNAME, of which a name has one.
+        _ => 1,
+    };
+    records.truncate(most);
+    records.shrink_to_fit();
+    reply
+}
+
+/// MX data as an exchange; nothing for a host that cannot be one. The root stays.
+fn exchange(record: &RData) -> Option<Exchange> {
+    let RData::MX(mx) = record else { return None };
+    let preference = mx.preference;
+    if mx.exchange.is_root() {
+        return Some(Exchange { preference, host: None });
+    }
+    Some(Exchange { preference, host: Some(domain(&mx.exchange)?) })
 }
 
 /// IPv4 and IPv6 together. One kind that was found is enough; with none found a failure of either is a failure.

@@ -4,8 +4,10 @@ use super::*;
 use crate::net::dns::OnePeer;
 use crate::net::dns::Table;
 use crate::net::dns::plain::Plain;
+use crate::net::dns::stub::Stub;
 use crate::net::dns::test_server::TestServer;
 use crate::policy::route::Route;
+use crate::vault::OsRandom;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Record;
@@ -33,6 +35,10 @@ fn mx(preference: u16, host: &str) -> RData {
     RData::MX(rdata::MX::new(preference, Name::from_ascii(host).unwrap()))
 }
 
+fn tlsa(octets: usize) -> RData {
+    RData::TLSA(rdata::TLSA::new(3.into(), 1.into(), 1.into(), vec![7; octets]))
+}
+
 fn soa() -> Record {
     let name = Name::from_ascii("example.").unwrap();
     record("example.", RData::SOA(rdata::SOA::new(name.clone(), name, 1, 60, 60, 60, 60)))
@@ -49,6 +55,20 @@ fn zone(name: &str, kind: RecordType, message: &mut Message) {
             add(name, mx(5, "under_score.two.example."));
             add("foreign.example.", mx(1, "evil.example."));
         }
+        ("crowd.example.", RecordType::MX) => {
+            for n in (0..500).rev() {
+                add(name, mx(n, &format!("under_score{n}.example.")));
+                add(name, mx(n + 1_000, &format!("h{n}.example.")));
+            }
+        }
+        ("crowd.example.", RecordType::A) => {
+            for n in 0..2_100_u32 {
+                add(name, RData::A(rdata::A(Ipv4Addr::from(0xc000_0000 + n))));
+            }
+        }
+        ("_25._tcp.full.example.", RecordType::TLSA) => (0..TLSA_RECORDS).for_each(|_| add(name, tlsa(64))),
+        ("_25._tcp.large.example.", RecordType::TLSA) => add(name, tlsa(32_000)),
+        ("_25._tcp.larger.example.", RecordType::TLSA) => add(name, tlsa(33_000)),
         ("null.example.", RecordType::MX) => add(name, mx(0, ".")),
         ("many.example.", RecordType::MX) => {
             for n in 0..40 {
@@ -119,6 +139,32 @@ async fn a_silent_server_is_trouble_not_absence() {
             Names::new(Arc::new(Plain::patient(&servers, millis(one_try), millis(patience)).unwrap()));
         assert!(matches!(plain.mx(&domain("x.example")).await, Answer::Error(_)));
         assert!(matches!(plain.addresses(&domain("x.example")).await.addresses, Answer::Error(_)));
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_is_looked_at() {
+    let (plain, server) = server(zone).await;
+    let crowd = domain("crowd.example");
+    let found = plain.addresses(&crowd).await.addresses;
+    let Answer::Records(_, addresses) = found else { panic!("{found:?}") };
+    assert_eq!(addresses.len(), ADDRESSES);
+    let Answer::Records(_, hosts) = plain.mx(&crowd).await else { panic!("none") };
+    let preferred: Vec<u16> = hosts.iter().map(|host| host.preference).collect();
+    assert_eq!(preferred, (1_000..1_016).collect::<Vec<u16>>(), "the best of those that can be hosts");
+    for (kind, most) in [(RecordType::A, ADDRESSES), (RecordType::MX, EXCHANGES)] {
+        let name = Name::from_ascii("crowd.example.").unwrap();
+        let kept = plain.cache.find(&name, kind, Instant::now()).expect("it is kept");
+        let Answer::Records(_, records) = kept.answer else { panic!("{kept:?}") };
+        assert_eq!(records.len(), most, "{kind}");
+    }
+    // Of the other way of asking no answer is taken that is as large as that.
+    let stub = Names::new(Arc::new(Stub::untrusted(vec![server.address], Arc::new(OsRandom))));
+    let said = stub.addresses(&crowd).await.addresses;
+    assert!(matches!(&said, Answer::Error(why) if why.contains("octets")), "{said:?}");
+    for (name, want) in [("full.example", true), ("large.example", true), ("larger.example", false)] {
+        let said = stub.tlsa(&domain(name), 25).await;
+        assert_eq!(matches!(said, Answer::Records(..)), want, "{name}: {said:?}");
     }
 }
 

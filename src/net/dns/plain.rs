@@ -68,6 +68,8 @@ pub(super) fn resolver(
     options.use_hosts_file = ResolveHosts::Never;
     options.preserve_intermediates = true;
     options.edns0 = true;
+    // Answers are kept above this, judged and bounded; what is not is not kept.
+    options.cache_size = 0;
     change(builder).build().map_err(|why| NetError::Resolver(why.to_string()))
 }
 

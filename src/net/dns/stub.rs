@@ -13,6 +13,7 @@ use crate::base::dns::Validation;
 use crate::base::random::Random;
 use crate::base::random::bytes;
 use crate::net::Deed;
+use crate::net::dns::ANSWER;
 use crate::net::dns::DATAGRAM;
 use crate::net::dns::LOOKUP;
 use crate::net::dns::SERVERS;
@@ -257,7 +258,7 @@ async fn over_udp(server: SocketAddr, question: &Message, octets: &[u8]) -> io::
     let socket = UdpSocket::bind(any).await?;
     socket.connect(server).await?;
     socket.send(octets).await?;
-    let mut datagram = vec![0; usize::from(u16::MAX)];
+    let mut datagram = vec![0; usize::from(ANSWER)];
     loop {
         let length = socket.recv(&mut datagram).await?;
         let message = Message::from_vec(datagram.get(..length).unwrap_or_default());
@@ -272,7 +273,11 @@ async fn over_tcp(server: SocketAddr, question: &Message, octets: &[u8]) -> io::
     let mut stream = TcpStream::connect(server).await?;
     let length = u16::try_from(octets.len()).map_err(io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes(), octets].concat()).await?;
-    let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+    let length = stream.read_u16().await?;
+    if length > ANSWER {
+        return Err(io::Error::other(format!("an answer of {length} octets; more than {ANSWER} are not read")));
+    }
+    let mut answer = vec![0; usize::from(length)];
     stream.read_exact(&mut answer).await?;
     let message = Message::from_vec(&answer).map_err(io::Error::other)?;
     if !answers(&message, question) || message.metadata.truncation {
