@@ -17,6 +17,9 @@ pub(super) const KEEP: Duration = Duration::from_secs(60 * 60);
 /// A negative one (RFC 2308 §5).
 const KEEP_NO: Duration = Duration::from_secs(15 * 60);
 
+/// Of a chain of more than [`CHAIN`] aliases.
+pub(super) const TOO_LONG: &str = "there are too many aliases one behind the other";
+
 /// A way of asking.
 pub(super) trait Ask: Send + Sync {
     /// Asks; never longer than [`crate::net::dns::LOOKUP`].
@@ -60,8 +63,8 @@ pub(super) struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     /// The records of `kind` at `name`, or at the end of the chain of CNAMEs that begins there; what else a server
-    /// put into its answer is nobody's.
-    pub(super) fn follow(answers: &'a [Record], name: &Name, kind: RecordType) -> Self {
+    /// put into its answer is nobody's. What is at the end of a chain that is too long is not known.
+    pub(super) fn follow(answers: &'a [Record], name: &Name, kind: RecordType) -> Result<Self, &'static str> {
         let mut chain = Self { aliases: Vec::new(), found: Vec::new(), end: name.clone() };
         loop {
             let at_end = || answers.iter().filter(|record| record.name == chain.end);
@@ -71,11 +74,14 @@ impl<'a> Chain<'a> {
                 _ => None,
             });
             match next {
-                Some((alias, target)) if chain.found.is_empty() && chain.aliases.len() < CHAIN => {
+                Some(_) if chain.found.is_empty() && chain.aliases.len() == CHAIN => {
+                    return Err(TOO_LONG);
+                }
+                Some((alias, target)) if chain.found.is_empty() => {
                     chain.aliases.push(alias);
                     chain.end = target;
                 }
-                _ => return chain,
+                _ => return Ok(chain),
             }
         }
     }

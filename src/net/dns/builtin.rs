@@ -138,11 +138,11 @@ impl Ask for Builtin {
 
 /// Cases (a) and, where wildcards are concerned, (b).
 fn positive(lookup: &Lookup, name: Name, kind: RecordType) -> Reply {
-    let chain = Chain::follow(lookup.answers(), &name, kind);
-    if chain.found.is_empty() {
+    let chain = match Chain::follow(lookup.answers(), &name, kind) {
+        Ok(chain) if !chain.found.is_empty() => chain,
         // Something was found, but not in the answer to this question.
-        return Reply::none(name, Answer::Bogus);
-    }
+        _ => return Reply::none(name, Answer::Bogus),
+    };
     let worst = chain.aliases.iter().chain(&chain.found).map(|record| security(record)).min().flatten();
     let Some(worst) = worst else { return Reply::none(name, Answer::Bogus) };
     let authority = lookup.authorities().iter().filter(|record| !is_signature(record));

@@ -168,6 +168,61 @@ async fn no_more_is_kept_than_is_looked_at() {
     }
 }
 
+/// `a9.example` is an alias of `a8.example`, and so on to `a0.example`; all of it comes along. Of `s9.example` one step
+/// comes at a time.
+fn aliases(name: &str, kind: RecordType, message: &mut Message) {
+    let (way, n) = name.trim_start_matches("_25._tcp.").trim_end_matches(".example.").split_at(1);
+    let n: usize = n.parse().unwrap();
+    let steps = if way == "a" && kind != RecordType::CNAME { n } else { n.min(1) };
+    let mut at = name.to_owned();
+    for step in 1..=steps {
+        let target = format!("{way}{}.example.", n - step);
+        let alias = RData::CNAME(rdata::CNAME(Name::from_ascii(&target).unwrap()));
+        message.add_answer(record(&at, alias));
+        at = target;
+    }
+    let data = match kind {
+        _ if steps < n => return,
+        RecordType::A => RData::A(rdata::A::new(192, 0, 2, 1)),
+        RecordType::MX => mx(10, "host.example."),
+        RecordType::TLSA => tlsa(32),
+        _ => return,
+    };
+    message.add_answer(record(&at, data));
+}
+
+#[tokio::test]
+async fn what_lies_behind_too_many_aliases_is_not_known() {
+    let (plain, server) = server(aliases).await;
+    let stub = Names::new(Arc::new(Stub::untrusted(vec![server.address], Arc::new(OsRandom))));
+    for (way, names, name, want) in [
+        ("stub", &stub, "a8.example", "found"),
+        ("stub", &stub, "a9.example", "error"),
+        ("plain", &plain, "a8.example", "found"),
+        ("plain", &plain, "a9.example", "error"),
+        ("plain", &plain, "s8.example", "found"),
+        ("plain", &plain, "s9.example", "error"),
+    ] {
+        let name = domain(name);
+        for said in [
+            said(names.mx(&name).await),
+            said(names.addresses(&name).await.addresses),
+            said(names.tlsa(&name, 25).await),
+        ] {
+            assert_eq!(said, want, "{way}: {name}");
+        }
+    }
+}
+
+fn said<T>(answer: Answer<T>) -> &'static str {
+    match answer {
+        Answer::Records(..) => "found",
+        Answer::Error(_) => "error",
+        Answer::NoData(_) | Answer::NxDomain(_) => "none",
+        Answer::Bogus => "bogus",
+    }
+}
+
 #[tokio::test]
 async fn routes_by_table() {
     let table = Table::default()

@@ -4,12 +4,14 @@ use crate::base::dns::Answer;
 use crate::base::dns::Security;
 use crate::base::dns::Validation;
 use crate::net::Deed;
+use crate::net::dns::CHAIN;
 use crate::net::dns::LOOKUP;
 use crate::net::dns::TRIES;
 use crate::net::dns::TRY;
 use crate::net::dns::ask::Ask;
 use crate::net::dns::ask::Chain;
 use crate::net::dns::ask::Reply;
+use crate::net::dns::ask::TOO_LONG;
 use crate::net::dns::ask::keep_no;
 use crate::net::dns::ask::no;
 use crate::net::error::NetError;
@@ -23,6 +25,7 @@ use hickory_resolver::net::NetError as ResolverError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
+use hickory_resolver::proto::rr::RData;
 use hickory_resolver::proto::rr::RecordType;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +54,53 @@ impl Plain {
             builder
         })?;
         Ok(Self { resolver, patience })
+    }
+
+    async fn look_up(&self, name: Name, kind: RecordType) -> Reply {
+        let reply = self.once(name.clone(), kind).await;
+        let none = matches!(reply.answer, Answer::NoData(_));
+        // A "none" that no SOA proves: hickory says so too when it has followed as many aliases as it does.
+        if none && reply.keep.is_zero() && kind != RecordType::CNAME {
+            return self.step_by_step(name, kind, reply).await;
+        }
+        reply
+    }
+
+    async fn once(&self, name: Name, kind: RecordType) -> Reply {
+        let lookup = match self.resolver.lookup(name.clone(), kind).await {
+            Ok(lookup) => lookup,
+            Err(why) => return refusal(&why, name),
+        };
+        let chain = match Chain::follow(lookup.answers(), &name, kind) {
+            Ok(chain) => chain,
+            Err(why) => return Reply::error(name, why),
+        };
+        let (data, keep) = (chain.data(), chain.keep());
+        let answer = match data.is_empty() {
+            true => Answer::NoData(Security::Indeterminate),
+            false => Answer::Records(Security::Indeterminate, data),
+        };
+        Reply { answer, end: chain.end, keep }
+    }
+
+    /// The same with every alias asked for by itself; `unproven` if there is none.
+    async fn step_by_step(&self, name: Name, kind: RecordType, unproven: Reply) -> Reply {
+        let mut end = name.clone();
+        for _ in 0..=CHAIN {
+            let alias = self.once(end.clone(), RecordType::CNAME).await;
+            match &alias.answer {
+                Answer::Records(_, records) => match records.first() {
+                    Some(RData::CNAME(target)) => end = target.0.clone(),
+                    _ => return unproven,
+                },
+                Answer::NoData(_) | Answer::NxDomain(_) if end == name => return unproven,
+                Answer::NoData(_) | Answer::NxDomain(_) => {
+                    return Reply { keep: Duration::ZERO, ..self.once(end, kind).await };
+                }
+                Answer::Bogus | Answer::Error(_) => return alias,
+            }
+        }
+        Reply::error(name, TOO_LONG)
     }
 }
 
@@ -84,19 +134,9 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
 impl Ask for Plain {
     fn ask(&self, name: Name, kind: RecordType) -> Deed<'_, Reply> {
         Box::pin(async move {
-            match timeout(self.patience, self.resolver.lookup(name.clone(), kind)).await {
-                Err(_) => Reply::error(name, "no answer in time"),
-                Ok(Err(why)) => refusal(&why, name),
-                Ok(Ok(lookup)) => {
-                    let chain = Chain::follow(lookup.answers(), &name, kind);
-                    let (data, keep) = (chain.data(), chain.keep());
-                    let answer = match data.is_empty() {
-                        true => Answer::NoData(Security::Indeterminate),
-                        false => Answer::Records(Security::Indeterminate, data),
-                    };
-                    Reply { answer, end: chain.end, keep }
-                }
-            }
+            let late = name.clone();
+            let reply = timeout(self.patience, self.look_up(name, kind)).await;
+            reply.unwrap_or_else(|_| Reply::error(late, "no answer in time"))
         })
     }
 

@@ -159,7 +159,7 @@ impl Stub {
             code => return Err(format!("it said {code}")),
         }
         let chain = Chain::follow(&message.answers, &Name::root(), RecordType::SOA);
-        let validates = message.metadata.authentic_data && !chain.found.is_empty();
+        let validates = message.metadata.authentic_data && chain.is_ok_and(|chain| !chain.found.is_empty());
         if validates {
             server.validated.store(true, Ordering::Relaxed);
             server.told.store(false, Ordering::Relaxed);
@@ -238,7 +238,10 @@ impl Ask for Stub {
 
 /// The answer in a message of which this much is known. What nobody validated is not kept: somebody may, later.
 fn judge(message: &Message, name: Name, kind: RecordType, security: Security) -> Reply {
-    let chain = Chain::follow(&message.answers, &name, kind);
+    let chain = match Chain::follow(&message.answers, &name, kind) {
+        Ok(chain) => chain,
+        Err(why) => return Reply::error(name, why),
+    };
     let code = message.metadata.response_code;
     let counts = |keep| if security == Security::Indeterminate { Duration::ZERO } else { keep };
     if chain.found.is_empty() {
@@ -275,7 +278,9 @@ async fn over_tcp(server: SocketAddr, question: &Message, octets: &[u8]) -> io::
     stream.write_all(&[&length.to_be_bytes(), octets].concat()).await?;
     let length = stream.read_u16().await?;
     if length > ANSWER {
-        return Err(io::Error::other(format!("an answer of {length} octets; more than {ANSWER} are not read")));
+        return Err(io::Error::other(format!(
+            "an answer of {length} octets; more than {ANSWER} are not read"
+        )));
     }
     let mut answer = vec![0; usize::from(length)];
     stream.read_exact(&mut answer).await?;
