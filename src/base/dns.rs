@@ -60,6 +60,22 @@ pub struct Exchange {
     pub host: Option<Domain>,
 }
 
+/// Who takes the mail of a domain, and what its name stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Exchanges {
+    /// Its MX records; their status is the worst of the chain that led to them.
+    pub answer: Answer<Exchange>,
+    /// The name at the end of the chain of aliases, if there is one and it can be a domain.
+    pub expanded: Option<Domain>,
+}
+
+impl From<Answer<Exchange>> for Exchanges {
+    /// Of a domain that is no alias.
+    fn from(answer: Answer<Exchange>) -> Self {
+        Self { answer, expanded: None }
+    }
+}
+
 /// Where a host is, and what its name stands for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Located<T> {

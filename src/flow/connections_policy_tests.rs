@@ -3,7 +3,9 @@
 use crate::base::address::Domain;
 use crate::base::dns::Answer;
 use crate::base::dns::Exchange;
+use crate::base::dns::Exchanges;
 use crate::base::dns::Located;
+use crate::base::dns::Security;
 use crate::base::dns::Tlsa;
 use crate::base::dns::Validation;
 use crate::config::Config;
@@ -109,6 +111,38 @@ async fn what_was_stored_or_configured_meanwhile_counts() {
     assert_eq!(by_connection(&peer), [2, 0, 1, 1]);
 }
 
+#[tokio::test]
+async fn a_certificate_may_name_what_signed_records_make_of_the_domain() {
+    let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = parameters.self_signed(&key).unwrap().der().to_vec();
+    let issuer = rcgen::Issuer::new(parameters, key);
+    let mut parameters = rcgen::CertificateParams::new(["hosted.example".to_owned()]).unwrap();
+    parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = parameters.signed_by(&key, &issuer).unwrap().der().to_vec();
+    let peer = Plan::default().identity(&[own, authority.clone()], &key.serialize_der()).open().await;
+    let dane = Tlsa { usage: 2, selector: 0, matching: 0, data: authority };
+    let table = || {
+        Table::signed()
+            .with_mx("x.example", &[(10, "mx.x.example")])
+            .with_addresses("mx.x.example", &[ip(1)])
+            .with_tlsa("mx.x.example", std::slice::from_ref(&dane))
+    };
+    let mx = Exchange { preference: 10, host: Domain::parse("mx.x.example").ok() };
+    let unsigned = Answer::Records(Security::Insecure, vec![mx]);
+    for (table, want) in [
+        (table(), 0),
+        (table().with_mx_answer("x.example", unsigned).with_mx_alias("x.example", "hosted.example"), 0),
+        (table().with_mx_alias("x.example", "hosted.example"), 1),
+    ] {
+        let mut ours = Ours::new(table, peer.address.port(), "").await;
+        ours.send_under("bob@x.example", ordinary(Requirement::DaneOnly)).await;
+        assert_eq!(peer.taken().len(), want);
+    }
+}
+
 /// A table that changes while the world goes on.
 struct Changing(Mutex<Arc<Table>>);
 
@@ -119,7 +153,7 @@ impl Changing {
 }
 
 impl Dns for Changing {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges> {
         Box::pin(async move { self.now().mx(domain).await })
     }
 
@@ -209,7 +243,7 @@ struct Meanwhile {
 }
 
 impl Dns for Meanwhile {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges> {
         self.table.mx(domain)
     }
 

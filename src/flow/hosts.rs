@@ -35,6 +35,8 @@ pub(in crate::flow) struct Host {
     pub(in crate::flow) preference: u16,
     /// How far the name itself is proven.
     security: Security,
+    /// What the domain is an alias of, where signed MX records name the host.
+    expanded: Option<Domain>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,11 +77,17 @@ pub(in crate::flow) async fn hosts(
         named_by: NamedBy::Stranger,
         preference,
         security,
+        expanded: None,
     };
-    match Route::of(flow.dns.mx(domain).await) {
+    let found = flow.dns.mx(domain).await;
+    match Route::of(found.answer) {
         Route::Hosts(security, exchanges) => {
             let exchanges = in_order(flow, exchanges).into_iter();
-            Ok(exchanges.map(|(preference, name)| host(preference, name, security)).collect())
+            // An alias that is not signed can be forged.
+            let expanded = found.expanded.filter(|_| security == Security::Secure);
+            let host =
+                |(preference, name)| Host { expanded: expanded.clone(), ..host(preference, name, security) };
+            Ok(exchanges.map(host).collect())
         }
         Route::Implicit(security) => Ok(vec![host(0, domain.clone(), security)]),
         Route::NullMx => Err(Trouble::new((5, 1, 10), format!("{domain} accepts no mail"))),
@@ -109,6 +117,7 @@ fn smarthost_host(smarthost: &HostPort) -> Result<Host, Trouble> {
         named_by: NamedBy::Admin,
         preference: 0,
         security: Security::Secure,
+        expanded: None,
     })
 }
 
@@ -197,7 +206,7 @@ impl Host {
         };
         for base in names {
             if let Some(dane) = dane::found(&base, flow.dns.tlsa(&base, self.port).await) {
-                return dane;
+                return dane.expanded_to(self.expanded.as_ref());
             }
         }
         Dane::None(NoDane::NoRecords)

@@ -2,7 +2,7 @@
 //! written at once.
 
 use super::*;
-use crate::base::dns::Exchange;
+use crate::base::dns::Exchanges;
 use crate::base::dns::Located;
 use crate::base::dns::Security;
 use crate::base::dns::Tlsa;
@@ -49,7 +49,7 @@ fn never<'a, T: Send + 'a>() -> Deed<'a, T> {
 }
 
 impl Dns for Silent {
-    fn mx<'a>(&'a self, _: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, _: &'a Domain) -> Deed<'a, Exchanges> {
         never()
     }
 

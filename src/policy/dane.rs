@@ -21,9 +21,22 @@ pub enum Dane {
         base: Domain,
         /// At least one.
         records: Vec<Tlsa>,
+        /// What the next hop is an alias of, as signed records say: under DANE-TA(2) a certificate may name that too
+        /// (RFC 7672 §3.2.2).
+        expanded: Option<Domain>,
     },
     /// It cannot be said now: the host is not used. It never means that there are none.
     Unknown(String),
+}
+
+impl Dane {
+    /// The same for a next hop that is an alias of this, if it is one; the records that say so must be signed.
+    pub fn expanded_to(mut self, end: Option<&Domain>) -> Self {
+        if let Self::Usable { expanded, .. } = &mut self {
+            *expanded = end.cloned();
+        }
+        self
+    }
 }
 
 /// Why there is no DANE.
@@ -113,7 +126,7 @@ pub fn found(base: &Domain, answer: Answer<Tlsa>) -> Option<Dane> {
             if records.is_empty() {
                 return Some(Dane::Unusable);
             }
-            Some(Dane::Usable { base: base.clone(), records })
+            Some(Dane::Usable { base: base.clone(), records, expanded: None })
         }
         Answer::Records(..) | Answer::NoData(_) | Answer::NxDomain(_) => None,
         Answer::Bogus => {
@@ -217,7 +230,7 @@ mod tests {
         match dane.unwrap_or(Dane::None(NoDane::NoRecords)) {
             Dane::None(why) => format!("no DANE: {}", why.as_str()),
             Dane::Unusable => "encrypt, unauthenticated".into(),
-            Dane::Usable { base, records } => format!("DANE by {} at {base}", records.len()),
+            Dane::Usable { base, records, .. } => format!("DANE by {} at {base}", records.len()),
             Dane::Unknown(why) => format!("host not used: {why}"),
         }
     }

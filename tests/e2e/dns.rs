@@ -63,7 +63,7 @@ fn word<T: Debug>(answer: &Answer<T>) -> String {
 
 async fn ask(dns: &dyn Dns, kind: &str, name: &str) -> String {
     match kind {
-        "MX" => word(&dns.mx(&domain(name)).await),
+        "MX" => word(&dns.mx(&domain(name)).await.answer),
         "A" => word(&dns.addresses(&domain(name)).await.addresses),
         "TLSA" => word(&dns.tlsa(&domain(name), 25).await),
         _ => word(&dns.alias(&domain(name)).await),
@@ -305,7 +305,7 @@ async fn a_foreign_record_in_an_answer_is_nobodys() {
         lookup.answers().iter().filter(|found| found.name != Name::from_ascii("signed.example.").unwrap());
     assert_eq!(others.count(), 1, "hickory leaves it in the answer");
     let ours = open(forger.address, Trust::Builtin, Some(&zones.anchor()));
-    let Answer::Records(Security::Secure, hosts) = ours.mx(&domain("signed.example")).await else {
+    let Answer::Records(Security::Secure, hosts) = ours.mx(&domain("signed.example")).await.answer else {
         panic!("no secure answer")
     };
     assert_eq!(hosts.len(), 1);
@@ -499,7 +499,7 @@ async fn a_forger_before_the_validating_resolver_gains_nothing_either() {
     let unbound = zones.validating_behind(forger.address);
     let theirs = open(unbound.address, Trust::Ad, None);
     assert_eq!(ask(&*theirs, "MX", "signed.example").await, "secure 1");
-    let Answer::Records(_, hosts) = theirs.mx(&domain("plain.example")).await else { panic!("no answer") };
+    let Answer::Records(_, hosts) = theirs.mx(&domain("plain.example")).await.answer else { panic!("no answer") };
     assert_eq!(hosts[0].host, Some(domain("host.plain.example")));
 }
 
@@ -578,7 +578,7 @@ async fn what_cannot_be_read_or_is_not_ours_is_passed_over() {
             let (domain, host) = (domain("signed.example"), domain("mx.signed.example"));
             let said =
                 tokio::join!(stub.mx(&domain), stub.tlsa(&host, 25), ours.mx(&domain), ours.tlsa(&host, 25));
-            let said = (word(&said.0), word(&said.1), word(&said.2), word(&said.3));
+            let said = (word(&said.0.answer), word(&said.1), word(&said.2.answer), word(&said.3));
             (at, said)
         }
     });

@@ -84,7 +84,7 @@ fn answer(message: &mut Message, name: &str, data: RData) {
 const PATIENT: Patience = Patience { question: NEVER, unvalidated: NEVER, unanswered: NEVER };
 
 async fn mx(names: &Names) -> Result<Security, String> {
-    match names.mx(&Domain::parse("a.example").unwrap()).await {
+    match names.mx(&Domain::parse("a.example").unwrap()).await.answer {
         Answer::Records(security, _) => Ok(security),
         Answer::Error(why) => Err(why),
         other => panic!("{other:?}"),

@@ -20,7 +20,7 @@ pub use crate::net::dns::table::Table;
 
 use crate::base::address::Domain;
 use crate::base::dns::Answer;
-use crate::base::dns::Exchange;
+use crate::base::dns::Exchanges;
 use crate::base::dns::Located;
 use crate::base::dns::Tlsa;
 use crate::base::dns::Validation;
@@ -67,8 +67,8 @@ const DATAGRAM: u16 = 1_232;
 
 /// Where names are looked up.
 pub trait Dns: Send + Sync {
-    /// The MX records of a domain, at most [`EXCHANGES`], in order of preference.
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>>;
+    /// The MX records of a domain, at most [`EXCHANGES`], in order of preference, aliases followed.
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges>;
     /// The IPv4 and IPv6 addresses of a host, at most [`ADDRESSES`], aliases followed.
     fn addresses<'a>(&'a self, host: &'a Domain) -> Deed<'a, Located<IpAddr>>;
     /// The CNAME at a name itself.

@@ -3,6 +3,7 @@
 use crate::base::address::Domain;
 use crate::base::dns::Answer;
 use crate::base::dns::Exchange;
+use crate::base::dns::Exchanges;
 use crate::base::dns::Located;
 use crate::base::dns::Security;
 use crate::base::dns::Tlsa;
@@ -71,9 +72,11 @@ fn reserved(name: &Name) -> Option<Reply> {
 }
 
 impl Dns for Names {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges> {
         Box::pin(async move {
-            self.ask(domain.as_str(), RecordType::MX).await.answer.read(|record| exchange(&record))
+            let reply = self.ask(domain.as_str(), RecordType::MX).await;
+            let expanded = as_domain(&reply.end).filter(|end| end != domain);
+            Exchanges { answer: reply.answer.read(|record| exchange(&record)), expanded }
         })
     }
 
@@ -88,7 +91,7 @@ impl Dns for Names {
                 self.ask(host.as_str(), RecordType::A),
                 self.ask(host.as_str(), RecordType::AAAA)
             );
-            let expanded = [&four.end, &six.end].into_iter().filter_map(domain).find(|end| end != host);
+            let expanded = [&four.end, &six.end].into_iter().filter_map(as_domain).find(|end| end != host);
             Located { addresses: both(four.answer, six.answer), expanded }
         })
     }
@@ -97,7 +100,7 @@ impl Dns for Names {
         Box::pin(async move {
             let answer = self.ask(host.as_str(), RecordType::CNAME).await.answer;
             answer.read(|record| match record {
-                RData::CNAME(target) => domain(&target.0),
+                RData::CNAME(target) => as_domain(&target.0),
                 _ => None,
             })
         })
@@ -148,7 +151,7 @@ impl Dns for Names {
     }
 }
 
-fn domain(name: &Name) -> Option<Domain> {
+fn as_domain(name: &Name) -> Option<Domain> {
     Domain::parse(&name.to_ascii()).ok()
 }
 
@@ -186,7 +189,7 @@ fn exchange(record: &RData) -> Option<Exchange> {
     if mx.exchange.is_root() {
         return Some(Exchange { preference, host: None });
     }
-    Some(Exchange { preference, host: Some(domain(&mx.exchange)?) })
+    Some(Exchange { preference, host: Some(as_domain(&mx.exchange)?) })
 }
 
 /// IPv4 and IPv6 together. One kind that was found is enough; with none found a failure of either is a failure.

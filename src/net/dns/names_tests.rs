@@ -110,7 +110,7 @@ async fn asks_a_server_and_tells_no_from_trouble() {
             .map(|(preference, name)| Exchange { preference: *preference, host: Domain::parse(name).ok() });
         Route::Hosts(Security::Indeterminate, hosts.collect())
     };
-    let route = async |name: &str| Route::of(plain.mx(&domain(name)).await);
+    let route = async |name: &str| Route::of(plain.mx(&domain(name)).await.answer);
     assert_eq!(route("two.example").await, hosts(&[(10, "a.two.example"), (20, "b.two.example")]));
     assert_eq!(route("null.example").await, Route::NullMx);
     assert_eq!(route("empty.example").await, Route::Implicit(Security::Indeterminate));
@@ -137,7 +137,7 @@ async fn a_silent_server_is_trouble_not_absence() {
         let millis = Duration::from_millis;
         let plain =
             Names::new(Arc::new(Plain::patient(&servers, millis(one_try), millis(patience)).unwrap()));
-        assert!(matches!(plain.mx(&domain("x.example")).await, Answer::Error(_)));
+        assert!(matches!(plain.mx(&domain("x.example")).await.answer, Answer::Error(_)));
         assert!(matches!(plain.addresses(&domain("x.example")).await.addresses, Answer::Error(_)));
     }
 }
@@ -149,7 +149,7 @@ async fn no_more_is_kept_than_is_looked_at() {
     let found = plain.addresses(&crowd).await.addresses;
     let Answer::Records(_, addresses) = found else { panic!("{found:?}") };
     assert_eq!(addresses.len(), ADDRESSES);
-    let Answer::Records(_, hosts) = plain.mx(&crowd).await else { panic!("none") };
+    let Answer::Records(_, hosts) = plain.mx(&crowd).await.answer else { panic!("none") };
     let preferred: Vec<u16> = hosts.iter().map(|host| host.preference).collect();
     assert_eq!(preferred, (1_000..1_016).collect::<Vec<u16>>(), "the best of those that can be hosts");
     for (kind, most) in [(RecordType::A, ADDRESSES), (RecordType::MX, EXCHANGES)] {
@@ -192,6 +192,14 @@ fn aliases(name: &str, kind: RecordType, message: &mut Message) {
 }
 
 #[tokio::test]
+async fn what_a_domain_is_an_alias_of_is_told() {
+    let (plain, _server) = server(aliases).await;
+    for (name, want) in [("a2.example", Some("a0.example")), ("a0.example", None)] {
+        assert_eq!(plain.mx(&domain(name)).await.expanded, want.map(domain), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_lies_behind_too_many_aliases_is_not_known() {
     let (plain, server) = server(aliases).await;
     let stub = Names::new(Arc::new(Stub::untrusted(vec![server.address], Arc::new(OsRandom))));
@@ -205,7 +213,7 @@ async fn what_lies_behind_too_many_aliases_is_not_known() {
     ] {
         let name = domain(name);
         for said in [
-            said(names.mx(&name).await),
+            said(names.mx(&name).await.answer),
             said(names.addresses(&name).await.addresses),
             said(names.tlsa(&name, 25).await),
         ] {
@@ -238,8 +246,8 @@ async fn routes_by_table() {
         ("odd.example", Route::BadHosts),
         ("forged.example", Route::Unclear("its DNSSEC signatures are not valid".into())),
     ] {
-        assert_eq!(Route::of(table.mx(&domain(name)).await), want, "{name}");
+        assert_eq!(Route::of(table.mx(&domain(name)).await.answer), want, "{name}");
     }
     let peer = OnePeer(IpAddr::from([127, 0, 0, 1]));
-    assert!(matches!(Route::of(peer.mx(&domain("any.example")).await), Route::Hosts(..)));
+    assert!(matches!(Route::of(peer.mx(&domain("any.example")).await.answer), Route::Hosts(..)));
 }

@@ -55,7 +55,7 @@ fn names(server: &TestServer) -> Names {
 }
 
 async fn mx(names: &Names, domain: &str) -> Result<Security, String> {
-    match names.mx(&Domain::parse(domain).unwrap()).await {
+    match names.mx(&Domain::parse(domain).unwrap()).await.answer {
         Answer::Error(why) => Err(why),
         other => Ok(other.security().unwrap()),
     }

@@ -3,6 +3,7 @@
 use crate::base::address::Domain;
 use crate::base::dns::Answer;
 use crate::base::dns::Exchange;
+use crate::base::dns::Exchanges;
 use crate::base::dns::Located;
 use crate::base::dns::Security;
 use crate::base::dns::Tlsa;
@@ -26,9 +27,9 @@ fn now<'a, T: Send + 'a>(answer: T) -> Deed<'a, T> {
 }
 
 impl Dns for OnePeer {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges> {
         let only = Exchange { preference: 0, host: Some(domain.clone()) };
-        now(Answer::Records(Security::Insecure, vec![only]))
+        now(Answer::Records(Security::Insecure, vec![only]).into())
     }
 
     fn addresses<'a>(&'a self, _: &'a Domain) -> Deed<'a, Located<IpAddr>> {
@@ -58,7 +59,7 @@ impl Dns for OnePeer {
 pub struct Table {
     security: Security,
     validation: Validation,
-    mx: HashMap<String, Answer<Exchange>>,
+    mx: HashMap<String, Exchanges>,
     addresses: HashMap<String, Located<IpAddr>>,
     tlsa: HashMap<String, Answer<Tlsa>>,
     texts: Mutex<HashMap<String, Answer<Vec<u8>>>>,
@@ -99,7 +100,15 @@ impl Table {
 
     /// The same with this answer about MX.
     pub fn with_mx_answer(mut self, domain: &str, answer: Answer<Exchange>) -> Self {
-        self.mx.insert(domain.into(), answer);
+        self.mx.insert(domain.into(), answer.into());
+        self
+    }
+
+    /// The same where `domain` is an alias of `target`, whose MX records are those of `domain` so far.
+    pub fn with_mx_alias(mut self, domain: &str, target: &str) -> Self {
+        if let Some(exchanges) = self.mx.get_mut(domain) {
+            exchanges.expanded = Domain::parse(target).ok();
+        }
         self
     }
 
@@ -151,9 +160,9 @@ impl Table {
 }
 
 impl Dns for Table {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Answer<Exchange>> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Deed<'a, Exchanges> {
         let there = self.addresses.contains_key(domain.as_str());
-        now(self.mx.get(domain.as_str()).cloned().unwrap_or_else(|| self.nothing(there)))
+        now(self.mx.get(domain.as_str()).cloned().unwrap_or_else(|| self.nothing::<Exchange>(there).into()))
     }
 
     fn addresses<'a>(&'a self, host: &'a Domain) -> Deed<'a, Located<IpAddr>> {

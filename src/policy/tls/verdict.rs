@@ -310,9 +310,9 @@ fn shown(facts: &Facts<'_>, chain: &[Vec<u8>], signature_good: bool, now: Time) 
     let mut names = facts.names();
     let stored = facts.stored.iter().any(|stored| stored.matches(chain, &names, now));
     let dane = match facts.dane {
-        Dane::Usable { base, records } => {
-            // RFC 7672 §3.2.2: the base domain, and the next hop.
-            names = std::iter::once(base).chain(facts.next_hop).collect();
+        Dane::Usable { base, records, expanded } => {
+            // RFC 7672 §3.2.2: the base domain, the next hop, and what that is an alias of.
+            names = std::iter::once(base).chain(facts.next_hop).chain(expanded).collect();
             matches_dane(chain, records, &names, now)
         }
         Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => false,

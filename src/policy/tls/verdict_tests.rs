@@ -172,7 +172,7 @@ fn every_combination_is_decided_as_it_is_on_record() {
         ("off", Dane::None(NoDane::Off)),
         ("none", Dane::None(NoDane::NoRecords)),
         ("unusable", Dane::Unusable),
-        ("usable", Dane::Usable { base: domain("mx.example"), records: vec![usable] }),
+        ("usable", Dane::Usable { base: domain("mx.example"), records: vec![usable], expanded: None }),
         ("unknown", Dane::Unknown("no answer".into())),
     ];
     let something = [Stored::Key(vec![1])];
@@ -266,8 +266,13 @@ fn expired(parameters: &mut CertificateParams) {
 
 /// Whether this chain passes `dane-only` with this one record.
 fn passes(record: Tlsa, chain: &[Vec<u8>], signature_good: bool) -> bool {
+    passes_behind(None, record, chain, signature_good)
+}
+
+/// The same where the next hop is known to be an alias of this.
+fn passes_behind(expanded: Option<&str>, record: Tlsa, chain: &[Vec<u8>], signature_good: bool) -> bool {
     let (host, next_hop) = (domain("mx.x.example"), domain("x.example"));
-    let dane = Dane::Usable { base: host.clone(), records: vec![record] };
+    let dane = Dane::Usable { base: host.clone(), records: vec![record], expanded: expanded.map(domain) };
     let facts = Facts { dane: &dane, host: Some(&host), next_hop: Some(&next_hop), ..nowhere() };
     let demand = Demand::new(Requirement::DaneOnly, Sender::Ordinary);
     judge(demand, &facts, &Link::Tls { chain, signature_good }, NOW).is_ok()
@@ -334,6 +339,24 @@ fn names_and_dates_count_where_they_should() {
         assert!(passes(by_key(&own), &chain(own.clone()), true), "3 1 1: {what}");
         assert_eq!(passes(by_authority.clone(), &chain(own), true), authority, "2 0 1: {what}");
     }
+}
+
+#[test]
+fn what_the_next_hop_is_an_alias_of_counts_where_signed_records_say_so() {
+    let top = Authority::new("top");
+    let chain = [top.issue("hosted.example", |_| {}), top.der.clone()];
+    let record = tlsa(2, 0, 1, &top.der);
+    for (expanded, want) in [(Some("hosted.example"), true), (None, false), (Some("other.example"), false)] {
+        assert_eq!(passes_behind(expanded, record.clone(), &chain, true), want, "{expanded:?}");
+    }
+    // For what is stored it is no name.
+    let stored = [Stored::certificate(&top.der).unwrap()];
+    let (base, expanded) = (domain("mx.x.example"), Some(domain("hosted.example")));
+    let dane = Dane::Usable { base, records: vec![record], expanded };
+    let facts = Facts { dane: &dane, stored: &stored, ..nowhere() };
+    let link = Link::Tls { chain: &chain, signature_good: true };
+    let ask = |requirement| judge(Demand::new(requirement, Sender::Ordinary), &facts, &link, NOW).is_ok();
+    assert!(ask(Requirement::DaneOnly) && !ask(Requirement::Verify));
 }
 
 /// Whether this chain passes `verify` with these, at a host that is named by signed DNS.
@@ -446,7 +469,7 @@ fn an_admins_word_goes_before_dane_and_is_noted() {
     let top = Authority::new("top");
     let own = top.issue("mx.x.example", |_| {});
     let (host, chain) = (domain("mx.x.example"), [own.clone()]);
-    let dane = Dane::Usable { base: host.clone(), records: vec![tlsa(3, 1, 1, &top.der)] };
+    let dane = Dane::Usable { base: host.clone(), records: vec![tlsa(3, 1, 1, &top.der)], expanded: None };
     let stored = [Stored::certificate(&own).unwrap()];
     let facts = Facts { dane: &dane, stored: &stored, host: Some(&host), ..nowhere() };
     let link = Link::Tls { chain: &chain, signature_good: true };
