@@ -12,10 +12,12 @@ use crate::config::Config;
 use crate::flow::connections_tests::by_connection;
 use crate::flow::connections_tests::count;
 use crate::flow::connections_tests::ordinary;
+use crate::flow::delivery::Courier;
 use crate::flow::queue_tests::Ours;
 use crate::flow::queue_tests::ip;
 use crate::flow::stored_certificates;
 use crate::net::Deed;
+use crate::net::dial::Dialer;
 use crate::net::dns::Dns;
 use crate::net::dns::Table;
 use crate::peer::Act;
@@ -109,6 +111,30 @@ async fn what_was_stored_or_configured_meanwhile_counts() {
     ours.flow.reconfigure(Arc::new(former));
     ours.send(&["eve@x.example"]).await;
     assert_eq!(by_connection(&peer), [2, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_is_fetched_is_what_a_delivery_is_shown() {
+    let made = rcgen::generate_simple_self_signed(["host.y.example".to_owned()]).unwrap();
+    let other = made.cert.der().to_vec();
+    let peer = Plan::default().names(&["mx.x.example"]);
+    let peer = peer
+        .shows("host.y.example", std::slice::from_ref(&other), &made.signing_key.serialize_der())
+        .open()
+        .await;
+    let dane = Tlsa { usage: 3, selector: 0, matching: 0, data: other.clone() };
+    let table = Table::signed()
+        .with_mx("x.example", &[(10, "mx.x.example")])
+        .with_alias("mx.x.example", "host.y.example", &[ip(1)])
+        .with_tlsa("host.y.example", &[dane]);
+    let mut ours = Ours::new(table, peer.address.port(), "").await;
+    let x = Domain::parse("x.example").unwrap();
+    let courier = Courier { dialer: Dialer { loopback: true, ..Dialer::default() }, ..Courier::default() };
+    let fetched = stored_certificates::fetch(&ours.flow, &courier, &x).await.unwrap();
+    assert_eq!(fetched, [("mx.x.example".to_owned(), Stored::certificate(&other).unwrap())]);
+    stored_certificates::add(&ours.flow, x, &fetched[0].1).await.unwrap();
+    ours.send_under("bob@x.example", ordinary(Requirement::Verify)).await;
+    assert_eq!(peer.taken().len(), 1);
 }
 
 #[tokio::test]

@@ -154,6 +154,14 @@ impl Host {
         }
     }
 
+    /// SNI: the name whose records vouch for the peer (RFC 7672 §8.1), else its own.
+    pub(in crate::flow) fn asked_for<'a>(&'a self, dane: &'a Dane) -> &'a str {
+        match dane {
+            Dane::Usable { base, .. } => base.as_str(),
+            Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => &self.name,
+        }
+    }
+
     /// It is this server: by its name, or by one of its addresses as far as DNS says any.
     async fn is_ourselves(&self, flow: &Flow, dialer: &Dialer) -> bool {
         let Some(name) = self.domain().filter(|_| self.named_by == NamedBy::Stranger) else { return false };

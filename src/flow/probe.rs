@@ -15,7 +15,6 @@ use crate::flow::hosts::own_place;
 use crate::flow::mta_sts;
 use crate::flow::queue::Destination;
 use crate::net::dial::DialError;
-use crate::policy::dane::Dane;
 use crate::policy::mta_sts::Policy;
 use crate::policy::tls::Attempt;
 use crate::policy::tls::Demand;
@@ -230,10 +229,7 @@ async fn meet(flow: &Flow, courier: &Courier, host: &Host, at: usize, known: &wa
     let survey = host.survey(flow, strictest).await;
     note(&|met| met.survey = Some(survey.clone()));
     let Ok(survey) = survey else { return };
-    let name = match &survey.dane {
-        Dane::Usable { base, .. } => base.as_str(),
-        Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => host.name.as_str(),
-    };
+    let name = host.asked_for(&survey.dane);
     let mut seen = greet(flow, courier, host, &survey, name).await;
     if matches!(seen, Seen::Peer(Glimpse::Refused | Glimpse::Failed)) {
         // As a delivery does: once more, on a new connection.

@@ -28,7 +28,6 @@ use crate::net::error::NetError;
 use crate::net::stream::Stream;
 use crate::net::stream::TlsFacts;
 use crate::net::tls::TlsClient;
-use crate::policy::dane::Dane;
 use crate::policy::tls::Attempt;
 use crate::policy::tls::Cleared;
 use crate::policy::tls::Demand;
@@ -296,12 +295,8 @@ impl Session<'_> {
         })
     }
 
-    /// SNI: the name whose records vouch for the peer (RFC 7672 §8.1), else the host's.
     fn asked_for(&self) -> &str {
-        match self.facts.dane {
-            Dane::Usable { base, .. } => base.as_str(),
-            Dane::None(_) | Dane::Unusable | Dane::Unknown(_) => &self.host.name,
-        }
+        self.host.asked_for(self.facts.dane)
     }
 
     /// The handshake.

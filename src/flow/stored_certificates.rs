@@ -91,10 +91,12 @@ pub async fn fetch(
 }
 
 async fn presented(flow: &Flow, courier: &Courier, host: &Host) -> Result<Stored, Trouble> {
-    let addresses = host.survey(flow, Demand::default()).await?.addresses;
-    let stream = courier.dialer.connect(&addresses, host.port, host.named_by).await;
+    let survey = host.survey(flow, Demand::default()).await?;
+    let stream = courier.dialer.connect(&survey.addresses, host.port, host.named_by).await;
     let stream = stream.map_err(|why| Trouble::new((4, 4, 1), why.to_string()))?;
-    let peer = peek(stream, &courier.tls, &host.name, flow.config().hostname.to_string()).await?;
+    // As a delivery asks: a host with several names may show another certificate for each.
+    let name = host.asked_for(&survey.dane);
+    let peer = peek(stream, &courier.tls, name, flow.config().hostname.to_string()).await?;
     let unusable = |why: String| Trouble::new((4, 7, 5), why);
     if !peer.signature_good {
         return Err(unusable("it does not hold the key of the certificate that it shows".into()));

@@ -20,6 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
+use tokio_rustls::rustls::server::ClientHello;
+use tokio_rustls::rustls::server::ResolvesServerCert;
+use tokio_rustls::rustls::sign::CertifiedKey;
 
 /// How the peer treats STARTTLS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -138,7 +141,23 @@ pub struct Plan {
     rule: Box<Rule>,
     names: Vec<String>,
     identity: Option<Identity>,
+    other: Option<(String, Identity)>,
     versions: &'static [&'static rustls::SupportedProtocolVersion],
+}
+
+/// What it shows, and to who asks for a certain name.
+#[derive(Debug)]
+struct Shown {
+    usual: Arc<CertifiedKey>,
+    other: Option<(String, Arc<CertifiedKey>)>,
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked_for = hello.server_name();
+        let other = self.other.iter().find(|(name, _)| asked_for == Some(name.as_str()));
+        Some(Arc::clone(other.map_or(&self.usual, |(_, other)| other)))
+    }
 }
 
 /// A chain, DER, the peer's own first, and its key, PKCS#8.
@@ -156,6 +175,7 @@ impl Default for Plan {
             rule: Box::new(|_| Act::Usual),
             names: vec!["peer.example".into()],
             identity: None,
+            other: None,
             versions: rustls::ALL_VERSIONS,
         }
     }
@@ -193,6 +213,12 @@ impl Plan {
         self
     }
 
+    /// With another chain and key for who asks for this name (SNI).
+    pub fn shows(mut self, name: &str, chain: &[Vec<u8>], key: &[u8]) -> Self {
+        self.other = Some((name.into(), (chain.to_vec(), key.to_vec())));
+        self
+    }
+
     /// With these versions of TLS.
     pub fn versions(mut self, versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Self {
         self.versions = versions;
@@ -212,12 +238,17 @@ impl Plan {
             (vec![made.cert.der().to_vec()], made.signing_key.serialize_der())
         });
         let certificate = chain[0].clone();
-        let chain = chain.into_iter().map(rustls::pki_types::CertificateDer::from).collect();
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        let certified = |(chain, key): Identity| {
+            let chain = chain.into_iter().map(rustls::pki_types::CertificateDer::from).collect();
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key).into();
+            Arc::new(CertifiedKey::from_der(chain, key, &provider).expect("a certificate and its key"))
+        };
+        let other = self.other.map(|(name, identity)| (name, certified(identity)));
+        let shown = Shown { usual: certified((chain, key)), other };
+        let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(self.versions)
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key.into()))
+            .map(|builder| builder.with_no_client_auth().with_cert_resolver(Arc::new(shown)))
             .expect("a configuration");
         let listener = TcpListener::bind((self.ip, self.port)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
