@@ -131,11 +131,17 @@ fn in_order(flow: &Flow, exchanges: Vec<Exchange>) -> Vec<(u16, Domain)> {
     drawn.into_iter().map(|(preference, _, host)| (preference, host)).collect()
 }
 
+/// Hosts that are asked about at once: an answer can be large before it is cut.
+const AT_ONCE: usize = 8;
+
 /// RFC 5321 §5.1: at our own place in the list, neither what stands beside us nor what stands behind us is for us to
 /// try; at its head the mail would run in a circle.
 pub(in crate::flow) async fn own_place(flow: &Flow, dialer: &Dialer, equals: &[Host]) -> Option<Trouble> {
-    let asked = equals.iter().map(|host| host.is_ourselves(flow, dialer));
-    let ours = join_all(asked).await.iter().position(|ours| *ours)?;
+    let mut ours = Vec::with_capacity(equals.len());
+    for some in equals.chunks(AT_ONCE) {
+        ours.extend(join_all(some.iter().map(|host| host.is_ourselves(flow, dialer))).await);
+    }
+    let ours = ours.iter().position(|ours| *ours)?;
     let text = "is this server itself, which takes no mail for this domain";
     Some(Trouble::new((5, 4, 6), text).at(&equals.get(ours)?.name))
 }
