@@ -499,7 +499,9 @@ async fn a_forger_before_the_validating_resolver_gains_nothing_either() {
     let unbound = zones.validating_behind(forger.address);
     let theirs = open(unbound.address, Trust::Ad, None);
     assert_eq!(ask(&*theirs, "MX", "signed.example").await, "secure 1");
-    let Answer::Records(_, hosts) = theirs.mx(&domain("plain.example")).await.answer else { panic!("no answer") };
+    let Answer::Records(_, hosts) = theirs.mx(&domain("plain.example")).await.answer else {
+        panic!("no answer")
+    };
     assert_eq!(hosts[0].host, Some(domain("host.plain.example")));
 }
 
