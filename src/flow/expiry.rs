@@ -161,6 +161,7 @@ impl Worker {
             (None, Some(stored)) => clock::at_start(stored.wall, now.wall),
             (None, None) => None,
         };
+        let is_believed = fault.is_none() && !is_suspended;
         let suspend = fault.filter(|_| !is_suspended).map(|fault| suspension(fault, now.wall));
         let ran_more = now.boot.saturating_sub(self.counted).as_secs();
         let tick = Command::Tick { wall: now.wall, ran_more, suspend };
@@ -174,7 +175,7 @@ impl Worker {
         self.flow.store.commit(vec![tick]).await?;
         course.get_or_insert(Course::new(now));
         drop(course);
-        if let Err(why) = queue::bring_forward(&self.flow, now.wall, set_back).await {
+        if let Err(why) = queue::bring_forward(&self.flow, now.wall, set_back, is_believed).await {
             tracing::error!(%why, "what the queue was put off to cannot be looked through");
         }
         self.counted += Duration::from_secs(ran_more);

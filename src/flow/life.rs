@@ -235,10 +235,11 @@ impl Flow {
     pub async fn accept_clock(&self) -> Result<Clocks, AdminError> {
         let mut course = self.lives.course.lock().await;
         let before = self.clocks().await?;
-        match self.store.commit(vec![Command::AcceptClock { wall: before.now }]).await {
+        let accept = vec![Command::AcceptClock { wall: before.now }, Command::Redate { now: before.now }];
+        match self.store.commit(accept).await {
             Err(StoreError::Refused { why: Refusal::Gone, .. }) => return Err(AdminError::ClockRuns),
-            result => result?,
-        };
+            result => drop(result?),
+        }
         if let Some(suspended) = before.record.as_ref().and_then(|record| record.suspended) {
             let (since, by, now) = (suspended.at, suspended.by, before.now);
             tracing::warn!(why = ?suspended.why, %since, by, %now, "the clock was accepted by an admin");

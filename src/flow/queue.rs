@@ -132,12 +132,24 @@ pub async fn retry(flow: &Flow, queue: Option<QueueId>) -> Result<u64, StoreErro
 
 /// Has what a clock put off that was ahead tried now: whatever waits where the clock was `set_back`, else what waits
 /// longer than any mail does.
-pub(in crate::flow) async fn bring_forward(flow: &Flow, now: Time, set_back: bool) -> Result<(), StoreError> {
+///
+/// What was queued under that clock counts as queued now where the present one `is_believed`: a wrong date in the past
+/// would end mail before its time.
+pub(in crate::flow) async fn bring_forward(
+    flow: &Flow,
+    now: Time,
+    set_back: bool,
+    is_believed: bool,
+) -> Result<(), StoreError> {
     let beyond = if set_back { now } else { now + retry::LONGEST + clock::APART };
     let outcomes = flow.store.commit(vec![Command::BringForward { beyond, now }]).await?;
-    if let Some(command::Outcome::Count(recipients @ 1..)) = outcomes.first() {
-        tracing::warn!(recipients, "mail that a clock which was ahead had put off is tried now");
+    let found = matches!(outcomes.first(), Some(command::Outcome::Count(1..)));
+    if found {
+        tracing::warn!("mail that a clock which was ahead had put off is tried now");
         flow.queue_bell.notify_one();
+    }
+    if is_believed && (found || set_back) {
+        flow.store.commit(vec![Command::Redate { now }]).await?;
     }
     Ok(())
 }

@@ -517,11 +517,17 @@ pub enum Command {
         /// Now.
         now: Time,
     },
-    /// What waits for a time after `beyond`, which no try was put off to by a clock that goes right: due now, and of no
-    /// younger date than now. Answers with [`Outcome::Count`] of the recipients. Those that are leased are passed over.
+    /// What waits for a time after `beyond`, which no try was put off to by a clock that goes right: due now. Answers with
+    /// [`Outcome::Count`] of the recipients. Those that are leased are passed over.
     BringForward {
         /// No earlier than now.
         beyond: Time,
+        /// Now.
+        now: Time,
+    },
+    /// No message in the queue is of a younger date than now, which is for a clock that is believed to say. Answers with
+    /// [`Outcome::Count`] of the messages that were.
+    Redate {
         /// Now.
         now: Time,
     },

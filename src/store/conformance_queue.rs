@@ -232,6 +232,13 @@ fn what_waits_for_a_time_that_was_never_meant_is_due_now() {
         assert_eq!(stage.ok(forward()), Outcome::Count(5), "what is leased is being tried");
         assert_eq!(stage.ok(forward()), Outcome::Count(0));
         let created = |n| stage.ask(stage.store().queued(queue(n))).unwrap().created;
+        assert_eq!(
+            (created(1), created(2)),
+            (Time(50), Time(5_000)),
+            "whose clock is right is another question"
+        );
+        let redate = || Command::Redate { now: Time(100) };
+        assert_eq!((stage.ok(redate()), stage.ok(redate())), (Outcome::Count(2), Outcome::Count(0)));
         assert_eq!((created(1), created(2)), (Time(50), Time(100)));
         assert_eq!(leased(stage, 100, 200, 9), [(1, 1), (1, 2), (2, 1), (2, 2), (3, 0)]);
     });

@@ -301,7 +301,7 @@ impl Draft<'_> {
         self.put_mailbox(&record)
     }
 
-    pub(crate) fn keep_vault_entry(
+    pub(crate) fn keep_entry(
         &mut self,
         account: MailboxId,
         mailbox: MailboxId,

@@ -188,10 +188,21 @@ impl Draft<'_> {
                 recipient.next = now;
                 self.put(key::due(now, queue, number), &Mark {})?;
                 self.put(key::recipient(queue, number), &recipient)?;
-                let at = key::queue(key::QUEUE, queue);
-                if let Some(record) = self.row::<QueueRecord>(&at)?.filter(|record| record.created > now) {
-                    self.put(at, &QueueRecord { created: now, ..record })?;
-                }
+                count += 1;
+            }
+        }
+        Ok(Outcome::Count(count))
+    }
+
+    pub(crate) fn redate(&mut self, now: Time) -> Result<Outcome, Stop> {
+        let mut count = 0;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.rows::<QueueRecord>(&[key::QUEUE], after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (at, record) in page.into_iter().filter(|(_, record)| record.created > now) {
+                self.put(at, &QueueRecord { created: now, ..record })?;
                 count += 1;
             }
         }

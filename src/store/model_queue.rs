@@ -117,10 +117,18 @@ impl State {
             for recipient in &mut queued.recipients {
                 if recipient.state == RecipientState::Waiting && recipient.next > beyond {
                     recipient.next = now;
-                    queued.record.created = queued.record.created.min(now);
                     count += 1;
                 }
             }
+        }
+        Outcome::Count(count)
+    }
+
+    pub(super) fn redate(&mut self, now: Time) -> Outcome {
+        let mut count = 0;
+        for queued in self.queue.values_mut().filter(|queued| queued.record.created > now) {
+            Arc::make_mut(queued).record.created = now;
+            count += 1;
         }
         Outcome::Count(count)
     }

@@ -184,6 +184,7 @@ impl State {
             Command::Release { leases } => self.release(&leases),
             Command::RetryQueued { queue, now } => return Ok(self.retry(queue, now)),
             Command::BringForward { beyond, now } => return Ok(self.bring_forward(beyond, now)),
+            Command::Redate { now } => return Ok(self.redate(now)),
             Command::NoteDelay { queue, number } => self.note_delay(queue, number)?,
             Command::CancelQueued { queue } => return self.cancel(queue),
             Command::ChangePassword(change) => {

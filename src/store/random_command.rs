@@ -304,6 +304,7 @@ fn queue_command([kind, a, b, c, d]: Op, now: i64) -> Command {
             let lease = Duration::from_secs(now.unsigned_abs() + u64::from(b % 5));
             Command::Settle { queue: queue(id), number: u16::from(c % 3), lease, outcome }
         }
+        6 if d % 12 == 11 => Command::Redate { now: Time(now - i64::from(b)) },
         6 if d % 6 == 5 => Command::BringForward { beyond: Time(now + i64::from(b % 5)), now: Time(now) },
         6 if d % 3 == 0 => Command::NoteDelay { queue: queue(id), number: u16::from(c % 3) },
         6 if d % 3 == 1 => {

@@ -455,9 +455,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
             draft.note_activity(mailbox, at, correspondent)
         }
         Command::NoteNetwork { mailbox, network, since } => draft.note_network(mailbox, network, since),
-        Command::PutVaultEntry { account, mailbox, sealed } => {
-            draft.keep_vault_entry(account, mailbox, sealed)
-        }
+        Command::PutVaultEntry { account, mailbox, sealed } => draft.keep_entry(account, mailbox, sealed),
         Command::DeleteMailbox { mailbox, now, only } => draft.delete(mailbox, now, only),
         Command::SupersedeMailbox { new, old, now } => draft.supersede(*new, old, now),
         Command::NoteAsked { mailbox, account, now } => draft.note_asked(mailbox, account, now),
@@ -484,6 +482,7 @@ fn apply(draft: &mut Draft<'_>, command: Command) -> Result<Outcome, Stop> {
         Command::Release { leases } => Ok(draft.release(&leases)),
         Command::RetryQueued { queue, now } => draft.retry(queue, now),
         Command::BringForward { beyond, now } => draft.bring_forward(beyond, now),
+        Command::Redate { now } => draft.redate(now),
         Command::NoteDelay { queue, number } => draft.note_delay(queue, number),
         Command::CancelQueued { queue } => draft.cancel(queue),
         Command::AddStoredCertificate { domain, certificate } => draft.add_stored(domain, *certificate),

@@ -160,6 +160,31 @@ async fn a_clock_that_was_ahead_before_the_start_holds_nothing_up() {
     assert_eq!(ours.tried().await, (vec![3, 3], 0));
 }
 
+/// What is older by the wrong clock's word than it is would come back at its next failure.
+#[tokio::test]
+async fn a_clock_that_fell_back_ends_no_mail_when_it_is_right_again() {
+    let days = 100 * 24 * 60 * MINUTE;
+    let mut ours = waiting_under_a_watched_clock().await;
+    ours.hands.set_back(days);
+    ours.flow.lives.look().await;
+    ours.worker.until_idle().await;
+    ours.hands.set_on(days);
+    ours.flow.lives.look().await;
+    ours.flow.accept_clock().await.unwrap();
+    let (before, _) = ours.tried().await;
+    for _ in 0..4 {
+        ours.pass(5 * MINUTE);
+        ours.flow.lives.look().await;
+        ours.worker.until_idle().await;
+    }
+    let (tries, reports) = ours.tried().await;
+    assert!(
+        tries.len() == 2 && tries.iter().zip(&before).all(|(now, then)| now > then),
+        "{before:?} {tries:?}"
+    );
+    assert!(reports <= 1, "told of a delay at most: {reports}");
+}
+
 #[tokio::test]
 async fn a_small_step_of_the_clock_ends_no_life_of_minutes() {
     let mut ours = waiting_under_a_watched_clock().await;
