@@ -8,6 +8,7 @@ use crate::flow::connections::Connections;
 use crate::flow::connections::Try;
 use crate::flow::course;
 use crate::flow::course::Course;
+use crate::flow::course::SLOW;
 use crate::flow::due::Terms;
 use crate::flow::hosts::Host;
 use crate::flow::hosts::hosts;
@@ -336,6 +337,7 @@ impl Courier {
         }
         let mut left = in_turn(&survey.addresses);
         let mut met = None;
+        let began = flow.clock.running();
         loop {
             let stream = match self.reach(&session, &mut left, progress).await {
                 Ok(stream) => stream,
@@ -348,7 +350,9 @@ impl Courier {
                 Err(Broken::Early(trouble)) => trouble,
                 Err(Broken::Refused(refusal)) => session.refused(refusal),
             };
-            if left.is_empty() || progress.further == 0 {
+            // A host that answers nothing at any of them is not to keep the next one from being asked.
+            let is_slow = flow.clock.running().saturating_sub(began) >= SLOW;
+            if left.is_empty() || progress.further == 0 || is_slow {
                 return Err(trouble.into());
             }
             progress.further -= 1;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::dns::Tlsa;
+use std::sync::OnceLock;
 
 /// mx.x.example, on 127.0.0.2 and on 127.0.0.3.
 fn two(table: Table) -> Table {
@@ -135,4 +136,33 @@ async fn a_host_with_all_the_addresses_in_the_world_is_met_at_some_of_them() {
     ours.send(&["bob@x.example"]).await;
     let met: usize = peers.iter().map(|peer| peer.sessions().len()).sum();
     assert_eq!((met, other.taken().len()), (22, 1), "and every host is met at one");
+}
+
+/// The next host is asked in time, however many addresses of this one are slow to say nothing.
+#[tokio::test]
+async fn a_slow_host_is_not_met_at_its_other_addresses() {
+    let hands = Arc::new(OnceLock::<Arc<Hands>>::new());
+    let clock = Arc::clone(&hands);
+    let rule = move |asked: &Asked<'_>| {
+        if asked.line == "greeting" {
+            clock.get().unwrap().pass(Duration::from_secs(61));
+            return Act::Close("421 4.3.2 not now".into());
+        }
+        Act::Usual
+    };
+    let slow = Plan::default().at("127.0.0.2", 0).rule(rule).open().await;
+    let port = slow.address.port();
+    let (other, next) = (
+        Plan::default().at("127.0.0.3", port).open().await,
+        Plan::default().at("127.0.0.5", port).open().await,
+    );
+    let table = Table::default()
+        .with_mx("x.example", &[(10, "mx.x.example"), (20, "next.x.example")])
+        .with_addresses("mx.x.example", &[ip(2), ip(3)])
+        .with_addresses("next.x.example", &[ip(5)]);
+    let mut ours = Ours::new(table, port, "").await;
+    hands.set(Arc::clone(&ours.hands)).ok().unwrap();
+    ours.send(&["bob@x.example"]).await;
+    ours.worker.until_idle().await;
+    assert_eq!((slow.sessions().len(), other.sessions().len(), next.taken().len()), (1, 0, 1));
 }
