@@ -81,7 +81,12 @@ impl Course {
 
     /// At this age it has had time enough, and what it has written of a text has earned it no more.
     fn is_slow(&self, age: Duration) -> bool {
-        age >= SLOW + Duration::from_secs(self.0.sent.load(Ordering::Relaxed) / RATE)
+        age >= SLOW + Duration::from_secs(self.octets() / RATE)
+    }
+
+    /// Octets of texts that were written.
+    fn octets(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
     }
 
     /// It was told to.
@@ -108,18 +113,27 @@ impl Course {
     }
 }
 
-/// Of tries under way, each with its age, those that are to give their place to `wanted` others: the oldest that are slow
-/// and may be cut off. Who was told so before counts.
+/// Of tries under way, each with its age, those that are to give their place to `wanted` others, as far as they are slow
+/// and may be cut off: the oldest of those that have sent nothing of a text, then texts, the least sent first. Half of the
+/// tries may keep a text that is under way: where our own line is the brake, all of them would begin again for ever. Who
+/// was told so before counts.
 pub(in crate::flow) fn give_way<'c>(
     tries: impl Iterator<Item = (&'c Course, Duration)>,
     wanted: usize,
 ) -> Vec<&'c Course> {
+    let tries: Vec<_> = tries.collect();
+    let kept = tries.len() / 2;
     let (told, untold): (Vec<_>, Vec<_>) = tries
+        .into_iter()
         .filter(|(course, age)| course.is_slow(*age) && course.may_end())
         .partition(|(course, _)| course.gives_way());
-    let mut untold = untold;
-    untold.sort_by_key(|(_, age)| Reverse(*age));
-    untold.into_iter().map(|(course, _)| course).take(wanted.saturating_sub(told.len())).collect()
+    let (mut texts, mut others): (Vec<_>, Vec<_>) =
+        untold.into_iter().partition(|(course, _)| course.octets() > 0);
+    others.sort_by_key(|(_, age)| Reverse(*age));
+    texts.sort_by_key(|(course, _)| course.octets());
+    texts.truncate(texts.len().saturating_sub(kept));
+    let chosen = others.into_iter().chain(texts).map(|(course, _)| course);
+    chosen.take(wanted.saturating_sub(told.len())).collect()
 }
 
 /// A try that has ended, or goes on.
@@ -188,5 +202,17 @@ mod tests {
         let answer = Course::new(true);
         answer.text();
         assert!(answer.may_end() && give_way([(&answer, SLOW)].into_iter(), 1).len() == 1);
+    }
+
+    #[test]
+    fn half_of_the_tries_keep_the_texts_that_have_come_furthest() {
+        let tries: Vec<(Course, usize)> =
+            [400, 0, 100, 300, 200, 500].map(|sent| (Course::new(false), sent)).into();
+        tries.iter().for_each(|(course, sent)| course.sent(*sent));
+        let age = SLOW * 2;
+        let chosen = give_way(tries.iter().map(|(course, _)| (course, age)), 9);
+        assert_eq!(chosen.iter().map(|course| course.octets()).collect::<Vec<_>>(), [0, 100, 200]);
+        let two = [&tries[0].0, &tries[5].0].map(|course| (course, age));
+        assert_eq!(give_way(two.into_iter(), 9).len(), 1);
     }
 }
