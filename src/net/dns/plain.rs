@@ -94,6 +94,8 @@ impl Plain {
                     _ => return unproven,
                 },
                 Answer::NoData(_) | Answer::NxDomain(_) if end == name => return unproven,
+                // Some resolvers know nothing of this question; what they said of the other one stands.
+                Answer::Bogus | Answer::Error(_) if end == name => return unproven,
                 Answer::NoData(_) | Answer::NxDomain(_) => {
                     return Reply { keep: Duration::ZERO, ..self.once(end, kind).await };
                 }
