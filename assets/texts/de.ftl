@@ -175,6 +175,7 @@ security-title = Sicherheit
 sig-valid = Signiert. Die Signatur von { $sender_address } ist gültig.
 sig-none = Nicht signiert. Gesendet vom Konto { $sender_address } auf dem Server von { $brand }.
 sig-bad = Die Signatur passt nicht. Die Nachricht könnte verändert sein. Fragen Sie den Absender, bevor Sie sich darauf verlassen.
+sig-put = Ein Mailprogramm hat diese Nachricht hier abgelegt. Nichts belegt, wer sie geschrieben hat.
 sig-own = Sie haben diese Nachricht hier geschrieben. Sie wurde für alle Empfänger verschlüsselt.
 sig-notice = Das ist ein Hinweis des Servers von { $brand }.
 sig-account = Gesendet vom Konto { $sender_address } auf dem Server von { $brand }.

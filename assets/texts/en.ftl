@@ -178,6 +178,7 @@ security-title = Security
 sig-valid = Signed. The signature of { $sender_address } is valid.
 sig-none = Not signed. It was sent from the account { $sender_address } on the server of { $brand }.
 sig-bad = The signature does not match. The message may have been changed. Ask the sender before you rely on it.
+sig-put = A mail program has put this message here. Nothing proves who wrote it.
 sig-own = You wrote this message here. It was encrypted for everybody it went to.
 sig-notice = This is a notice by the server of { $brand }.
 sig-account = It was sent from the account { $sender_address } on the server of { $brand }.

@@ -41,8 +41,10 @@ pub enum Proof {
 pub enum Origin {
     /// The server wrote it.
     Notice,
-    /// It came out of the mailbox in which it lies.
+    /// It came out of the mailbox in which it lies, under an address of it.
     Own,
+    /// A program put it into the mailbox in which it lies; it may be anybody's.
+    Put,
     /// An account sent it, under this address; `None` where its author has none.
     Account(Option<Address>),
 }
@@ -58,7 +60,6 @@ impl Flow {
     ) -> Result<Origin, StoreError> {
         let sender = match message.sender {
             None => return Ok(Origin::Notice),
-            Some(sender) if sender == who.mailbox => return Ok(Origin::Own),
             Some(sender) => sender,
         };
         let Some(account) = self.store.mailbox(sender).await? else {
@@ -67,6 +68,9 @@ impl Flow {
         let alias = self.alias_of(&account).map(|alias| alias.address);
         let own = [Some(&account.address), alias.as_ref()];
         let wrote = |author: &&Address| own.iter().flatten().any(|own| own.key() == author.key());
+        if sender == who.mailbox {
+            return Ok(if author.as_ref().is_some_and(wrote) { Origin::Own } else { Origin::Put });
+        }
         Ok(Origin::Account(Some(author.filter(wrote).unwrap_or(&account.address).clone())))
     }
 

@@ -48,5 +48,6 @@ async fn what_somebody_put_there_is_from_no_account() {
     let uid = put.await.unwrap().uid;
     let record = world.flow.read(&bob, Folder::INBOX, uid).await.unwrap().record;
     let boss = address("boss@example.org");
-    assert_eq!(world.flow.origin(&bob, &record, Some(&boss)).await.unwrap(), Origin::Own);
+    assert_eq!(world.flow.origin(&bob, &record, Some(&boss)).await.unwrap(), Origin::Put);
+    assert_eq!(world.flow.origin(&bob, &record, None).await.unwrap(), Origin::Put);
 }

@@ -76,7 +76,8 @@ impl Security {
         let text = match (origin, proof) {
             (Origin::Own, _) => chrome.say("sig-own"),
             (Origin::Notice, _) => chrome.say("sig-notice"),
-            (Origin::Account(_), Proof::Valid) => said("sig-valid", author),
+            (Origin::Account(_) | Origin::Put, Proof::Valid) => said("sig-valid", author),
+            (Origin::Put, _) => chrome.say("sig-put"),
             (Origin::Account(account), Proof::NotSigned) => said("sig-none", &people(account)),
             (Origin::Account(account), Proof::Bad) => said("sig-account", &people(account)),
             (Origin::Account(account), Proof::Unchecked) => said("sig-unchecked", &people(account)),
@@ -263,6 +264,9 @@ mod tests {
             let (text, is_proven, is_warned) = said(&Origin::Own, proof);
             assert!(text.starts_with("You wrote this") && !is_proven && !is_warned, "{text}");
             assert!(said(&Origin::Notice, proof).0.starts_with("This is a notice"));
+            let (text, is_proven, is_warned) = said(&Origin::Put, proof);
+            assert_eq!((is_proven, is_warned), (proof == Proof::Valid, proof == Proof::Bad));
+            assert!(is_proven || text.starts_with("A mail program has put this message here"), "{text}");
         }
     }
 
