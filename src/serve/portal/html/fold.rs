@@ -2,6 +2,7 @@
 
 use crate::serve::portal::html::markup::INLINE;
 use crate::serve::portal::html::markup::Piece;
+use crate::serve::portal::html::markup::attribute;
 use crate::serve::portal::html::markup::pieces;
 use crate::serve::portal::html::markup::plain;
 use crate::serve::portal::html::markup::visible;
@@ -45,10 +46,13 @@ pub fn folded(html: &str, title: &str) -> String {
     out
 }
 
-/// Whether anything is seen of it.
+/// Whether anything is seen of it. Of a picture that was taken out nothing is.
 pub fn shows(html: &str) -> bool {
     let all: Vec<Piece<'_>> = pieces(html).collect();
-    seen(&visible(&all)).last().is_some_and(|count| *count > 0)
+    let has_picture = |tag: &str| attribute(tag, "src").is_some_and(|source| !source.is_empty());
+    let stands = |piece: &Piece<'_>| !matches!(piece, Piece::Start(tag, "img") if !has_picture(tag));
+    let stand: Vec<_> = visible(&all).into_iter().filter(stands).collect();
+    seen(&stand).last().is_some_and(|count| *count > 0)
 }
 
 fn plain_to_html(text: &str) -> String {

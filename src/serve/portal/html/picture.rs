@@ -4,6 +4,7 @@ use crate::serve::portal::html::Pictures;
 use crate::serve::portal::html::markup::Piece;
 use crate::serve::portal::html::markup::attribute;
 use crate::serve::portal::html::markup::pieces;
+use crate::serve::portal::html::markup::visible;
 use ammonia::url::Url;
 use data_encoding::BASE64;
 use data_encoding::BASE64_NOPAD;
@@ -61,10 +62,12 @@ impl Seen {
     }
 }
 
-/// The Content-IDs of the pictures that cleaned HTML has places for, each once, in the order of their first places.
+/// The Content-IDs of the pictures that cleaned HTML has places for where they are seen, each once, in the order of their
+/// first places.
 pub fn named(html: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let tags = pieces(html).filter_map(|piece| match piece {
+    let all: Vec<Piece<'_>> = pieces(html).collect();
+    let tags = visible(&all).into_iter().filter_map(|piece| match piece {
         Piece::Start(tag, "img") => content_id(tag),
         _ => None,
     });

@@ -201,6 +201,7 @@ fn ordinary_mail_keeps_its_looks() {
         ),
         // A message of which nothing would be seen.
         ("<p style=\"display:none\">all</p> <br>", "<p>all</p> <br>"),
+        ("<p style=\"display:none\">all</p><img src=\"https://t.example/pixel\">", "<p>all</p><img>"),
     ] {
         assert_eq!(shown(html), want, "{html}");
     }

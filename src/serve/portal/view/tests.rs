@@ -111,6 +111,7 @@ fn every_picture_is_in_the_text_or_among_the_files() {
         ("<img src=\"cid:1\">", "1", "bmp", "Qk06AAAAAAAAAA==", false),
         ("<div style=\"background: url(cid:1)\">", "1", "png", PIXEL, false),
         ("<table background=\"cid:1\">", "1", "png", PIXEL, false),
+        ("<p>seen<p style=\"display:none\"><img src=\"cid:1\">", "1", "png", PIXEL, false),
         ("<object><img src=\"cid:1\"></object>", "1", "png", PIXEL, false),
         ("<img src=\"cid:a%40b\">", "a@b", "png", PIXEL, true),
         ("<img src=\"CID:a@b?x\">", "a@b", "png", PIXEL, true),
