@@ -99,7 +99,9 @@ pub async fn show(portal: &Portal, mut visit: Visit, signed: Signed) -> Answer {
         (Err(trouble), false) => return Err(trouble),
         (Err(trouble), true) => {
             let known = portal.flow.store.message(signed.who.mailbox, place.folder, place.uid).await;
-            let of = known.ok().flatten().map_or(String::new(), |message| message.record.id.to_string());
+            // What is called by no id belongs to no other mailbox's message at this number.
+            let of =
+                known.ok().flatten().map_or_else(|| "gone".into(), |message| message.record.id.to_string());
             let (status, error) = unread(&chrome, &trouble);
             let mut form = bare(portal, &chrome, place, &of);
             form.fill(kept.unwrap_or_default());
@@ -477,9 +479,12 @@ pub async fn resumed(
     page::html(status.unwrap_or(StatusCode::OK), &form).map(Some)
 }
 
-/// Keeps what came along through a sign-in for the session that it began.
-pub fn keep(portal: &Portal, cookie: &Secret<String>, carried: &Carried) {
-    if let Some((place, _)) = answered(carried) {
+/// Keeps what came along through a sign-in for the session that it began, where the mailbox surely is that in which it was
+/// typed.
+pub async fn keep(portal: &Portal, who: &Unlocked, cookie: &Secret<String>, carried: &Carried) {
+    let Some((place, of)) = answered(carried) else { return };
+    let known = portal.flow.store.message(who.mailbox, place.folder, place.uid).await;
+    if known.ok().flatten().is_some_and(|message| names(of, message.record.id)) {
         draft::keep(portal, cookie, place, &Typed::carried(carried));
     }
 }

@@ -236,7 +236,7 @@ impl Sessions {
         session.grant.take_if(|grant| running < grant.until && grant.fits(passphrase)).is_some()
     }
 
-    /// Keeps what was typed at a place, instead of what was kept for it before; beyond [`DRAFTS_EACH`] the oldest goes.
+    /// Keeps what was typed at a place, instead of what was kept for it before; beyond eight the oldest goes.
     /// False when there is no room for it: then what was kept before stays.
     pub fn keep_draft(&self, cookie: &str, place: &str, text: &Secret<String>, random: &dyn Random) -> bool {
         let Some(cookie) = SessionCookie::parse(cookie) else { return false };

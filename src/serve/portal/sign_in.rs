@@ -159,7 +159,7 @@ pub async fn post(portal: &Portal, visit: Visit) -> Answer {
             let arrival = Arrival { before: signed, first_look: false, agent, secure };
             let cookie = portal.sign_in(&who, arrival, &mut answer);
             if let Some(typed) = &carried {
-                reply::keep(portal, &cookie, typed);
+                reply::keep(portal, &who, &cookie, typed).await;
             }
             Ok(answer)
         }
