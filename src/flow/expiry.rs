@@ -10,7 +10,6 @@ use crate::flow::Flow;
 use crate::flow::letters::letterhead;
 use crate::flow::life;
 use crate::flow::notes::Note;
-use crate::flow::queue;
 use crate::flow::refusal::TakeError;
 use crate::policy::clock;
 use crate::policy::clock::Ages;
@@ -26,7 +25,9 @@ use crate::policy::life::State;
 use crate::policy::life::Told;
 use crate::policy::life::next;
 use crate::policy::life::state;
+use crate::policy::retry;
 use crate::store::command::Command;
+use crate::store::command::Outcome;
 use crate::store::command_part::DeleteIf;
 use crate::store::error::StoreError;
 use crate::store::record::Folder;
@@ -175,7 +176,7 @@ impl Worker {
         self.flow.store.commit(vec![tick]).await?;
         course.get_or_insert(Course::new(now));
         drop(course);
-        if let Err(why) = queue::bring_forward(&self.flow, now.wall, set_back, is_believed).await {
+        if let Err(why) = self.bring_forward(now.wall, set_back, is_believed).await {
             tracing::error!(%why, "what the queue was put off to cannot be looked through");
         }
         self.counted += Duration::from_secs(ran_more);
@@ -217,6 +218,26 @@ impl Worker {
         }
         commands.push(Command::NoteSuspensionTold);
         flow.commit_taking(commands).await.map(drop)
+    }
+
+    /// Has mail that a clock put off that was ahead tried now: whatever waits where the clock was `set_back`, else what
+    /// waits longer than any mail does.
+    ///
+    /// What was queued under that clock counts as queued now where the present one `is_believed`: a wrong date in the
+    /// past would end mail before its time.
+    async fn bring_forward(&self, now: Time, set_back: bool, is_believed: bool) -> Result<(), StoreError> {
+        let store = &self.flow.store;
+        let beyond = if set_back { now } else { now + retry::LONGEST + clock::APART };
+        let outcomes = store.commit(vec![Command::BringForward { beyond, now }]).await?;
+        let found = matches!(outcomes.first(), Some(Outcome::Count(1..)));
+        if found {
+            tracing::warn!("mail that a clock which was ahead had put off is tried now");
+            self.flow.queue_bell.notify_one();
+        }
+        if is_believed && (found || set_back) {
+            store.commit(vec![Command::Redate { now }]).await?;
+        }
+        Ok(())
     }
 
     /// Goes through all mailboxes, a page at a time, and does what is due.

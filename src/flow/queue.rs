@@ -31,8 +31,6 @@ use crate::flow::parked::Parked;
 use crate::flow::refusal::TakeError;
 use crate::flow::unrecorded::Room;
 use crate::flow::unrecorded::Unrecorded;
-use crate::policy::clock;
-use crate::policy::retry;
 use crate::policy::tls::Demand;
 use crate::policy::tls::Sender;
 use crate::smtp::client::Trouble;
@@ -128,30 +126,6 @@ pub async fn retry(flow: &Flow, queue: Option<QueueId>) -> Result<u64, StoreErro
         .iter()
         .map(|outcome| if let command::Outcome::Count(count) = outcome { *count } else { 0 })
         .sum())
-}
-
-/// Has what a clock put off that was ahead tried now: whatever waits where the clock was `set_back`, else what waits
-/// longer than any mail does.
-///
-/// What was queued under that clock counts as queued now where the present one `is_believed`: a wrong date in the past
-/// would end mail before its time.
-pub(in crate::flow) async fn bring_forward(
-    flow: &Flow,
-    now: Time,
-    set_back: bool,
-    is_believed: bool,
-) -> Result<(), StoreError> {
-    let beyond = if set_back { now } else { now + retry::LONGEST + clock::APART };
-    let outcomes = flow.store.commit(vec![Command::BringForward { beyond, now }]).await?;
-    let found = matches!(outcomes.first(), Some(command::Outcome::Count(1..)));
-    if found {
-        tracing::warn!("mail that a clock which was ahead had put off is tried now");
-        flow.queue_bell.notify_one();
-    }
-    if is_believed && (found || set_back) {
-        flow.store.commit(vec![Command::Redate { now }]).await?;
-    }
-    Ok(())
 }
 
 /// Takes a message out of the queue; `false` if it is not there. Nobody is told.
