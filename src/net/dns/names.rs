@@ -161,9 +161,11 @@ fn bounded(mut reply: Reply, kind: RecordType) -> Reply {
     let Answer::Records(_, records) = &mut reply.answer else { return reply };
     let most = match kind {
         RecordType::MX => {
-            records.retain(|record| exchange(record).is_some());
-            records.sort_by_cached_key(exchange);
-            records.dedup_by(|one, other| exchange(one) == exchange(other));
+            let read = records.drain(..).filter_map(|record| Some((exchange(&record)?, record)));
+            let mut read: Vec<_> = read.collect();
+            read.sort_by(|(one, _), (other, _)| one.cmp(other));
+            read.dedup_by(|(one, _), (other, _)| one == other);
+            records.extend(read.into_iter().map(|(_, record)| record));
             EXCHANGES
         }
         RecordType::A | RecordType::AAAA => ADDRESSES,
