@@ -12,7 +12,6 @@ use crate::serve::portal::reply::Typed;
 use crate::serve::portal::trouble::Trouble;
 use crate::serve::portal::upload;
 use crate::serve::portal::view::Place;
-use crate::store::record::Uid;
 use std::time::Duration;
 
 /// Keeps what was typed as an answer to the message there; false when there is no room for it.
@@ -44,11 +43,8 @@ fn read(text: &Secret<String>) -> Option<Typed> {
 pub async fn post(portal: &Portal, visit: Visit, signed: Signed) -> Answer {
     let place = Place::of(&visit.parts)?;
     let Visit { head, body, .. } = visit;
-    let before = Uid(place.uid.0.saturating_sub(1));
-    let found = portal.flow.store.messages(signed.who.mailbox, place.folder, before, 1).await?;
-    let Some(message) = found.first().filter(|message| message.uid == place.uid) else {
-        return Err(Trouble::NotFound);
-    };
+    let message = portal.flow.store.message(signed.who.mailbox, place.folder, place.uid).await?;
+    let message = message.ok_or(Trouble::NotFound)?;
     let fields = upload::typed(head, body, &portal.flow.spools).await?;
     if fields.is_set("once") && !reply::names(fields.text("once"), message.record.id) {
         return Err(Trouble::NotFound);
