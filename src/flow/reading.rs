@@ -302,3 +302,36 @@ impl Write for Sink {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+    use crate::base::id::MessageId;
+    use crate::base::time::Time;
+    use crate::mime::scan::Limits;
+    use crate::mime::scan::Scanner;
+    use crate::store::body::Body;
+    use crate::store::record::Fingerprint;
+    use crate::store::record::Flags;
+    use crate::store::record::MessageRecord;
+    use crate::store::spool::SpoolDir;
+    use std::io::Write;
+
+    /// A message as it was read, of no store.
+    pub(crate) fn plain(message: &[u8]) -> Plain {
+        let structure = Scanner::scan(message, Limits::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolDir::open(dir.path()).unwrap().begin();
+        spool.write_all(message).unwrap();
+        let record = MessageRecord {
+            id: MessageId::new([1; 16]),
+            arrived: Time(0),
+            size: message.len() as u64,
+            body: Body::Inline(Vec::new()),
+            certificate: Fingerprint(vec![0; 20]),
+            sender: None,
+            message_id: None,
+        };
+        Plain { uid: Uid(1), record, flags: Flags::default(), spool: spool.finish().unwrap(), structure }
+    }
+}

@@ -11,7 +11,7 @@ use crate::flow::sealing::Interrupted;
 use crate::flow::sealing::blocking;
 use crate::flow::sign_in::Unlocked;
 use crate::mime::address_list::AddressList;
-use crate::mime::display;
+use crate::mime::html_text;
 use crate::mime::part;
 use crate::mime::problem::Problem;
 use crate::mime::structure::Shape;
@@ -227,7 +227,7 @@ fn look(plain: &Plain, words: &Words) -> Result<Looked, Problem> {
         cut |= read.cut;
         left = left.saturating_sub(read.text.len());
         let text = Zeroizing::new(read.text);
-        let text = if part.subtype == "html" { Zeroizing::new(display::html_to_text(&text)) } else { text };
+        let text = if part.subtype == "html" { Zeroizing::new(html_text::text(&text)) } else { text };
         texts.push(Zeroizing::new(fold(&text)));
     }
     Ok(Looked { hit: words.are_in(&texts), cut })
@@ -236,17 +236,8 @@ fn look(plain: &Plain, words: &Words) -> Result<Looked, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::MessageId;
-    use crate::base::time::Time;
-    use crate::mime::scan::Limits;
-    use crate::mime::scan::Scanner;
-    use crate::store::body::Body;
-    use crate::store::record::Fingerprint;
-    use crate::store::record::Flags;
-    use crate::store::record::MessageRecord;
-    use crate::store::spool::SpoolDir;
+    use crate::flow::reading::sample::plain;
     use proptest::prelude::*;
-    use std::io::Write;
 
     #[test]
     fn the_same_word_however_it_is_written() {
@@ -291,21 +282,7 @@ mod tests {
             "Subject: s\r\nContent-Type: text/html\r\n\r\n<p>{filler}</p><!----><p>behind</p><div>one</div><div>two</div>\
              <style type=\"text/css\">p {{ color: crimson }}</style>"
         );
-        let structure = Scanner::scan(message.as_bytes(), Limits::default()).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let mut spool = SpoolDir::open(dir.path()).unwrap().begin();
-        spool.write_all(message.as_bytes()).unwrap();
-        let record = MessageRecord {
-            id: MessageId::new([1; 16]),
-            arrived: Time(0),
-            size: message.len() as u64,
-            body: Body::Inline(Vec::new()),
-            certificate: Fingerprint(vec![0; 20]),
-            sender: None,
-            message_id: None,
-        };
-        let plain =
-            Plain { uid: Uid(1), record, flags: Flags::default(), spool: spool.finish().unwrap(), structure };
+        let plain = plain(message.as_bytes());
         for (typed, want) in [("behind", true), ("one two", true), ("onetwo", false), ("crimson", false)] {
             let looked = look(&plain, &Words::parse(typed).unwrap()).unwrap_or_else(|_| panic!("{typed}"));
             assert_eq!((looked.hit, looked.cut), (want, false), "{typed}");

@@ -1,7 +1,6 @@
 //! What strangers wrote, made fit to be shown: text as HTML, file names, lines of a list.
 
 use crate::base::address::Domain;
-use crate::mime::html_text;
 
 /// Text as HTML for an element that keeps white space (`white-space: pre-wrap`): escaped, with `http`, `https` and
 /// `mailto` links that can be followed to what `target` makes of them. Controls that turn the direction of text around
@@ -227,11 +226,6 @@ fn is_reserved(stem: &str) -> bool {
         || port.is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// HTML as text: for the first words of a list, for search, and where HTML is too big or too deep to be shown.
-pub fn html_to_text(html: &str) -> String {
-    html_text::text(html)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,7 +329,6 @@ mod tests {
             let bare = html.replace("<a href=\"", "").replace("</a>", "")
                 .replace("\" rel=\"noopener noreferrer\" target=\"_blank\">", "");
             prop_assert!(!bare.contains(['<', '>', '"', '\'']));
-            let _ = html_to_text(&text);
         }
 
         #[test]

@@ -1,4 +1,5 @@
-//! HTML read as a stranger's text: one linear pass by the tokeniser's rules for tags, quotes, comments and raw text.
+//! HTML read as a stranger's text, for the first words of a list, for search, and where HTML is too big or too deep to be
+//! shown: one linear pass by the tokeniser's rules for tags, quotes, comments and raw text.
 
 use mail_parser::decoders::html::add_html_token;
 
@@ -309,6 +310,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_is_read(html in any::<String>()) {
+            let _ = text(&html);
+        }
+
         #[test]
         fn never_longer(html in "(<[/!]?|[a-z]{1,6}|&[a-z#0-9]{1,5};?|<br>|</?p(re)?>|<td|[ \n=\"'/>-]|\\PC){0,60}") {
             prop_assert!(text(&html).len() <= html.len());

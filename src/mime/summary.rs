@@ -8,6 +8,7 @@ use crate::mime::budget::Budget;
 use crate::mime::display;
 use crate::mime::header::Field;
 use crate::mime::header::Header;
+use crate::mime::html_text;
 use crate::mime::part;
 use crate::mime::problem::Problem;
 use crate::mime::structure::Shape;
@@ -294,7 +295,7 @@ fn preview(
         return Ok(String::new());
     };
     let text = part::read_text(source, part, PREVIEW_READ)?.text;
-    let text = if body.plain.is_some() { text } else { display::html_to_text(&text) };
+    let text = if body.plain.is_some() { text } else { html_text::text(&text) };
     Ok(display::single_line(&text, PREVIEW))
 }
 

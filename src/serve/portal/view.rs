@@ -10,6 +10,7 @@ use crate::mime::display;
 use crate::mime::file_kind::FileKind;
 use crate::mime::flowed::unflow;
 use crate::mime::header::Header;
+use crate::mime::html_text;
 use crate::mime::part;
 use crate::mime::part::Content;
 use crate::mime::structure::Part;
@@ -184,7 +185,7 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
         let is_html = structure.part(*index).is_some_and(|part| part.is("text", "html"));
         let html = if is_html { cleaner.clean(&text) } else { None };
         as_text |= is_html && html.is_none();
-        further.push(Passage { text: if is_html { display::html_to_text(&text) } else { text }, html });
+        further.push(Passage { text: if is_html { html_text::text(&text) } else { text }, html });
     }
     let all = html.iter().chain(further.iter().filter_map(|passage| passage.html.as_ref()));
     let pictures = fitting(message, &body.inline, all.flat_map(Cleaned::named));
@@ -192,7 +193,7 @@ pub fn view(message: &Plain, need: Need) -> Result<View, Trouble> {
     html::put_in(all, &embedded(message, &pictures, need)?);
     let text = match (plain, &markup) {
         (Some(plain), _) => plain,
-        (None, Some(markup)) => display::html_to_text(markup),
+        (None, Some(markup)) => html_text::text(markup),
         (None, None) => String::new(),
     };
     // A picture stands in the text or among the files.

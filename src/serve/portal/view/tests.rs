@@ -1,35 +1,10 @@
 //! What of a message is text, picture and file.
 
 use super::*;
-use crate::base::id::MessageId;
-use crate::mime::scan::Limits;
-use crate::mime::scan::Scanner;
+use crate::flow::reading::sample::plain;
 use crate::serve::portal::frame;
 use crate::serve::portal::tests::PAYLOADS;
 use crate::serve::portal::tests::skeleton;
-use crate::store::body::Body;
-use crate::store::record::Fingerprint;
-use crate::store::record::Flags;
-use crate::store::record::MessageRecord;
-use crate::store::spool::SpoolDir;
-use std::io::Write;
-
-fn plain(message: &[u8]) -> Plain {
-    let structure = Scanner::scan(message, Limits::default()).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let mut spool = SpoolDir::open(dir.path()).unwrap().begin();
-    spool.write_all(message).unwrap();
-    let record = MessageRecord {
-        id: MessageId::new([1; 16]),
-        arrived: Time(0),
-        size: message.len() as u64,
-        body: Body::Inline(Vec::new()),
-        certificate: Fingerprint(vec![0; 20]),
-        sender: None,
-        message_id: None,
-    };
-    Plain { uid: Uid(1), record, flags: Flags::default(), spool: spool.finish().unwrap(), structure }
-}
 
 fn seen(message: &str) -> View {
     view(&plain(message.replace('\n', "\r\n").as_bytes()), Need::Document).unwrap()
